@@ -1,0 +1,77 @@
+"""Every error Depthcast raises on purpose.
+
+::
+
+    DepthcastError
+    ├── DBNError             bytes that are not DBN, or are cut short (path, offset)
+    │   └── RecordError      a record whose framing is broken (offset, applied)
+    ├── BookError            a question the books cannot answer
+    │   ├── UnknownBookError     no book of that instrument / publisher
+    │   ├── AmbiguousBookError   several publishers: say which
+    │   └── UnknownOrderError    no such order or level in that book
+    ├── SettingsError        a setting that cannot be read or is out of range
+    └── UsageError           a command that cannot be carried out as asked
+
+A message says what was wrong, where, and what to do about it.
+"""
+
+
+class DepthcastError(Exception):
+    """The base of every error raised by Depthcast."""
+
+
+class DBNError(DepthcastError):
+    """Bytes that are not DBN, or end inside a record.
+
+    Attributes:
+        path: the file, or ``"-"`` for standard input, or None where bytes were given.
+        offset: the byte offset in the decompressed stream where the bad bytes begin, or None if not known.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None, offset: int | None = None) -> None:
+        self.reason = message
+        self.path = path
+        self.offset = offset
+        where = ""
+        if path is not None:
+            where = f"{path}: "
+        if offset is not None:
+            where += f"byte {offset}: "
+        super().__init__(where + message)
+
+
+class RecordError(DBNError):
+    """A record whose framing is broken: its length byte is absurd, or the buffer ends inside it.
+
+    Attributes:
+        offset: the byte offset in the given buffer of the bad record; everything before it was applied.
+        applied: how many records of this call were applied before it.
+    """
+
+    def __init__(self, message: str, *, offset: int, applied: int, path: str | None = None) -> None:
+        super().__init__(message, path=path, offset=offset)
+        self.applied = applied
+
+
+class BookError(DepthcastError, LookupError):
+    """A question that the books cannot answer."""
+
+
+class UnknownBookError(BookError):
+    """No book of that instrument, or of that publisher, has been seen."""
+
+
+class AmbiguousBookError(BookError):
+    """Several publishers have a book of the instrument, and the question is about one: pass ``publisher_id``."""
+
+
+class UnknownOrderError(BookError):
+    """The book holds no such order."""
+
+
+class SettingsError(DepthcastError):
+    """A setting that cannot be read, is unknown, or is out of range."""
+
+
+class UsageError(DepthcastError):
+    """A command that cannot be carried out as asked."""

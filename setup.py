@@ -1,0 +1,46 @@
+"""Build of the compiled kernel. Everything else about the project is in pyproject.toml.
+
+``DEPTHCAST_SANITIZE=address,undefined`` builds the kernel with those sanitizers (see ``make sanitize``).
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+ROOT = Path("app")
+SANITIZE = os.environ.get("DEPTHCAST_SANITIZE", "")
+
+compile_args = ["-O3", "-std=gnu11", "-fno-semantic-interposition", "-Wno-unused-function"]
+link_args: list[str] = []
+if SANITIZE:
+    compile_args = ["-O1", "-g", "-std=gnu11", f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
+    compile_args += ["-fno-sanitize-recover=undefined", "-DDEPTHCAST_SANITIZE=1"]
+    link_args = [f"-fsanitize={SANITIZE}"]
+
+extensions = [
+    Extension(
+        ".".join(source.relative_to(ROOT).with_suffix("").parts),
+        [str(source)],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+    for source in sorted(ROOT.rglob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        include_path=[str(ROOT)],
+        build_dir="build/cython",
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "freethreading_compatible": False,
+        },
+    )
+)

@@ -62,7 +62,7 @@ class UnknownBookError(BookError):
 
 
 class AmbiguousBookError(BookError):
-    """Several publishers have a book of the instrument, and the question is about one: pass ``publisher_id``."""
+    """Several publishers have a book of the instrument, the question is about one: pass ``publisher_id``."""
 
 
 class UnknownOrderError(BookError):

@@ -1,4 +1,4 @@
-"""What the engine answers with. `Level` and `Depth` are compiled (book/level.pyx); the rest is plain Python."""
+"""What the engine answers with. `Level` and `Depth` are compiled (level.pyx); the rest is plain Python."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -47,11 +47,11 @@ class Bbo(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BookStatus:
-    """The state of one book (BOOK.md, "State of a book").
+    """The state of one book (docs/book.md, "State of a book").
 
-    ``version`` is (ts_event, sequence) of the last completed event; the ``ts_event``, ``ts_recv`` and ``sequence``
-    beside it are those of the last record applied. All are 0 before the first. ``records`` and ``events`` count this
-    book's MBO records and completed events. ``orders`` counts both sides; ``levels`` too.
+    ``version`` is (ts_event, sequence) of the last completed event; the ``ts_event``, ``ts_recv`` and
+    ``sequence`` beside it are those of the last record applied. All are 0 before the first. ``records`` and
+    ``events`` count this book's MBO records and completed events, ``orders`` and ``levels`` both sides.
     """
 
     publisher_id: int
@@ -89,7 +89,7 @@ PHASES: Final[dict[int, str]] = {
     13: "post_close",
     15: "not_available",
 }
-"""Status ``action`` to phase. 0 (no change) and 14 (short-sell restriction) are not phases and change nothing."""
+"""Status ``action`` to phase. 0 (no change) and 14 (short-sell restriction) are no phases: no change."""
 
 COUNTERS: Final = (
     "records",
@@ -128,4 +128,4 @@ COUNTERS: Final = (
     "volume_removed_bid",
     "volume_removed_ask",
 )
-"""The engine's counters, in the order in which they are reported. docs/counters.md says what each one counts."""
+"""The engine's counters, in the order in which they are reported. docs/counters.md says what each counts."""

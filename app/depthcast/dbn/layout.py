@@ -1,7 +1,7 @@
 """DBN record layouts as numpy dtypes, with the format's constants.
 
 The C structs of layout.pxd are the same layouts; a test holds both against ``databento_dbn``.
-Source: Databento's DBN encoding and schema reference pages ("MBO", "MBP-10", "Common fields, enums and types").
+Source: Databento's pages on the DBN encoding, on each schema ("MBO", "MBP-10") and on the common fields.
 All integers are little-endian; prices are int64 in 1e-9 units; timestamps are ns since the epoch, UTC.
 """
 

@@ -1,0 +1,88 @@
+# Everything a developer does, a target each: `make` lists them.
+#
+# The only needs are python3 (3.11 or later, with its headers), a C compiler and make. The rest is brought along:
+# uv (used from the PATH if it fits, else installed in .uv) makes .venv from uv.lock and builds the kernel in place.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := $(or $(shell uv --version 2>/dev/null | grep -q '^uv 0\.13\.' && command -v uv),.uv/bin/uv)
+
+VENV := $(or $(UV_PROJECT_ENVIRONMENT),.venv)
+BIN := $(VENV)/bin
+KERNEL := $(shell find app -name '*.pyx' -o -name '*.pxd')
+
+# uv neither fetches a Python nor trusts only its own certificates where the system has some.
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),1,0)
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+# What `make test` passes to pytest, e.g. make test ARGS="tests/unit -k ladder".
+ARGS ?=
+JOBS ?= auto
+
+.PHONY: help setup demo test lint format bench readme fuzz soak exhaustive sanitize clean
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.kernel ## make .venv from the lock, with the kernel built and the command at .venv/bin/depthcast
+
+demo: setup ## simulate an exchange, rebuild its books from the file, and draw one in the terminal
+	@mkdir -p out
+	$(BIN)/depthcast simulate -o out/demo.dbn.zst
+	$(BIN)/depthcast reconstruct out/demo.dbn.zst -o out/demo.json --picture
+
+test: setup ## run every test that fits in a few minutes
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: setup ## style, strict types, the import rule, dependencies, security
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app
+
+format: setup ## put the code in its standard form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## time the engine beside its peers, write docs/results/engine.json and the README's figures
+	$(UV) sync --locked --inexact --quiet --group bench
+	$(BIN)/python -m benchmarks.engine --write
+
+soak: setup ## 100 M records with churn: memory must not grow
+	$(BIN)/python -m benchmarks.soak
+
+clean: ## remove what was built (not .venv, not .uv)
+	rm -rf build dist out *.egg-info app/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find app tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find app -name '*.so' -delete
+	rm -f $(VENV)/.synced $(VENV)/.kernel
+
+# --- the environment ---------------------------------------------------------------------------------------------
+
+$(VENV)/.synced: pyproject.toml uv.lock setup.py | $(UV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Depthcast needs Python 3.11 or later; say which one with PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) -c 'import pathlib, sys, sysconfig; sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").is_file())' \
+	  || { echo 'Python.h is missing: install the headers of $(PYTHON) (Debian: python3-dev).' >&2; exit 1; }
+	@command -v $${CC:-cc} >/dev/null || { echo 'No C compiler found: install gcc.' >&2; exit 1; }
+	$(UV) sync --locked --inexact $(if $(wildcard $(BIN)/python),,--python "$$($(PYTHON) -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))')")
+	@touch $@ $(VENV)/.kernel
+
+$(VENV)/.kernel: $(VENV)/.synced $(KERNEL)
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+.uv/bin/uv:
+	@echo 'Bringing uv $(UV_VERSION) to .uv'
+	@{ $(PYTHON) -m venv .uv >/dev/null 2>&1 && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); } \
+	  || { rm -rf .uv && $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION); } \
+	  || { rm -rf .uv; echo 'uv cannot be installed: $(PYTHON) has neither venv nor pip (Debian: python3-venv).' >&2; \
+	       echo 'Install one of them, or uv 0.13 itself, and try again.' >&2; exit 1; }

@@ -75,7 +75,7 @@ IMPORT = re.compile(r"^[ \t]*from ([\w.]+) c?import (?:\(([^)]*)\)|([^\n(]+))|^[
 
 
 def imported_names() -> set[str]:
-    """Every dotted module name that a source imports, cimports or names in text, or a command runs with -m."""
+    """Each dotted module name that a source imports, cimports or names in text, or a command runs with -m."""
     names: set[str] = set()
     for path, text in text_files():
         if path.suffix not in {".py", ".pyi", ".pyx", ".pxd"}:

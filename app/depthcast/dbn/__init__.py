@@ -1,0 +1,22 @@
+"""DBN: record layouts, flags and metadata, reading and writing. Nothing else in Depthcast knows byte layouts."""
+
+from depthcast.dbn.file import DBNFile, read_dbn
+from depthcast.dbn.layout import Flags, RType
+from depthcast.dbn.metadata import SymbolInterval, instrument_symbols, make_metadata
+from depthcast.dbn.reader import CHUNK_SIZE, DBNReader, open_dbn
+from depthcast.dbn.writer import DBNWriter, write_dbn
+
+__all__ = [
+    "CHUNK_SIZE",
+    "DBNFile",
+    "DBNReader",
+    "DBNWriter",
+    "Flags",
+    "RType",
+    "SymbolInterval",
+    "instrument_symbols",
+    "make_metadata",
+    "open_dbn",
+    "read_dbn",
+    "write_dbn",
+]

@@ -1,0 +1,118 @@
+"""The metadata at the head of a DBN stream: making it, and what it says about symbols. Its bytes are databento-dbn's."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import databento_dbn
+
+DBN_VERSION: Final = 3
+"""The version written, and the newest that is read."""
+
+_NS_PER_S: Final = 1_000_000_000
+
+
+class SymbolInterval(NamedTuple):
+    """What a symbol stood for from ``start_date`` up to, not including, ``end_date`` (UTC dates)."""
+
+    start_date: dt.date
+    end_date: dt.date
+    symbol: str
+    """In the file's output symbology: usually the instrument id in decimal digits."""
+
+
+class _Mapping(NamedTuple):
+    raw_symbol: str
+    intervals: Sequence[SymbolInterval]
+
+
+def make_metadata(
+    dataset: str,
+    schema: str | None,
+    start: int,
+    *,
+    end: int | None = None,
+    stype_in: str | None = "raw_symbol",
+    stype_out: str = "instrument_id",
+    symbols: Sequence[str] | None = None,
+    mappings: Mapping[str, int | Sequence[SymbolInterval]] | None = None,
+    limit: int | None = None,
+    ts_out: bool = False,
+) -> databento_dbn.Metadata:
+    """Metadata of DBN version 3.
+
+    Args:
+        dataset: the dataset's code, at most 15 characters (``"GLBX.MDP3"``).
+        schema: ``"mbo"``, ``"mbp-10"``, ...; None for a mixture.
+        start, end: ns since the epoch, UTC; ``end`` is exclusive and may be open.
+        symbols: the symbols asked for; those of ``mappings`` when not given.
+        mappings: for each symbol its instrument id, for all of the file's dates, or the intervals.
+        limit: the greatest number of records asked for.
+        ts_out: whether every record is followed by its 8-byte send time.
+
+    Raises:
+        ValueError: a schema or symbology that DBN does not have.
+    """
+    lasting = {symbol: _intervals(meaning, start, end) for symbol, meaning in (mappings or {}).items()}
+    return databento_dbn.Metadata(
+        dataset=dataset,
+        start=start,
+        end=end,
+        stype_in=None if stype_in is None else databento_dbn.SType.from_str(stype_in),
+        stype_out=databento_dbn.SType.from_str(stype_out),
+        schema=None if schema is None else databento_dbn.Schema.from_str(schema),
+        symbols=list(lasting if symbols is None else symbols),
+        partial=[],
+        not_found=[],
+        mappings=[_Mapping(symbol, intervals) for symbol, intervals in lasting.items()],
+        limit=limit,
+        ts_out=ts_out,
+        version=DBN_VERSION,
+    )
+
+
+def _intervals(meaning: int | Sequence[SymbolInterval], start: int, end: int | None) -> Sequence[SymbolInterval]:
+    if not isinstance(meaning, int):
+        return meaning
+    last = start if end is None else max(start, end - 1)
+    return [SymbolInterval(utc_date(start), utc_date(last) + dt.timedelta(days=1), str(meaning))]
+
+
+def utc_date(timestamp: int) -> dt.date:
+    """The UTC date of a timestamp in ns."""
+    return dt.datetime.fromtimestamp(timestamp // _NS_PER_S, tz=dt.UTC).date()
+
+
+def instrument_symbols(metadata: databento_dbn.Metadata, at: int | None = None) -> dict[int, str]:
+    """The symbol of each instrument id that the metadata maps.
+
+    Args:
+        metadata: a file's metadata.
+        at: a time in ns: only the mappings of its UTC date count. Without it, all do, and where an instrument id stood
+            for several symbols the latest wins.
+
+    The symbol is in the file's other symbology: the one asked in (``raw_symbol``, ``continuous``, ...), or where
+    instrument ids were asked in, the one that came out. Where both are instrument ids there is no symbol to tell: empty.
+    """
+    date = None if at is None else utc_date(at)
+    latest: dict[int, tuple[dt.date, str]] = {}
+    for instrument_id, symbol, start_date, end_date in _mapped(metadata):
+        if date is not None and not start_date <= date < end_date:
+            continue
+        known = latest.get(instrument_id)
+        if known is None or known[0] <= start_date:
+            latest[instrument_id] = (start_date, symbol)
+    return {instrument_id: symbol for instrument_id, (_, symbol) in sorted(latest.items())}
+
+
+def _mapped(metadata: databento_dbn.Metadata) -> Iterator[tuple[int, str, dt.date, dt.date]]:
+    """Every mapping as (instrument_id, symbol, start_date, end_date)."""
+    instrument_id = databento_dbn.SType.INSTRUMENT_ID
+    ids_in, ids_out = metadata.stype_in == instrument_id, metadata.stype_out == instrument_id
+    if ids_in == ids_out:
+        return
+    for asked, intervals in metadata.mappings.items():
+        for interval in intervals:
+            number, symbol = (asked, interval["symbol"]) if ids_in else (interval["symbol"], asked)
+            if number.isascii() and number.isdigit() and symbol:
+                yield int(number), symbol, interval["start_date"], interval["end_date"]

@@ -1,0 +1,50 @@
+"""Finding and reading the records in a buffer, for the reference engine (docs/book.md, § Framing)."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from depthcast.dbn.layout import HEADER_SIZE, LENGTH_WORD, MBO, MBO_SIZE, RType
+
+MBO_WITH_TS_OUT_SIZE: Final = MBO_SIZE + 8
+
+
+class MboRecord(NamedTuple):
+    """An MBO record's fields, in the order of `depthcast.dbn.layout.MBO`."""
+
+    length: int
+    rtype: int
+    publisher_id: int
+    instrument_id: int
+    ts_event: int
+    order_id: int
+    price: int
+    size: int
+    flags: int
+    channel_id: int
+    action: bytes
+    side: bytes
+    ts_recv: int
+    ts_in_delta: int
+    sequence: int
+
+
+def mbo_at(data: bytes, offset: int) -> MboRecord:
+    return MboRecord(*np.frombuffer(data, MBO, count=1, offset=offset)[0].item())
+
+
+def framing_fault(data: bytes, offset: int) -> str | None:
+    """What is wrong with a record's length byte, as far as its bytes are there (§ Framing)."""
+    size = data[offset] * LENGTH_WORD
+    if size < HEADER_SIZE:
+        return f"length byte {data[offset]} is shorter than a record header: the stream is out of step"
+    is_mbo = data[offset + 1 : offset + 2] == bytes([RType.MBO])
+    if is_mbo and size not in {MBO_SIZE, MBO_WITH_TS_OUT_SIZE}:
+        return f"an MBO record of {size} bytes: it has {MBO_SIZE}, or {MBO_WITH_TS_OUT_SIZE} with ts_out"
+    return None
+
+
+def cut_fault(data: bytes, offset: int) -> str | None:
+    """Set if the buffer ends inside the record at ``offset``."""
+    size, left = data[offset] * LENGTH_WORD, len(data) - offset
+    return f"a record of {size} bytes, but only {left} are left: pass whole records" if size > left else None

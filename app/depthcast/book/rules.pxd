@@ -1,0 +1,496 @@
+# cython: language_level=3
+"""The rules of the book (docs/book.md), one record at a time. ReferenceEngine says the same in plain Python.
+
+Everything here is inline and without the GIL: the engine and the derivation each compile it into their own loop.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from depthcast.book.ladder cimport (
+    Level,
+    LevelPool,
+    Side,
+    ladder_unset,
+    level_drop,
+    level_find,
+    level_make,
+    levels_reserve,
+    price_mask,
+)
+from depthcast.book.native cimport likely, unlikely
+from depthcast.book.orders cimport (
+    Order,
+    OrderIndex,
+    OrderPool,
+    hash_id,
+    index_add,
+    index_clear,
+    index_find,
+    index_remove,
+    index_reserve,
+    order_give,
+    order_take,
+    pool_reserve,
+)
+from depthcast.dbn.layout cimport (
+    F_LAST,
+    F_MAYBE_BAD_BOOK,
+    F_MBP,
+    F_SNAPSHOT,
+    F_TOB,
+    MboRecord,
+    UNDEF_PRICE,
+)
+
+
+cdef enum:                      # in the order of depthcast.book.types.COUNTERS
+    N_RECORDS
+    N_EVENTS
+    N_STATUS
+    N_SKIPPED
+    N_ADDS
+    N_CANCELS
+    N_MODIFIES
+    N_CLEARS
+    N_TRADES
+    N_FILLS
+    N_NONES
+    N_UNKNOWN_ACTIONS
+    N_BAD_SIDE
+    N_BAD_PRICE
+    N_ZERO_SIZE_ADDS
+    N_DUPLICATE_ADDS
+    N_OVER_CANCELS
+    N_CANCEL_MISMATCHES
+    N_UNKNOWN_CANCELS
+    N_UNKNOWN_FILLS
+    N_UNKNOWN_MODIFIES
+    N_ZERO_SIZE_MODIFIES
+    N_SIDE_CHANGES
+    N_REFILLS
+    N_TOB_ADDS
+    N_TOB_MODIFIES
+    N_MBP
+    N_SNAPSHOT
+    N_SNAPSHOTS_WITHOUT_CLEAR
+    N_MAYBE_BAD
+    N_LONG_EVENTS
+    N_VOLUME_ADDED              # bids, then asks
+    N_VOLUME_ADDED_ASK
+    N_VOLUME_REMOVED
+    N_VOLUME_REMOVED_ASK
+    COUNTERS_LENGTH
+
+
+cdef struct Book:
+    uint32_t instrument_id
+    uint16_t publisher_id
+    uint8_t seen                # has had an MBO record; a Status record or a boundary scan may make a book before
+    uint8_t phase
+    uint8_t in_event
+    uint8_t complete
+    uint8_t suspect
+    uint8_t cleared             # an R came in, or just before, the present run of snapshot records (implied ones too)
+    uint8_t changed             # is in State.changed
+    uint8_t long_event          # the open event has been found too long
+    uint8_t newest_known        # `newest_*` hold a snapshot record of the open event
+    uint8_t scan_open           # for boundary()
+    uint64_t scan
+    uint64_t event              # number of the open (or next) event
+    uint64_t event_records      # of it, without F_SNAPSHOT, since its start or its last R
+    uint64_t event_start        # ts_recv of the first of these
+    uint64_t newest_ts          # the open event's snapshot record with the greatest ts_event
+    uint32_t newest_sequence
+    uint32_t version_sequence
+    uint64_t version_ts
+    uint64_t ts_event           # of the last record
+    uint64_t ts_recv
+    uint32_t sequence
+    uint32_t number             # place in State.books
+    uint64_t records
+    uint64_t events
+    OrderIndex index
+    Side sides[2]               # bids, asks
+
+
+cdef struct State:
+    OrderPool orders
+    LevelPool levels
+    uint64_t max_event_records
+    uint64_t max_event_ns
+    uint64_t ts_recv            # of the last MBO record of any book
+    uint64_t live               # resting orders in all books
+    uint32_t open_events
+    uint32_t changed_length
+    uint32_t *changed           # numbers of books with an event completed since they were last asked for
+    Book **books
+    uint32_t books_length
+    uint32_t books_capacity
+    uint64_t *book_slots        # open addressing: number + 1 of the book, 0 when empty
+    uint32_t book_bits
+    uint64_t scan
+    uint64_t counters[COUNTERS_LENGTH]
+
+
+# ---------------------------------------------------------------------------------------------- orders and levels
+
+
+cdef inline void unlink(State *s, Book *b, uint32_t index) noexcept nogil:
+    """Take an order out of its queue; an emptied level goes."""
+    cdef Order *at = s.orders.at
+    cdef Order *order = &at[index]
+    cdef Level *level = &s.levels.at[order.level]
+    level.size -= order.size
+    level.count -= 1
+    s.counters[N_VOLUME_REMOVED + level.side] += order.size
+    if level.count == 0:
+        level_drop(&s.levels, &b.sides[level.side], order.level)
+        return
+    if order.prev != 0:
+        at[order.prev].next = order.next
+    else:
+        level.head = order.next
+    if order.next != 0:
+        at[order.next].prev = order.prev
+    else:
+        level.tail = order.prev
+
+
+cdef inline void remove(State *s, Book *b, uint32_t index, uint32_t hash) noexcept nogil:
+    """Remove an order from the book."""
+    b.sides[s.levels.at[s.orders.at[index].level].side].orders -= 1
+    s.live -= 1
+    unlink(s, b, index)
+    index_remove(&b.index, index, hash)
+    order_give(&s.orders, index)
+
+
+cdef inline void drop_side(State *s, Book *b, int number, bint forget) noexcept nogil:
+    """Remove all levels of a side, TOB or not, with their orders; `forget` takes the ids out of the table too."""
+    cdef Side *side = &b.sides[number]
+    cdef Order *at = s.orders.at
+    cdef Level *level
+    cdef uint32_t index = side.best
+    cdef uint32_t order
+    while index != 0:
+        level = &s.levels.at[index]
+        if level.head != 0:
+            if forget:
+                order = level.head
+                while order != 0:
+                    index_remove(&b.index, order, hash_id(at[order].order_id))
+                    order = at[order].next
+            at[level.tail].next = s.orders.free     # the whole queue is given back at once
+            s.orders.free = level.head
+            s.counters[N_VOLUME_REMOVED + number] += level.size
+        if level.slot != <uint32_t>-1:
+            ladder_unset(side, level.slot)
+        order = level.worse
+        level.worse = s.levels.free
+        s.levels.free = index
+        index = order
+    s.live -= side.orders
+    side.orders = 0
+    side.best = 0
+    side.worst = 0
+    side.levels = 0
+    side.far_root = 0
+    side.far_best = 0
+    side.far_levels = 0
+
+
+cdef inline void empty_book(State *s, Book *b) noexcept nogil:
+    drop_side(s, b, 0, False)
+    drop_side(s, b, 1, False)
+    index_clear(&b.index)
+
+
+cdef inline void append(State *s, Book *b, int number, const MboRecord *r, uint32_t index) noexcept nogil:
+    """Put an order, in the pool and linked nowhere, at the tail of its level, with this record's priority and size."""
+    cdef Side *side = &b.sides[number]
+    cdef int64_t key = r.price ^ price_mask(number)
+    cdef uint32_t found
+    cdef Level *level
+    cdef Order *order
+    if unlikely(side.best != 0 and s.levels.at[side.best].tob):
+        drop_side(s, b, number, True)
+    found = level_find(s.levels.at, side, key)
+    if found == 0:
+        found = level_make(&s.levels, side, number, key)
+    level = &s.levels.at[found]
+    order = &s.orders.at[index]
+    order.ts_event = r.ts_event
+    order.sequence = r.sequence
+    order.size = r.size
+    order.fills = 0
+    order.level = found
+    order.next = 0
+    order.prev = level.tail
+    if level.tail != 0:
+        s.orders.at[level.tail].next = index
+    else:
+        level.head = index
+    level.tail = index
+    level.size += r.size
+    level.count += 1
+    s.counters[N_VOLUME_ADDED + number] += r.size
+
+
+cdef inline void add_new(State *s, Book *b, int number, const MboRecord *r, uint32_t hash) noexcept nogil:
+    cdef uint32_t index = order_take(&s.orders)
+    s.orders.at[index].order_id = r.order_id
+    append(s, b, number, r, index)
+    index_add(&b.index, index, hash)
+    b.sides[number].orders += 1
+    s.live += 1
+
+
+cdef inline void requeue(State *s, Book *b, int number, const MboRecord *r, uint32_t index) noexcept nogil:
+    """Priority lost: out of its queue, to the tail of its new one."""
+    b.sides[s.levels.at[s.orders.at[index].level].side].orders -= 1
+    b.sides[number].orders += 1
+    unlink(s, b, index)
+    append(s, b, number, r, index)
+
+
+cdef inline bint reserve(State *s, Book *b) noexcept nogil:
+    """Room for one more order and level, so that no rule can fail half-way."""
+    return pool_reserve(&s.orders) and levels_reserve(&s.levels) and index_reserve(&b.index)
+
+
+# ---------------------------------------------------------------------------------------------- actions
+
+
+cdef inline void act_add(State *s, Book *b, const MboRecord *r, int number, uint32_t hash) noexcept nogil:
+    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+    if unlikely(index != 0):
+        s.counters[N_DUPLICATE_ADDS] += 1
+        requeue(s, b, number, r, index)
+    else:
+        add_new(s, b, number, r, hash)
+
+
+cdef inline void act_add_tob(State *s, Book *b, const MboRecord *r, int number) noexcept nogil:
+    """The record is the whole side."""
+    cdef uint32_t index
+    s.counters[N_TOB_ADDS] += 1
+    drop_side(s, b, number, True)
+    if r.price != UNDEF_PRICE and r.size != 0:
+        index = level_make(&s.levels, &b.sides[number], number, r.price ^ price_mask(number))
+        s.levels.at[index].tob = 1
+        s.levels.at[index].size = r.size
+
+
+cdef inline void act_cancel(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
+    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+    cdef Order *order
+    cdef Level *level
+    if unlikely(index == 0):
+        s.counters[N_UNKNOWN_CANCELS] += 1
+        return
+    order = &s.orders.at[index]
+    level = &s.levels.at[order.level]
+    if unlikely(r.price != level.key ^ price_mask(level.side) or r.side != (c'A' if level.side else c'B')):
+        s.counters[N_CANCEL_MISMATCHES] += 1
+    if r.size >= order.size:
+        if unlikely(r.size > order.size):
+            s.counters[N_OVER_CANCELS] += 1
+        remove(s, b, index, hash)
+        return
+    order.size -= r.size
+    order.fills = 0
+    level.size -= r.size
+    s.counters[N_VOLUME_REMOVED + level.side] += r.size
+
+
+cdef inline void act_modify(State *s, Book *b, const MboRecord *r, int number, uint32_t hash) noexcept nogil:
+    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+    cdef Order *order
+    cdef Level *level
+    cdef bint refill
+    if unlikely(r.size == 0):
+        s.counters[N_ZERO_SIZE_MODIFIES] += 1
+        if index != 0:
+            remove(s, b, index, hash)
+        return
+    if unlikely(index == 0):
+        s.counters[N_UNKNOWN_MODIFIES] += 1
+        add_new(s, b, number, r, hash)
+        return
+    order = &s.orders.at[index]
+    level = &s.levels.at[order.level]
+    refill = order.fills != 0 and order.fill_event == b.event and order.fills >= order.size
+    s.counters[N_REFILLS] += refill
+    s.counters[N_SIDE_CHANGES] += level.side != <uint32_t>number
+    if refill or r.size > order.size or level.side != <uint32_t>number or r.price != level.key ^ price_mask(number):
+        requeue(s, b, number, r, index)
+        return
+    level.size -= order.size - r.size
+    s.counters[N_VOLUME_REMOVED + level.side] += order.size - r.size
+    order.size = r.size
+    order.fills = 0
+
+
+cdef inline void act_fill(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
+    """A fill changes nothing; it is remembered until the event ends, for the refill rule."""
+    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+    cdef Order *order
+    cdef uint64_t fills
+    if index == 0:
+        s.counters[N_UNKNOWN_FILLS] += 1
+        return
+    order = &s.orders.at[index]
+    fills = <uint64_t>r.size + (order.fills if order.fill_event == b.event else 0)
+    order.fills = <uint32_t>fills if fills <= 0xFFFFFFFFU else 0xFFFFFFFFU
+    order.fill_event = b.event
+
+
+cdef inline void act_clear(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    cdef bint bad = r.flags & F_MAYBE_BAD_BOOK != 0
+    empty_book(s, b)
+    b.complete = not bad
+    b.suspect = bad
+    b.cleared = 1
+    b.event_records = 0
+
+
+# ---------------------------------------------------------------------------------------------- one record
+
+
+cdef inline void close_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    if b.in_event:
+        b.in_event = 0
+        s.open_events -= 1
+    if r.flags & F_SNAPSHOT and b.newest_known:
+        b.version_ts = b.newest_ts
+        b.version_sequence = b.newest_sequence
+    else:
+        b.version_ts = r.ts_event
+        b.version_sequence = r.sequence
+    b.newest_known = 0
+    b.cleared = b.cleared and r.action == c'R'
+    b.long_event = 0
+    b.event_records = 0
+    b.event += 1
+    b.events += 1
+    s.counters[N_EVENTS] += 1
+    if not b.changed:
+        b.changed = 1
+        s.changed[s.changed_length] = b.number
+        s.changed_length += 1
+
+
+cdef inline void count_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    """A record without F_SNAPSHOT of an event of several: is the event too long?"""
+    b.event_records += 1
+    if b.event_records == 1:
+        b.event_start = r.ts_recv
+    if b.event_records <= s.max_event_records and (
+        r.ts_recv <= b.event_start or r.ts_recv - b.event_start <= s.max_event_ns
+    ):
+        return
+    b.suspect = 1
+    if not b.long_event:
+        b.long_event = 1
+        s.counters[N_LONG_EVENTS] += 1
+
+
+cdef inline bint flagged(State *s, Book *b, const MboRecord *r, int number) noexcept nogil:
+    """What the rarer flags ask for, before the action; False where the record goes no further."""
+    if r.flags & F_MBP:
+        s.counters[N_MBP] += 1
+        b.suspect = 1
+        return False
+    if r.flags & F_TOB and r.action == c'M':
+        s.counters[N_TOB_MODIFIES] += 1
+    if r.flags & F_SNAPSHOT and not b.cleared and (r.action == c'A' or r.action == c'C' or r.action == c'M'):
+        s.counters[N_SNAPSHOTS_WITHOUT_CLEAR] += 1
+        empty_book(s, b)
+        b.complete = r.flags & F_MAYBE_BAD_BOOK == 0
+        b.cleared = 1
+    if r.flags & F_TOB and r.action == c'A':
+        s.counters[N_ADDS] += 1
+        act_add_tob(s, b, r, number)
+        return False
+    return not (r.flags & F_TOB and r.action == c'M')
+
+
+cdef inline void note_flags(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    """The rarer flags' part of event accounting."""
+    if r.flags & F_MAYBE_BAD_BOOK:
+        s.counters[N_MAYBE_BAD] += 1
+        b.suspect = 1
+    if r.flags & F_SNAPSHOT:
+        s.counters[N_SNAPSHOT] += 1
+        if not b.newest_known or r.ts_event > b.newest_ts:
+            b.newest_known = 1
+            b.newest_ts = r.ts_event
+            b.newest_sequence = r.sequence
+
+
+cdef inline void act(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
+    """Validation, then the table of actions."""
+    cdef uint8_t action = r.action
+    cdef int number = 0 if r.side == c'B' else 1 if r.side == c'A' else -1
+    cdef bint rare = r.flags & (F_TOB | F_MBP | F_SNAPSHOT) != 0
+    if action == c'A' or action == c'M':
+        if unlikely(number < 0):
+            s.counters[N_BAD_SIDE] += 1
+            return
+        if unlikely(not r.flags & F_TOB and r.price == UNDEF_PRICE):
+            s.counters[N_BAD_PRICE] += 1
+            return
+        if unlikely(not r.flags & F_TOB and r.size == 0 and action == c'A'):
+            s.counters[N_ZERO_SIZE_ADDS] += 1
+            return
+        if unlikely(rare and not flagged(s, b, r, number)):
+            return
+        if action == c'A':
+            s.counters[N_ADDS] += 1
+            act_add(s, b, r, number, hash)
+        else:
+            s.counters[N_MODIFIES] += 1
+            act_modify(s, b, r, number, hash)
+        return
+    if unlikely(not (action == c'C' or action == c'T' or action == c'F' or action == c'R' or action == c'N')):
+        s.counters[N_UNKNOWN_ACTIONS] += 1
+        return
+    if unlikely(rare and not flagged(s, b, r, number)):
+        return
+    if action == c'C':
+        s.counters[N_CANCELS] += 1
+        act_cancel(s, b, r, hash)
+    elif action == c'F':
+        s.counters[N_FILLS] += 1
+        act_fill(s, b, r, hash)
+    elif action == c'T':
+        s.counters[N_TRADES] += 1
+    elif action == c'R':
+        s.counters[N_CLEARS] += 1
+        act_clear(s, b, r)
+    else:
+        s.counters[N_NONES] += 1
+
+
+cdef inline void apply_mbo(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
+    """Apply one MBO record to its book. The caller made room with reserve()."""
+    cdef uint8_t flags = r.flags
+    b.seen = 1
+    b.records += 1
+    b.ts_event = r.ts_event
+    b.ts_recv = r.ts_recv
+    b.sequence = r.sequence
+    s.ts_recv = r.ts_recv
+    s.counters[N_RECORDS] += 1
+    if unlikely(flags & (F_MAYBE_BAD_BOOK | F_SNAPSHOT)):
+        note_flags(s, b, r)
+    if likely(not flags & F_SNAPSHOT):
+        b.cleared = 0
+        if not (flags & F_LAST) or b.in_event:
+            count_event(s, b, r)
+    act(s, b, r, hash)
+    if flags & F_LAST:
+        close_event(s, b, r)
+    elif not b.in_event:
+        b.in_event = 1
+        s.open_events += 1

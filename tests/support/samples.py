@@ -1,4 +1,4 @@
-"""The real sample files, read by the plainest means: no reader of the project stands between them and a test."""
+"""The real sample files, read by the plainest means: no reader of the project stands between."""
 
 import io
 import json
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from depthcast.book.types import Level
 from depthcast.dbn.layout import MBO
 
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -17,10 +18,10 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 @dataclass(frozen=True, slots=True)
 class KnownBook:
-    """A final book on which independent reconstructions agree: (price, size, count), best first."""
+    """A final book on which independent reconstructions agree: levels best first."""
 
-    bids: list[tuple[int, int, int]]
-    asks: list[tuple[int, int, int]]
+    bids: list[Level]
+    asks: list[Level]
 
 
 def records(path: Path) -> npt.NDArray[np.void]:
@@ -38,13 +39,13 @@ def known_book(path: Path) -> KnownBook:
     """A known final book."""
     book = json.loads(path.read_text())
     return KnownBook(
-        [tuple(level) for level in book["bids"]],
-        [tuple(level) for level in book["asks"]],
+        [Level(*level) for level in book["bids"]],
+        [Level(*level) for level in book["asks"]],
     )
 
 
 def lobster_truth(path: Path) -> npt.NDArray[np.int64]:
-    """LOBSTER's own book: a row is (rec_idx, bid px, bid sz, ... 10 levels, ask px, ask sz, ... 10 levels)."""
+    """LOBSTER's own book: a row is (rec_idx, px and sz of 10 bid levels, px and sz of 10 ask levels)."""
     with path.open("rb") as packed:
         text = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True).read().decode()
     rows = [[int(cell) for cell in line.split(",")] for line in text.splitlines()[1:]]

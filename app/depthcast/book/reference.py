@@ -4,13 +4,20 @@ It answers as `depthcast.book.engine.Engine` does, a few hundred times slower. T
 `depthcast.book.reference_book`; this module walks the records, owns the books, and answers questions.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from depthcast.book import reference_forms as forms
 from depthcast.book.reference_book import ReferenceBook
-from depthcast.book.reference_records import MboRecord, cut_fault, framing_fault, mbo_at
+from depthcast.book.reference_records import (
+    MboRecord,
+    RecordBuffer,
+    as_bytes,
+    cut_fault,
+    framing_fault,
+    mbo_at,
+)
 from depthcast.book.reference_side import consolidated
 from depthcast.book.types import (
     COUNTERS,
@@ -24,9 +31,6 @@ from depthcast.book.types import (
 )
 from depthcast.dbn.layout import HEADER, LENGTH_WORD, STATUS, Flags, RType
 from depthcast.errors import AmbiguousBookError, RecordError, UnknownBookError, UnknownOrderError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["ReferenceEngine"]
 
@@ -54,13 +58,13 @@ class ReferenceEngine:
 
     # -- Records in
 
-    def apply(self, buffer: "ReadableBuffer") -> int:
+    def apply(self, buffer: RecordBuffer) -> int:
         """Apply whole records and return how many MBO and Status records were taken.
 
         Raises:
             RecordError: the framing is broken; the records before ``offset`` were applied.
         """
-        data = memoryview(buffer).tobytes()
+        data = as_bytes(buffer)
         offset = applied = 0
         while offset < len(data):
             fault = framing_fault(data, offset) or cut_fault(data, offset)
@@ -70,13 +74,13 @@ class ReferenceEngine:
             offset += data[offset] * LENGTH_WORD
         return applied
 
-    def boundary(self, buffer: "ReadableBuffer") -> int:
+    def boundary(self, buffer: RecordBuffer) -> int:
         """Bytes of the longest prefix that leaves no book inside an event. Changes nothing.
 
         Raises:
             RecordError: the framing is broken. A last record that is only cut short is left out instead.
         """
-        data = memoryview(buffer).tobytes()
+        data = as_bytes(buffer)
         open_books = {key for key, book in self._books.items() if book.in_event}
         offset = longest = 0
         while offset < len(data):

@@ -1,12 +1,16 @@
 """Finding and reading the records in a buffer, for the reference engine (docs/book.md, § Framing)."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from depthcast.dbn.layout import HEADER_SIZE, LENGTH_WORD, MBO, MBO_SIZE, RType
 
 MBO_WITH_TS_OUT_SIZE: Final = MBO_SIZE + 8
+
+RecordBuffer: TypeAlias = bytes | bytearray | memoryview | NDArray[Any]
+"""What holds records: anything with one run of bytes."""
 
 
 class MboRecord(NamedTuple):
@@ -27,6 +31,11 @@ class MboRecord(NamedTuple):
     ts_recv: int
     ts_in_delta: int
     sequence: int
+
+
+def as_bytes(buffer: RecordBuffer) -> bytes:
+    """The buffer's bytes, whatever the type of its items."""
+    return memoryview(buffer).tobytes() if not isinstance(buffer, np.ndarray) else buffer.tobytes()
 
 
 def mbo_at(data: bytes, offset: int) -> MboRecord:

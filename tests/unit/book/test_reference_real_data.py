@@ -8,19 +8,17 @@ import numpy.typing as npt
 import pytest
 
 from depthcast.dbn.layout import Flags
-from tests.support.engines import ENGINES, AnyEngine
+from tests.support.engines import AnyEngine
 from tests.support.samples import KnownBook, known_book, lobster_truth, records
 
 CLX5 = 432669
 ESM4 = 5602
 AAPL = 1
 
-pytestmark = pytest.mark.parametrize("engine_class", ENGINES)
-
 
 def full_book(engine: AnyEngine, instrument_id: int) -> KnownBook:
     depth = engine.depth(instrument_id, levels=0)
-    return KnownBook([tuple(level) for level in depth.bids], [tuple(level) for level in depth.asks])
+    return KnownBook(depth.bids, depth.asks)
 
 
 def event_ends(mbo: npt.NDArray[np.void]) -> npt.NDArray[np.intp]:
@@ -53,7 +51,7 @@ def test_the_oil_future_is_crossed_only_in_pre_open(engine_class: type[AnyEngine
     engine = engine_class()
     crossed_at = []
     start = 0
-    for end in event_ends(mbo):
+    for end in event_ends(mbo).tolist():
         engine.apply(mbo[start:end])
         start = end
         if engine.status(CLX5).top == "crossed":
@@ -69,7 +67,7 @@ def test_the_oil_future_has_icebergs_that_lose_priority_by_refill_alone(
     mbo = records(data_dir / "CLX5_mbo.dbn")
     engine = engine_class()
     decided = start = 0
-    for index in np.flatnonzero(mbo["action"] == b"M"):
+    for index in np.flatnonzero(mbo["action"] == b"M").tolist():
         engine.apply(mbo[start:index])
         start = index + 1
         record = mbo[index]

@@ -1,4 +1,4 @@
-"""DBN: record layouts, flags and metadata, reading and writing. Nothing else in Depthcast knows byte layouts."""
+"""DBN: record layouts, flags and metadata, reading and writing. Nothing else here knows byte layouts."""
 
 from depthcast.dbn.file import DBNFile, read_dbn
 from depthcast.dbn.layout import Flags, RType

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from depthcast.dbn import layout
 from depthcast.dbn.framing import record_starts
 from depthcast.dbn.layout import LENGTH_WORD, RType
+from depthcast.dbn.metadata import AS_IS
 from depthcast.dbn.reader import CHUNK_SIZE, open_dbn
 from depthcast.errors import DBNError
 
@@ -36,8 +37,8 @@ def read_dbn(source: str | os.PathLike[str] | BinaryIO, *, partial: bool = False
 
     Args:
         source: a path, ``"-"`` for standard input, or a binary stream.
-        partial: on broken or missing bytes keep the good records before them, and the error in ``error``, instead of
-            raising it. (A file without good metadata is an error either way.)
+        partial: on broken or missing bytes keep the good records before them, and the error in ``error``,
+            instead of raising it. (A file without good metadata is an error either way.)
 
     Raises:
         DBNError: the bytes are not DBN, or broken.
@@ -59,7 +60,7 @@ def read_dbn(source: str | os.PathLike[str] | BinaryIO, *, partial: bool = False
 class DBNFile:
     """A DBN file in memory. Made by `read_dbn`.
 
-    ``len(file)`` is its number of records; iterating gives them as `databento_dbn` objects, all types, in order.
+    ``len(file)`` is its number of records; iterating gives them all, in order, as `databento_dbn` objects.
 
     Attributes:
         path: where it was read.
@@ -89,10 +90,10 @@ class DBNFile:
         return {rtype: count for rtype, count in self.counts.items() if rtype != RType.MBO}
 
     def records(self, schema: str = "mbo") -> NDArray[np.void]:
-        """The records of one schema, in order, as a structured array with the fields of `depthcast.dbn.layout`.
+        """The records of one schema, in order: a structured array with the fields of `depthcast.dbn.layout`.
 
-        It is a read-only view of ``data`` where the whole file is records of that type and one length, else a copy.
-        Prices are in 1e-9 units, timestamps in ns. With ``ts_out`` the send time is left out.
+        It is a read-only view of ``data`` where the whole file is records of that type and one length, else
+        a copy. Prices are in 1e-9 units, timestamps in ns. The send time of ``ts_out`` is left out.
 
         Raises:
             ValueError: a schema of which there is no layout.
@@ -111,7 +112,7 @@ class DBNFile:
             raise DBNError(message, path=self.path, offset=at + len(self.metadata.encode()))
         if len(starts) == len(self._starts) and sizes.min() == sizes.max():
             return np.ndarray((len(starts),), dtype=dtype, buffer=self.data, strides=(int(sizes[0]),))
-        words = np.ndarray(  # every place a record can begin, overlapping: picking from it copies just the records
+        words = np.ndarray(  # every place where a record can begin, overlapping: picking copies records only
             ((len(self._bytes) - dtype.itemsize) // LENGTH_WORD + 1,),
             dtype=dtype,
             buffer=self.data,
@@ -128,11 +129,17 @@ class DBNFile:
             has_metadata=False,
             ts_out=self.metadata.ts_out,
             input_version=self.metadata.version,
-            upgrade_policy=databento_dbn.VersionUpgradePolicy.AS_IS,
+            upgrade_policy=AS_IS,
         )
         for begin in range(0, len(self.data), CHUNK_SIZE):
             decoder.write(bytes(self.data[begin : begin + CHUNK_SIZE]))
-            yield from decoder.decode()
+            try:
+                records = decoder.decode()
+            except databento_dbn.DBNError as error:
+                raise DBNError(f"a record databento_dbn cannot decode ({error})", path=self.path) from None
+            for record in records:
+                if not isinstance(record, databento_dbn.Metadata):
+                    yield record
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:

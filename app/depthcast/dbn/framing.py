@@ -1,7 +1,8 @@
 """Where records begin and end: the check that bytes are whole, well-framed DBN records.
 
-A record's first byte is its length in 4-byte words. Any rtype may have any length of at least a header (unknown ones
-are skipped by it), but an MBO record is 56 bytes, or 64 with ``ts_out``: any other length is a broken byte.
+A record's first byte is its length in 4-byte words. Any rtype may have any length of at least a header
+(unknown ones are skipped by it), but an MBO record is 56 bytes, or 64 with ``ts_out``: any other length
+is a broken byte.
 """
 
 from typing import Final, NamedTuple
@@ -16,8 +17,7 @@ TS_OUT_SIZE: Final = 8
 MAX_RECORD_SIZE: Final = 255 * LENGTH_WORD
 
 _MIN_WORDS: Final = HEADER_SIZE // LENGTH_WORD
-_MBO_WORDS: Final = MBO_SIZE // LENGTH_WORD
-_MBO_TS_OUT_WORDS: Final = (MBO_SIZE + TS_OUT_SIZE) // LENGTH_WORD
+_MBO_LENGTHS: Final = (MBO_SIZE // LENGTH_WORD, (MBO_SIZE + TS_OUT_SIZE) // LENGTH_WORD)
 _MBO: Final = int(RType.MBO)
 _FIRST_RUN_BYTES: Final = 8 * 1024
 _WALK_BYTES: Final = 16 * 1024
@@ -26,8 +26,8 @@ _WALK_BYTES: Final = 16 * 1024
 class Framing(NamedTuple):
     """How far bytes are good records.
 
-    ``end`` is the offset after the last whole record. ``broken`` says what is wrong with the record that begins there;
-    None if nothing is: the bytes end there, or inside that record.
+    ``end`` is the offset after the last whole record. ``broken`` says what is wrong with the record that
+    begins there; None if nothing is: the bytes end there, or inside that record.
     """
 
     end: int
@@ -37,8 +37,8 @@ class Framing(NamedTuple):
 def frame(data: NDArray[np.uint8], begin: int, end: int) -> Framing:
     """The whole records of ``data[begin:end]``, where ``begin`` is the start of a record.
 
-    A stretch of records of one rtype and length is checked as one array operation (1 ns a record); where they are
-    mixed, a little is walked record by record (about 60 ns) before the next stretch is tried.
+    A stretch of records of one rtype and length is checked as one array operation (1 ns a record); where they
+    are mixed, a little is walked record by record (about 60 ns) before the next stretch is tried.
     """
     at = begin
     run = end - begin
@@ -56,7 +56,7 @@ def frame(data: NDArray[np.uint8], begin: int, end: int) -> Framing:
 
 
 def _uniform_run(data: NDArray[np.uint8], begin: int, end: int) -> int:
-    """Where the records that look like the one at ``begin`` (same length, same rtype) stop; ``begin`` if it is bad."""
+    """Where the records of the length and rtype of the one at ``begin`` stop; ``begin`` if that is bad."""
     if end - begin < HEADER_SIZE:
         return begin
     words, rtype = int(data[begin]), int(data[begin + 1])
@@ -70,13 +70,13 @@ def _uniform_run(data: NDArray[np.uint8], begin: int, end: int) -> int:
 
 
 def _walk(data: NDArray[np.uint8], begin: int, end: int) -> tuple[int, str | None]:
-    """Step over the records of ``data[begin:end]``: the offset after the last whole one, and what is broken there."""
-    window = data[begin:end].tobytes() + b"\0"  # one more, so that the byte after a lone last one can be looked at
+    """Step over records: the offset after the last whole one, and what is broken there."""
+    window = data[begin:end].tobytes() + b"\0"  # one more: a lone last byte has no rtype after it
     at = last = 0
     stop = end - begin
     while at < stop:
         words = window[at]
-        if words != _MBO_WORDS and (words < _MIN_WORDS or window[at + 1] == _MBO) and words != _MBO_TS_OUT_WORDS:
+        if words not in _MBO_LENGTHS and (words < _MIN_WORDS or window[at + 1] == _MBO):
             return begin + at, why_broken(words, window[at + 1])
         last = at
         at += words * LENGTH_WORD
@@ -87,7 +87,7 @@ def why_broken(words: int, rtype: int) -> str | None:
     """What is wrong with a record's first two bytes, None if nothing is."""
     if words < _MIN_WORDS:
         return f"a record of {words * LENGTH_WORD} bytes, less than its {HEADER_SIZE}-byte header"
-    if rtype == _MBO and words not in (_MBO_WORDS, _MBO_TS_OUT_WORDS):
+    if rtype == _MBO and words not in _MBO_LENGTHS:
         size = words * LENGTH_WORD
         return f"an MBO record of {size} bytes; they have {MBO_SIZE}, or {MBO_SIZE + TS_OUT_SIZE} with ts_out"
     return None

@@ -1,13 +1,22 @@
-"""The metadata at the head of a DBN stream: making it, and what it says about symbols. Its bytes are databento-dbn's."""
+"""The metadata at the head of a DBN stream: making it, and what it says about symbols.
+
+Its bytes are databento-dbn's business.
+"""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import databento_dbn
+from databento_dbn.metadata import SymbolMapping
 
 DBN_VERSION: Final = 3
 """The version written, and the newest that is read."""
+
+# databento_dbn declares its enumerations' members as plain numbers and its mappings as writable protocols;
+# what it takes are the members themselves and anything with the attributes. Hence the casts here and below.
+AS_IS: Final = cast("databento_dbn.VersionUpgradePolicy", databento_dbn.VersionUpgradePolicy.AS_IS)
+"""Decode what the bytes say, whatever their version."""
 
 _NS_PER_S: Final = 1_000_000_000
 
@@ -64,14 +73,16 @@ def make_metadata(
         symbols=list(lasting if symbols is None else symbols),
         partial=[],
         not_found=[],
-        mappings=[_Mapping(symbol, intervals) for symbol, intervals in lasting.items()],
+        mappings=[cast("SymbolMapping", _Mapping(*item)) for item in lasting.items()],
         limit=limit,
         ts_out=ts_out,
         version=DBN_VERSION,
     )
 
 
-def _intervals(meaning: int | Sequence[SymbolInterval], start: int, end: int | None) -> Sequence[SymbolInterval]:
+def _intervals(
+    meaning: int | Sequence[SymbolInterval], start: int, end: int | None
+) -> Sequence[SymbolInterval]:
     if not isinstance(meaning, int):
         return meaning
     last = start if end is None else max(start, end - 1)
@@ -88,11 +99,12 @@ def instrument_symbols(metadata: databento_dbn.Metadata, at: int | None = None) 
 
     Args:
         metadata: a file's metadata.
-        at: a time in ns: only the mappings of its UTC date count. Without it, all do, and where an instrument id stood
-            for several symbols the latest wins.
+        at: a time in ns: only the mappings of its UTC date count. Without it, all do, and where an
+            instrument id stood for several symbols the latest wins.
 
-    The symbol is in the file's other symbology: the one asked in (``raw_symbol``, ``continuous``, ...), or where
-    instrument ids were asked in, the one that came out. Where both are instrument ids there is no symbol to tell: empty.
+    The symbol is in the file's other symbology: the one asked in (``raw_symbol``, ``continuous``, ...),
+    or the one that came out where instrument ids were asked in. Where both are instrument ids there is
+    none: empty.
     """
     date = None if at is None else utc_date(at)
     latest: dict[int, tuple[dt.date, str]] = {}
@@ -107,8 +119,7 @@ def instrument_symbols(metadata: databento_dbn.Metadata, at: int | None = None) 
 
 def _mapped(metadata: databento_dbn.Metadata) -> Iterator[tuple[int, str, dt.date, dt.date]]:
     """Every mapping as (instrument_id, symbol, start_date, end_date)."""
-    instrument_id = databento_dbn.SType.INSTRUMENT_ID
-    ids_in, ids_out = metadata.stype_in == instrument_id, metadata.stype_out == instrument_id
+    ids_in, ids_out = (str(stype) == "instrument_id" for stype in (metadata.stype_in, metadata.stype_out))
     if ids_in == ids_out:
         return
     for asked, intervals in metadata.mappings.items():

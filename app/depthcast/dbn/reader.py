@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, Final, Self
@@ -13,10 +12,11 @@ import numpy as np
 
 from depthcast.dbn.framing import MAX_RECORD_SIZE, frame
 from depthcast.dbn.layout import LENGTH_WORD
-from depthcast.dbn.metadata import DBN_VERSION
+from depthcast.dbn.metadata import AS_IS, DBN_VERSION
 from depthcast.dbn.source import ByteSource, RawSource, ZstdSource, is_zstd
 from depthcast.errors import DBNError
 
+STDIN: Final = "-"
 CHUNK_SIZE: Final = 256 * 1024
 """Bytes of a chunk unless asked otherwise: small enough to stay in a core's cache until it is applied."""
 
@@ -29,7 +29,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 def open_dbn(source: str | os.PathLike[str] | BinaryIO, *, sha256: bool = False) -> "DBNReader":
-    """Open DBN for reading: a path, ``"-"`` for standard input, or a binary stream (which stays the caller's to close).
+    """Open DBN for reading: a path, ``"-"`` for standard input, or a binary stream (the caller's to close).
 
     Compression is told by the first bytes, not by the name. The metadata is read at once.
 
@@ -45,9 +45,7 @@ def open_dbn(source: str | os.PathLike[str] | BinaryIO, *, sha256: bool = False)
         name = getattr(source, "name", None)
         return DBNReader(source, name if isinstance(name, str) else "<stream>", sha256=sha256)
     path = os.fspath(source)
-    if path == "-":
-        return DBNReader(sys.stdin.buffer, path, size=_size_on_disk(sys.stdin.fileno()), sha256=sha256)
-    stream = open(path, "rb", buffering=0)  # noqa: SIM115 - the reader closes it
+    stream = io.FileIO(0, closefd=False) if path == STDIN else io.FileIO(path)
     try:
         return DBNReader(stream, path, size=_size_on_disk(stream.fileno()), sha256=sha256, owned=True)
     except BaseException:
@@ -94,8 +92,7 @@ class DBNReader:
         self.version = head[len(_MAGIC)]
         self._offset = len(head)
         try:
-            policy = databento_dbn.VersionUpgradePolicy.AS_IS
-            self.metadata = databento_dbn.Metadata.decode(head, upgrade_policy=policy)
+            self.metadata = databento_dbn.Metadata.decode(head, upgrade_policy=AS_IS)
         except databento_dbn.DBNError as error:
             self._raw.close()
             raise DBNError(f"broken metadata ({error})", path=path, offset=_PREFIX_SIZE) from None
@@ -115,7 +112,9 @@ class DBNReader:
 
     @property
     def sha256(self) -> str:
-        """The hash of all the stored bytes, in hex. What is left of the file is read for it: no chunk comes after.
+        """The hash of all the stored bytes, in hex.
+
+        What is left of the file is read for it, so no chunk comes after.
 
         Raises:
             ValueError: it was not asked for in `open_dbn`.
@@ -130,7 +129,7 @@ class DBNReader:
     def chunks(self, size: int = CHUNK_SIZE) -> Iterator[memoryview]:
         """The records that follow, in order, as buffers of whole records of at most ``size`` bytes.
 
-        A buffer is valid until the next is asked for. Streams are handed on as they come: chunks may be short.
+        A buffer is valid until the next is asked for. A stream's bytes are handed on as they come.
 
         Raises:
             DBNError: after all good records were handed out: a record is broken, or the file ends inside one.
@@ -138,7 +137,7 @@ class DBNReader:
             ValueError: ``size`` is less than the longest record may be (1,020 bytes).
         """
         if size < MAX_RECORD_SIZE:
-            raise ValueError(f"a chunk must have room for a record of {MAX_RECORD_SIZE} bytes; {size} were asked for")
+            raise ValueError(f"a chunk must have room for a record of {MAX_RECORD_SIZE} bytes, not {size}")
         view = memoryview(bytearray(size))
         data = np.frombuffer(view, dtype=np.uint8)
         readable = view.toreadonly()
@@ -198,7 +197,7 @@ class DBNReader:
         return self._read_exactly(_PREFIX_SIZE + length, prefix)
 
     def _read_exactly(self, count: int, begun: bytes) -> bytes:
-        """``begun`` and what follows it, ``count`` bytes together; the magic is checked as soon as it is there."""
+        """``begun`` and what follows, ``count`` bytes in all. The magic is checked as soon as it is there."""
         found = bytearray(begun)
         while len(found) < count:
             target = memoryview(bytearray(min(count - len(found), CHUNK_SIZE)))
@@ -209,7 +208,8 @@ class DBNReader:
             if found[: len(_MAGIC)] != _MAGIC[: len(found)]:
                 raise DBNError(_not_dbn(bytes(found[:4]), self.compressed), path=self.path, offset=0)
             if got == 0:
-                raise DBNError("the file is cut short: it ends in its metadata", path=self.path, offset=len(found))
+                message = "the file is cut short: it ends in its metadata"
+                raise DBNError(message, path=self.path, offset=len(found))
         return bytes(found)
 
 

@@ -1,4 +1,4 @@
-"""Bytes from a file or stream: read in blocks, decompressed if they are zstd, counted and hashed on the way."""
+"""Bytes from a file or stream: read in blocks, decompressed if they are zstd, counted and hashed."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ _HASH_AHEAD: Final = 8
 
 
 def is_zstd(magic: bytes) -> bool:
-    """Whether a file that begins with these (at least 4) bytes is zstd: a frame, or a skippable one before it."""
+    """Whether a file that begins with these bytes (at least 4) is zstd: a frame, or a skippable one first."""
     return magic[:4] == ZSTD_MAGIC or _is_skippable(magic[:4])
 
 
@@ -75,7 +75,7 @@ class Hasher:
 
 
 class RawSource:
-    """The bytes as they are stored. ``consumed`` counts those read; the first few can be looked at beforehand."""
+    """The bytes as they are stored. ``consumed`` counts those read; the first can be looked at beforehand."""
 
     def __init__(self, stream: BinaryIO | io.FileIO, *, sha256: bool) -> None:
         self.consumed = 0
@@ -110,7 +110,7 @@ class RawSource:
             got = None if piece is None else len(piece)
             target[:got] = piece or b""
         if got is None:
-            raise BlockingIOError("the stream has no bytes yet and does not wait for them; open it in blocking mode")
+            raise BlockingIOError("the stream does not wait for its bytes; open it in blocking mode")
         self.consumed += got
         if self.hasher is not None and got:
             self.hasher.update(target[:got])
@@ -121,7 +121,6 @@ class RawSource:
         target = memoryview(bytearray(_READ_SIZE))
         while self.readinto(target):
             pass
-
 
     def close(self) -> None:
         """Stop hashing. The stream is its owner's to close."""
@@ -145,8 +144,9 @@ class _Buffered(io.RawIOBase):
 class ZstdSource:
     """The decompressed bytes of one or more zstd frames (RFC 8878), skippable frames among them.
 
-    Blocks are handed to the decompressor one at a time. So memory stays bounded whatever the bytes say (a block holds
-    at most 128 KiB), a stream that ends inside a frame is noticed, and all before a broken block is delivered.
+    Blocks are handed to the decompressor one at a time. So memory stays bounded whatever the bytes say (a
+    block holds at most 128 KiB), a stream that ends inside a frame is noticed, and all before a broken
+    block is delivered.
     """
 
     def __init__(self, raw: RawSource, path: str) -> None:
@@ -174,7 +174,7 @@ class ZstdSource:
         return got
 
     def _next_piece(self) -> bytes | None:
-        """Decompress a block, or pass over what lies between blocks (then empty). None at the end of the stream."""
+        """A block's bytes; empty for what lies between blocks; None at the end of the stream."""
         if not self._in_frame:
             return b"" if self._open_frame() else None
         if self._at_checksum:

@@ -1,8 +1,7 @@
 """Writing DBN files, plain and zstd: whole under their name, or not there at all."""
 
+import contextlib
 import os
-import secrets
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from depthcast.dbn.framing import frame
 from depthcast.errors import DBNError
 
+STDOUT: Final = "-"
 ZSTD_LEVEL: Final = 3
 
 
@@ -26,9 +26,10 @@ class _Sink(Protocol):
 class DBNWriter:
     """A DBN file being written; a context manager.
 
-    It is zstd if the path ends in ``.zst``; ``"-"`` is standard output, plain. A file is written beside its place, as
-    ``.NAME.XXXXXXXX.part``, and takes its name when the block ends without an error: nothing half-written is ever
-    found under the name, and what was there before stays until then. (A pipe or device is written directly.)
+    It is zstd if the path ends in ``.zst``; ``"-"`` is standard output, plain. A file is written beside
+    its place, as ``.NAME.N.part``, and takes its name when the block ends without an error:
+    nothing half-written is ever found under the name, and what was there before stays until then. (A pipe
+    or device is written directly.)
 
     Attributes:
         path: the path as given.
@@ -41,14 +42,20 @@ class DBNWriter:
     def __init__(self, path: str | os.PathLike[str], metadata: databento_dbn.Metadata) -> None:
         self.path = os.fspath(path)
         self.written = 0
-        self._target, self._part = _places(self.path)
+        head = metadata.encode()
+        self._target = Path(self.path).resolve()  # where a link leads: that is replaced, not the link
+        self._part: Path | None = None
         self._file = self._open()
         self._zstd: zstandard.ZstdCompressionWriter | None = None
         if self.path.endswith(".zst"):
             compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
             self._zstd = compressor.stream_writer(self._file, closefd=False)
         self._sink: _Sink = self._zstd or self._file
-        self._put(metadata.encode())
+        try:
+            self._put(head)
+        except BaseException:
+            self.abandon()
+            raise
 
     def write(self, records: bytes | bytearray | memoryview | NDArray[np.generic]) -> None:
         """Append whole records.
@@ -61,24 +68,25 @@ class DBNWriter:
         if framing.end < len(data):
             why = framing.broken or "the bytes end inside it"
             raise DBNError(f"cannot write a broken record: {why}", offset=framing.end)
-        self._put(memoryview(data))
+        self._put(data.data)
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
-        if self._zstd is not None:
-            self._zstd.close()
-        self._file.flush()
-        if self._target is None:
+        """Finish the file and give it its name. Closing again does nothing."""
+        if self._file.closed:
             return
+        if self._zstd is not None:
+            self._zstd.flush(zstandard.FLUSH_FRAME)
+        self._file.flush()
         if self._part is not None:
             os.fsync(self._file.fileno())
         self._file.close()
         if self._part is not None:
             self._part.replace(self._target)
+            self._part = None
 
     def abandon(self) -> None:
         """Leave things as they were before: nothing under the name, no partial file."""
-        if self._target is not None:
+        with contextlib.suppress(OSError):  # what is still buffered may not fit either
             self._file.close()
         if self._part is not None:
             self._part.unlink(missing_ok=True)
@@ -99,11 +107,20 @@ class DBNWriter:
             raise
 
     def _open(self) -> BinaryIO:
-        if self._target is None:
-            return sys.stdout.buffer
-        if self._part is None:
+        if self.path == STDOUT:
+            return open(1, "wb", closefd=False)
+        if self._target.exists() and not self._target.is_file():
             return self._target.open("wb")
-        return self._part.open("xb")
+        number = 0
+        while True:
+            part = self._target.with_name(f".{self._target.name}.{number}.part")
+            try:
+                file = part.open("xb")
+            except FileExistsError:  # another writer's, or left by one that was killed
+                number += 1
+            else:
+                self._part = part
+                return file
 
     def _put(self, data: memoryview | bytes) -> None:
         self._sink.write(data)
@@ -126,13 +143,3 @@ def write_dbn(
         for buffer in buffers:
             writer.write(buffer)
         return writer.written - head
-
-
-def _places(path: str) -> tuple[Path | None, Path | None]:
-    """Where the file goes and where it is written until then; None for neither."""
-    if path == "-":
-        return None, None
-    target = Path(path).resolve()  # through a link: the file it names is replaced, not the link
-    if target.exists() and not target.is_file():
-        return target, None
-    return target, target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")

@@ -1,0 +1,17 @@
+"""The ``depthcast`` command: a module a command, shared parts in modules that begin with an underscore.
+
+Nothing heavy is imported here: what a command needs is loaded when it is called.
+"""
+
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (by default the process's own) and return its exit code (docs/cli.md)."""
+    try:
+        from depthcast.cli._main import run
+    except KeyboardInterrupt:  # Ctrl-C while Python still loads
+        return 130
+    return run(arguments)

@@ -1,0 +1,84 @@
+"""Dispatch: the commands, loaded when they are called, and the frame that turns errors into exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final, NamedTuple
+
+from depthcast.cli._errors import guarded
+from depthcast.errors import UsageError
+
+__all__ = ["COMMANDS", "run"]
+
+
+class Command(NamedTuple):
+    function: str
+    """Where its function is; imported when it is called."""
+    summary: str
+
+
+COMMANDS: Final = {
+    "reconstruct": Command(
+        "depthcast.cli.reconstruct:reconstruct", "Rebuild order books from MBO files, as JSON."
+    ),
+    "convert": Command("depthcast.cli.convert:convert", "Derive MBP, BBO, trades or OHLCV from MBO files."),
+    "audit": Command("depthcast.cli.audit:audit", "Check a file's books and say what the venue did."),
+    "simulate": Command("depthcast.cli.simulate:simulate", "Write the MBO feed of a simulated exchange."),
+    "info": Command("depthcast.cli.info:info", "Say what a DBN file holds."),
+    "config": Command("depthcast.cli.config:config", "Print the settings and where each came from."),
+}
+
+EXIT_CODES: Final = """\
+Exit codes: 0 ok, 1 internal error (a bug), 2 wrong usage or setting,
+3 bad data, 4 a file cannot be read or written, 5 the audit found a violation,
+130 interrupted, 141 the reader of the output went away."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; never raises."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    options = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    debug = "--debug" in options or bool(os.environ.get("DEPTHCAST_DEBUG"))
+    return guarded(lambda: _dispatch(tokens), debug=debug)
+
+
+def _dispatch(tokens: list[str]) -> int:
+    from cyclopts import App, CycloptsError, Parameter
+
+    app = App(
+        name="depthcast",
+        help="Market-by-order data, rebuilt into exact order books.",
+        help_format="plaintext",
+        help_epilogue=EXIT_CODES,
+        version=_version,
+        default_parameter=Parameter(negative=(), show_default=False),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+        print_error=False,
+        exit_on_error=False,
+    )
+    called = tokens[0] if tokens else "--help"
+    if not called.startswith("-") and called not in COMMANDS:
+        raise UsageError(f"no command {called!r}{_suggestion(called)}")
+    for place, (name, command) in enumerate(COMMANDS.items()):
+        # A command's own help is its docstring; the list of commands must do without loading them all.
+        summary = None if name == called else command.summary
+        app.command(command.function, name=name, help=summary, sort_key=place)
+    try:
+        result = app(tokens)
+    except CycloptsError as error:
+        hint = f"depthcast {called} --help" if called in COMMANDS else "depthcast --help"
+        raise UsageError(f"{str(error).strip()} Try: {hint}") from error
+    return int(result or 0)
+
+
+def _suggestion(word: str) -> str:
+    close = get_close_matches(word, COMMANDS, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(COMMANDS)}"
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("depthcast")

@@ -217,7 +217,7 @@ cdef class Engine:
             ts_event=b.ts_event,
             ts_recv=b.ts_recv,
             sequence=b.sequence,
-            orders=b.sides[0].orders + b.sides[1].orders,
+            orders=b.index.count,
             levels=b.sides[0].levels + b.sides[1].levels,
             records=b.records,
             events=b.events,
@@ -418,9 +418,14 @@ cdef uint32_t checksum_side(const State *s, const Book *b, int side, uint32_t mo
     cdef ChecksumLevel *out
     cdef ChecksumOrder *out_order
     cdef uint32_t levels = b.sides[side].levels
+    cdef uint64_t orders = 0
     if not queues:
         levels = min(levels, most)
-    packed = bytearray(levels * sizeof(ChecksumLevel) + (b.sides[side].orders * sizeof(ChecksumOrder) if queues else 0))
+    while queues and index != 0:
+        orders += s.levels.at[index].count
+        index = s.levels.at[index].worse
+    index = b.sides[side].best
+    packed = bytearray(levels * sizeof(ChecksumLevel) + orders * sizeof(ChecksumOrder))
     out = <ChecksumLevel *>PyByteArray_AS_STRING(packed)
     while levels != 0:
         level = &s.levels.at[index]

@@ -20,7 +20,7 @@ from libc.string cimport memset
 from depthcast.book.native cimport grow, highest_bit, likely, lowest_bit, mulhi, unlikely
 
 
-cdef struct Level:              # 64 bytes
+cdef struct Level:              # 56 bytes
     int64_t key
     uint64_t size
     uint32_t count
@@ -32,8 +32,6 @@ cdef struct Level:              # 64 bytes
     uint32_t right
     uint32_t slot
     uint32_t side               # 0 bids, 1 asks
-    uint32_t tob
-    uint64_t _pad
 
 
 cdef struct LevelPool:          # index 0 means none
@@ -47,6 +45,7 @@ cdef struct Side:
     uint32_t best
     uint32_t worst
     uint32_t levels
+    uint32_t tob                # the one level is a top-of-book quote, not orders
     uint32_t far_root
     uint32_t far_best
     uint32_t far_levels
@@ -61,7 +60,6 @@ cdef struct Side:
     uint64_t *bits1
     uint64_t *bits2
     size_t ladder_bytes
-    uint64_t orders
 
 
 cdef enum:
@@ -72,7 +70,7 @@ cdef enum:
     PLAN_LEVELS = 1024          # levels next to the touch that a plan looks at
 
 
-cdef inline int64_t price_mask(int side) noexcept nogil:
+cdef inline int64_t price_mask(uint32_t side) noexcept nogil:
     """key == price ^ mask, price == key ^ mask."""
     return <int64_t>side - 1
 
@@ -80,10 +78,11 @@ cdef inline int64_t price_mask(int side) noexcept nogil:
 # ---------------------------------------------------------------------------------------------- pool
 
 
-cdef inline bint levels_reserve(LevelPool *pool) noexcept nogil:
+cdef inline bint levels_reserve(LevelPool *pool, uint32_t room) noexcept nogil:
+    """Room for so many more levels; False when there is no memory."""
     cdef uint32_t capacity
     cdef void *at
-    if likely(pool.free != 0 or pool.used < pool.capacity):
+    if likely(pool.capacity - pool.used >= room):
         return True
     if pool.capacity >= 0x80000000U:
         return False
@@ -263,9 +262,7 @@ cdef inline uint32_t ladder_before_key(const Side *side, int64_t key) noexcept n
 cdef inline uint32_t level_find(const Level *at, const Side *side, int64_t key) noexcept nogil:
     """The level with that key, 0 if none."""
     cdef uint32_t slot
-    if side.best != 0 and at[side.best].key == key:
-        return side.best
-    if side.width != 0:
+    if likely(side.width != 0):
         slot = slot_of(side, key)
         if slot != OFF_LADDER:
             return side.slots[slot]
@@ -327,7 +324,7 @@ cdef inline void level_drop(LevelPool *pool, Side *side, uint32_t index) noexcep
     pool.free = index
 
 
-cdef inline uint32_t level_make(LevelPool *pool, Side *side, int side_number, int64_t key) noexcept nogil:
+cdef inline uint32_t level_make(LevelPool *pool, Side *side, uint32_t side_number, int64_t key) noexcept nogil:
     """A new, empty level; the pool has room for it."""
     cdef uint32_t index = level_take(pool)
     cdef Level *at = pool.at
@@ -340,8 +337,7 @@ cdef inline uint32_t level_make(LevelPool *pool, Side *side, int side_number, in
     level.tail = 0
     level.left = 0
     level.right = 0
-    level.side = <uint32_t>side_number
-    level.tob = 0
+    level.side = side_number
     if side.width != 0:
         slot = slot_of(side, key)
     level.slot = slot

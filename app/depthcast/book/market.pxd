@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 from depthcast.book.ladder cimport FIRST_PATIENCE, Level
 from depthcast.book.native cimport likely, prefetch, release, unlikely
-from depthcast.book.orders cimport FIRST_BITS, Order, hash_id, index_find, index_free, index_start
+from depthcast.book.orders cimport FIRST_BITS, Order, hash_id, index_find, index_free, index_reserve, index_start
 from depthcast.book.rules cimport Book, N_SKIPPED, N_STATUS, State, apply_mbo, reserve
 from depthcast.dbn.layout cimport RTYPE_MBO, RTYPE_STATUS, F_LAST, MboRecord, RecordHeader, StatusRecord
 
@@ -145,6 +145,8 @@ cdef inline void state_free(State *s) noexcept nogil:
 
 cdef inline Framing framing(const uint8_t *at, size_t left) noexcept nogil:
     """Is there a whole, well-framed record?"""
+    if likely(left >= 56 and at[0] == MBO_WORDS and at[1] == RTYPE_MBO):
+        return FRAMING_OK
     if unlikely(at[0] < HEADER_WORDS):
         return FRAMING_SHORT
     if unlikely(left < 4 * <size_t>at[0]):
@@ -182,7 +184,7 @@ cdef inline bint of_book(const Book *b, const MboRecord *r) noexcept nogil:
     return b != NULL and b.instrument_id == r.instrument_id and b.publisher_id == r.publisher_id
 
 
-cdef inline size_t fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) noexcept nogil:
+cdef inline void fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) noexcept nogil:
     """Ask for the memory of the next GROUP records: index slots, then orders, then queue neighbours and levels."""
     cdef const MboRecord *records[GROUP]
     cdef Book *books[GROUP]
@@ -213,7 +215,6 @@ cdef inline size_t fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) 
                 prefetch(&s.orders.at[order.prev])
             if order.next != 0:
                 prefetch(&s.orders.at[order.next])
-    return seen
 
 
 cdef inline Framing apply_records(
@@ -226,13 +227,16 @@ cdef inline Framing apply_records(
     cdef Book *b = NULL
     cdef Framing why = FRAMING_OK
     cdef size_t taken = 0
-    cdef size_t ahead = 0
+    cdef uint32_t group = 0
     while at < end:
-        if s.live >= DEEP:
-            if ahead == 0:
-                ahead = fetch_ahead(s, at, end)
-            if ahead != 0:
-                ahead -= 1
+        if group == 0:
+            group = GROUP
+            if unlikely(not reserve(s, GROUP)):
+                why = NO_MEMORY
+                break
+            if s.live >= DEEP:
+                fetch_ahead(s, at, end)
+        group -= 1
         why = framing(at, <size_t>(end - at))
         if unlikely(why != FRAMING_OK):
             break
@@ -243,7 +247,7 @@ cdef inline Framing apply_records(
                 if b == NULL:
                     why = NO_MEMORY
                     break
-            if unlikely((r.action == c'A' or r.action == c'M') and not reserve(s, b)):
+            if unlikely(not index_reserve(&b.index)):
                 why = NO_MEMORY
                 break
             apply_mbo(s, b, r, hash_id(r.order_id))

@@ -10,7 +10,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
-from depthcast.book.native cimport grow, likely, release, zalloc
+from depthcast.book.native cimport grow, likely, mulhi, release, zalloc
 
 
 cdef struct Order:              # 48 bytes
@@ -36,27 +36,26 @@ cdef struct OrderIndex:
     uint64_t *slots
     uint32_t bits
     uint32_t count
-    uint32_t limit              # count at which it grows: 0.7 of the slots
+    uint32_t limit              # count at which it grows: 0.7 of the slots, a quarter while it is small
 
 
 cdef enum:
     FIRST_BITS = 4
     MOST_BITS = 31
+    ROOMY_BITS = 12             # up to here memory is nothing, and a mispredicted second probe is much
 
 
 cdef inline uint32_t hash_id(uint64_t order_id) noexcept nogil:
-    cdef uint64_t x = order_id ^ (order_id >> 32)
-    x *= 0x9E3779B97F4A7C15ULL
-    x ^= x >> 29
-    x *= 0xBF58476D1CE4E5B9ULL
-    return <uint32_t>(x >> 32)
+    """Both halves of a wide product folded together: one multiplication, and every bit of the id counts."""
+    cdef uint64_t x = order_id ^ 0x9E3779B97F4A7C15ULL
+    return <uint32_t>(((x * 0xD6E8FEB86659FD93ULL) ^ mulhi(x, 0xD6E8FEB86659FD93ULL)) >> 32)
 
 
-cdef inline bint pool_reserve(OrderPool *pool) noexcept nogil:
-    """Room for one more order; False when there is no memory."""
+cdef inline bint pool_reserve(OrderPool *pool, uint32_t room) noexcept nogil:
+    """Room for so many more orders; False when there is no memory."""
     cdef uint32_t capacity
     cdef void *at
-    if likely(pool.free != 0 or pool.used < pool.capacity):
+    if likely(pool.capacity - pool.used >= room):
         return True
     if pool.capacity >= 0x80000000U:
         return False
@@ -92,7 +91,7 @@ cdef inline bint index_start(OrderIndex *index, uint32_t bits) noexcept nogil:
         return False
     index.bits = bits
     index.count = 0
-    index.limit = <uint32_t>((<uint64_t>1 << bits) * 7 // 10)
+    index.limit = <uint32_t>((<uint64_t>1 << bits) * (25 if bits <= ROOMY_BITS else 70) // 100)
     return True
 
 
@@ -126,34 +125,36 @@ cdef inline bint index_reserve(OrderIndex *index) noexcept nogil:
     return True
 
 
-cdef inline uint32_t index_find(OrderIndex *index, const Order *orders, uint64_t order_id, uint32_t hash) noexcept nogil:
-    """The pool index of the order, 0 if there is none."""
+cdef inline uint32_t index_seek(const OrderIndex *index, const Order *orders, uint64_t order_id, uint32_t hash) noexcept nogil:
+    """Where in the table the order is; where there is none, an empty place."""
     cdef uint32_t mask = (<uint32_t>1 << index.bits) - 1
     cdef uint32_t at = hash >> (32 - index.bits)
     cdef uint64_t slot = index.slots[at]
     while slot != 0:
         if <uint32_t>(slot >> 32) == hash and orders[<uint32_t>slot].order_id == order_id:
-            return <uint32_t>slot
+            break
         at = (at + 1) & mask
         slot = index.slots[at]
-    return 0
+    return at
 
 
-cdef inline void index_add(OrderIndex *index, uint32_t order, uint32_t hash) noexcept nogil:
-    index_place(index, <uint64_t>hash << 32 | order)
+cdef inline uint32_t index_find(const OrderIndex *index, const Order *orders, uint64_t order_id, uint32_t hash) noexcept nogil:
+    """The pool index of the order, 0 if there is none."""
+    return <uint32_t>index.slots[index_seek(index, orders, order_id, hash)]
+
+
+cdef inline void index_put(OrderIndex *index, uint32_t at, uint32_t order, uint32_t hash) noexcept nogil:
+    """Put an order where index_seek() found an empty place for it."""
+    index.slots[at] = <uint64_t>hash << 32 | order
     index.count += 1
 
 
-cdef inline void index_remove(OrderIndex *index, uint32_t order, uint32_t hash) noexcept nogil:
-    """Remove an order that is in the table, and close the gap."""
+cdef inline void index_remove(OrderIndex *index, uint32_t gap) noexcept nogil:
+    """Empty a place, and close the gap."""
     cdef uint32_t mask = (<uint32_t>1 << index.bits) - 1
     cdef uint32_t shift = 32 - index.bits
-    cdef uint32_t gap = hash >> shift
-    cdef uint32_t at
+    cdef uint32_t at = gap
     cdef uint64_t slot
-    while <uint32_t>index.slots[gap] != order:
-        gap = (gap + 1) & mask
-    at = gap
     while True:
         at = (at + 1) & mask
         slot = index.slots[at]

@@ -23,11 +23,11 @@ from depthcast.book.orders cimport (
     OrderIndex,
     OrderPool,
     hash_id,
-    index_add,
     index_clear,
     index_find,
+    index_put,
     index_remove,
-    index_reserve,
+    index_seek,
     order_give,
     order_take,
     pool_reserve,
@@ -146,26 +146,21 @@ cdef inline void unlink(State *s, Book *b, uint32_t index) noexcept nogil:
     if level.count == 0:
         level_drop(&s.levels, &b.sides[level.side], order.level)
         return
-    if order.prev != 0:
-        at[order.prev].next = order.next
-    else:
-        level.head = order.next
-    if order.next != 0:
-        at[order.next].prev = order.prev
-    else:
-        level.tail = order.prev
+    at[order.prev].next = order.next        # order 0 is nobody's: it takes the writes that belong nowhere
+    at[order.next].prev = order.prev
+    level.head = order.next if order.prev == 0 else level.head
+    level.tail = order.prev if order.next == 0 else level.tail
 
 
-cdef inline void remove(State *s, Book *b, uint32_t index, uint32_t hash) noexcept nogil:
-    """Remove an order from the book."""
-    b.sides[s.levels.at[s.orders.at[index].level].side].orders -= 1
+cdef inline void remove(State *s, Book *b, uint32_t index, uint32_t place) noexcept nogil:
+    """Remove an order, found at that place of the id table, from the book."""
     s.live -= 1
     unlink(s, b, index)
-    index_remove(&b.index, index, hash)
+    index_remove(&b.index, place)
     order_give(&s.orders, index)
 
 
-cdef inline void drop_side(State *s, Book *b, int number, bint forget) noexcept nogil:
+cdef inline void drop_side(State *s, Book *b, uint32_t number, bint forget) noexcept nogil:
     """Remove all levels of a side, TOB or not, with their orders; `forget` takes the ids out of the table too."""
     cdef Side *side = &b.sides[number]
     cdef Order *at = s.orders.at
@@ -178,19 +173,19 @@ cdef inline void drop_side(State *s, Book *b, int number, bint forget) noexcept 
             if forget:
                 order = level.head
                 while order != 0:
-                    index_remove(&b.index, order, hash_id(at[order].order_id))
+                    index_remove(&b.index, index_seek(&b.index, at, at[order].order_id, hash_id(at[order].order_id)))
                     order = at[order].next
             at[level.tail].next = s.orders.free     # the whole queue is given back at once
             s.orders.free = level.head
             s.counters[N_VOLUME_REMOVED + number] += level.size
+            s.live -= level.count
         if level.slot != <uint32_t>-1:
             ladder_unset(side, level.slot)
         order = level.worse
         level.worse = s.levels.free
         s.levels.free = index
         index = order
-    s.live -= side.orders
-    side.orders = 0
+    side.tob = 0
     side.best = 0
     side.worst = 0
     side.levels = 0
@@ -205,14 +200,14 @@ cdef inline void empty_book(State *s, Book *b) noexcept nogil:
     index_clear(&b.index)
 
 
-cdef inline void append(State *s, Book *b, int number, const MboRecord *r, uint32_t index) noexcept nogil:
+cdef inline void append(State *s, Book *b, uint32_t number, const MboRecord *r, uint32_t index) noexcept nogil:
     """Put an order, in the pool and linked nowhere, at the tail of its level, with this record's priority and size."""
     cdef Side *side = &b.sides[number]
     cdef int64_t key = r.price ^ price_mask(number)
     cdef uint32_t found
     cdef Level *level
     cdef Order *order
-    if unlikely(side.best != 0 and s.levels.at[side.best].tob):
+    if unlikely(side.tob):
         drop_side(s, b, number, True)
     found = level_find(s.levels.at, side, key)
     if found == 0:
@@ -226,63 +221,60 @@ cdef inline void append(State *s, Book *b, int number, const MboRecord *r, uint3
     order.level = found
     order.next = 0
     order.prev = level.tail
-    if level.tail != 0:
-        s.orders.at[level.tail].next = index
-    else:
-        level.head = index
+    s.orders.at[level.tail].next = index
+    level.head = index if level.tail == 0 else level.head
     level.tail = index
     level.size += r.size
     level.count += 1
     s.counters[N_VOLUME_ADDED + number] += r.size
 
 
-cdef inline void add_new(State *s, Book *b, int number, const MboRecord *r, uint32_t hash) noexcept nogil:
+cdef inline void add_new(State *s, Book *b, uint32_t number, const MboRecord *r, uint32_t place, uint32_t hash) noexcept nogil:
     cdef uint32_t index = order_take(&s.orders)
     s.orders.at[index].order_id = r.order_id
-    append(s, b, number, r, index)
-    index_add(&b.index, index, hash)
-    b.sides[number].orders += 1
+    index_put(&b.index, place, index, hash)
     s.live += 1
+    append(s, b, number, r, index)
 
 
-cdef inline void requeue(State *s, Book *b, int number, const MboRecord *r, uint32_t index) noexcept nogil:
+cdef inline void requeue(State *s, Book *b, uint32_t number, const MboRecord *r, uint32_t index) noexcept nogil:
     """Priority lost: out of its queue, to the tail of its new one."""
-    b.sides[s.levels.at[s.orders.at[index].level].side].orders -= 1
-    b.sides[number].orders += 1
     unlink(s, b, index)
     append(s, b, number, r, index)
 
 
-cdef inline bint reserve(State *s, Book *b) noexcept nogil:
-    """Room for one more order and level, so that no rule can fail half-way."""
-    return pool_reserve(&s.orders) and levels_reserve(&s.levels) and index_reserve(&b.index)
+cdef inline bint reserve(State *s, uint32_t records) noexcept nogil:
+    """Room for the orders and levels of so many records, so that no rule can fail half-way."""
+    return pool_reserve(&s.orders, records) and levels_reserve(&s.levels, records)
 
 
 # ---------------------------------------------------------------------------------------------- actions
 
 
-cdef inline void act_add(State *s, Book *b, const MboRecord *r, int number, uint32_t hash) noexcept nogil:
-    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+cdef inline void act_add(State *s, Book *b, const MboRecord *r, uint32_t number, uint32_t hash) noexcept nogil:
+    cdef uint32_t place = index_seek(&b.index, s.orders.at, r.order_id, hash)
+    cdef uint32_t index = <uint32_t>b.index.slots[place]
     if unlikely(index != 0):
         s.counters[N_DUPLICATE_ADDS] += 1
         requeue(s, b, number, r, index)
     else:
-        add_new(s, b, number, r, hash)
+        add_new(s, b, number, r, place, hash)
 
 
-cdef inline void act_add_tob(State *s, Book *b, const MboRecord *r, int number) noexcept nogil:
+cdef inline void act_add_tob(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
     """The record is the whole side."""
     cdef uint32_t index
     s.counters[N_TOB_ADDS] += 1
     drop_side(s, b, number, True)
     if r.price != UNDEF_PRICE and r.size != 0:
         index = level_make(&s.levels, &b.sides[number], number, r.price ^ price_mask(number))
-        s.levels.at[index].tob = 1
+        b.sides[number].tob = 1
         s.levels.at[index].size = r.size
 
 
 cdef inline void act_cancel(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
-    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+    cdef uint32_t place = index_seek(&b.index, s.orders.at, r.order_id, hash)
+    cdef uint32_t index = <uint32_t>b.index.slots[place]
     cdef Order *order
     cdef Level *level
     if unlikely(index == 0):
@@ -290,12 +282,12 @@ cdef inline void act_cancel(State *s, Book *b, const MboRecord *r, uint32_t hash
         return
     order = &s.orders.at[index]
     level = &s.levels.at[order.level]
-    if unlikely(r.price != level.key ^ price_mask(level.side) or r.side != (c'A' if level.side else c'B')):
+    if unlikely(r.price != level.key ^ price_mask(level.side) or r.side != c'B' - level.side):
         s.counters[N_CANCEL_MISMATCHES] += 1
     if r.size >= order.size:
         if unlikely(r.size > order.size):
             s.counters[N_OVER_CANCELS] += 1
-        remove(s, b, index, hash)
+        remove(s, b, index, place)
         return
     order.size -= r.size
     order.fills = 0
@@ -303,26 +295,27 @@ cdef inline void act_cancel(State *s, Book *b, const MboRecord *r, uint32_t hash
     s.counters[N_VOLUME_REMOVED + level.side] += r.size
 
 
-cdef inline void act_modify(State *s, Book *b, const MboRecord *r, int number, uint32_t hash) noexcept nogil:
-    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+cdef inline void act_modify(State *s, Book *b, const MboRecord *r, uint32_t number, uint32_t hash) noexcept nogil:
+    cdef uint32_t place = index_seek(&b.index, s.orders.at, r.order_id, hash)
+    cdef uint32_t index = <uint32_t>b.index.slots[place]
     cdef Order *order
     cdef Level *level
     cdef bint refill
     if unlikely(r.size == 0):
         s.counters[N_ZERO_SIZE_MODIFIES] += 1
         if index != 0:
-            remove(s, b, index, hash)
+            remove(s, b, index, place)
         return
     if unlikely(index == 0):
         s.counters[N_UNKNOWN_MODIFIES] += 1
-        add_new(s, b, number, r, hash)
+        add_new(s, b, number, r, place, hash)
         return
     order = &s.orders.at[index]
     level = &s.levels.at[order.level]
     refill = order.fills != 0 and order.fill_event == b.event and order.fills >= order.size
     s.counters[N_REFILLS] += refill
-    s.counters[N_SIDE_CHANGES] += level.side != <uint32_t>number
-    if refill or r.size > order.size or level.side != <uint32_t>number or r.price != level.key ^ price_mask(number):
+    s.counters[N_SIDE_CHANGES] += level.side != number
+    if refill | (r.size > order.size) | (level.side != number) | (r.price != level.key ^ price_mask(number)):
         requeue(s, b, number, r, index)
         return
     level.size -= order.size - r.size
@@ -395,7 +388,7 @@ cdef inline void count_event(State *s, Book *b, const MboRecord *r) noexcept nog
         s.counters[N_LONG_EVENTS] += 1
 
 
-cdef inline bint flagged(State *s, Book *b, const MboRecord *r, int number) noexcept nogil:
+cdef inline bint flagged(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
     """What the rarer flags ask for, before the action; False where the record goes no further."""
     if r.flags & F_MBP:
         s.counters[N_MBP] += 1
@@ -431,10 +424,10 @@ cdef inline void note_flags(State *s, Book *b, const MboRecord *r) noexcept nogi
 cdef inline void act(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
     """Validation, then the table of actions."""
     cdef uint8_t action = r.action
-    cdef int number = 0 if r.side == c'B' else 1 if r.side == c'A' else -1
+    cdef uint32_t number = <uint32_t>c'B' - r.side      # bids 0, asks 1: 'A' is the byte before 'B'
     cdef bint rare = r.flags & (F_TOB | F_MBP | F_SNAPSHOT) != 0
     if action == c'A' or action == c'M':
-        if unlikely(number < 0):
+        if unlikely(number > 1):
             s.counters[N_BAD_SIDE] += 1
             return
         if unlikely(not r.flags & F_TOB and r.price == UNDEF_PRICE):
@@ -473,7 +466,7 @@ cdef inline void act(State *s, Book *b, const MboRecord *r, uint32_t hash) noexc
 
 
 cdef inline void apply_mbo(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
-    """Apply one MBO record to its book. The caller made room with reserve()."""
+    """Apply one MBO record to its book. The caller made room: reserve(), index_reserve()."""
     cdef uint8_t flags = r.flags
     b.seen = 1
     b.records += 1

@@ -25,13 +25,11 @@ cdef inline bint filled_in_event(const Book *b, const Order *order) noexcept nog
 
 cdef inline uint64_t snapshot_records(const State *s, const Book *b) noexcept nogil:
     """How many records the book's snapshot has."""
-    cdef uint64_t records = 1 + b.sides[0].orders + b.sides[1].orders
+    cdef uint64_t records = 1 + b.index.count + b.sides[0].tob + b.sides[1].tob
     cdef uint32_t level, order
     cdef int side
     for side in range(2):
         level = b.sides[side].best
-        if level != 0 and s.levels.at[level].tob:
-            records += 1
         while b.in_event and level != 0:
             order = s.levels.at[level].head
             while order != 0:
@@ -71,7 +69,7 @@ cdef inline uint64_t snapshot_side(const State *s, const Book *b, int side, bint
     while at != 0:
         level = &s.levels.at[at]
         blank.price = level.key ^ price_mask(side)
-        if level.tob and not fills:
+        if b.sides[side].tob and not fills:
             out[0] = blank
             out.size = <uint32_t>level.size
             out.flags |= F_TOB

@@ -31,7 +31,7 @@ cdef inline int verify_level(const State *s, Book *b, int side, uint32_t at, str
         index = order.next
     if level.tail != before:
         found.append(f"{where}: the tail is not the last order")
-    if level.tob:
+    if b.sides[side].tob:
         if level.head != 0 or level.count != 0 or level.size == 0 or b.sides[side].levels != 1:
             found.append(f"{where}: a top-of-book level must stand alone, without orders and with a size")
     elif count == 0 or level.size != size or level.count != count:
@@ -39,8 +39,11 @@ cdef inline int verify_level(const State *s, Book *b, int side, uint32_t at, str
     return 0
 
 
-cdef inline int verify_side(const State *s, Book *b, int number, str where, list found) except -1:
-    """Invariant 3 and the side's own structures: every level in order, and reachable by list, ladder and treap."""
+cdef inline uint64_t verify_side(const State *s, Book *b, int number, str where, list found) except? 1:
+    """Invariant 3 and the side's own structures: every level in order, and reachable by list, ladder and treap.
+
+    Returns the number of orders it met.
+    """
     cdef Side *side = &b.sides[number]
     cdef uint32_t at = side.best, before = 0, far = 0, far_best = 0
     cdef uint64_t levels = 0, orders = 0
@@ -53,7 +56,7 @@ cdef inline int verify_side(const State *s, Book *b, int number, str where, list
         orders += s.levels.at[at].count
         if levels > side.levels:
             found.append(f"{where}: more levels linked than counted ({side.levels})")
-            return 0
+            return orders
         if before != 0 and s.levels.at[before].key >= key:
             found.append(f"{here}: not worse than the level before it")
         if s.levels.at[at].better != before or s.levels.at[at].side != <uint32_t>number:
@@ -71,19 +74,18 @@ cdef inline int verify_side(const State *s, Book *b, int number, str where, list
         verify_level(s, b, number, at, here, found)
         before = at
         at = s.levels.at[at].worse
-    if side.worst != before or side.levels != levels or side.orders != orders:
-        found.append(f"{where}: {levels} levels and {orders} orders linked, {side.levels} and {side.orders} counted")
+    if side.worst != before or side.levels != levels:
+        found.append(f"{where}: {levels} levels linked, {side.levels} counted")
     if side.far_levels != far or side.far_best != far_best:
         found.append(f"{where}: the treap's own count or best level is wrong")
-    return 0
+    return orders
 
 
 cdef inline int verify_book(const State *s, Book *b, list found) except -1:
     where = f"book ({b.publisher_id}, {b.instrument_id})"
-    verify_side(s, b, 0, where + " bids", found)
-    verify_side(s, b, 1, where + " asks", found)
-    if b.index.count != b.sides[0].orders + b.sides[1].orders:
-        found.append(f"{where}: {b.index.count} ids in the table")
+    orders = verify_side(s, b, 0, where + " bids", found) + verify_side(s, b, 1, where + " asks", found)
+    if b.index.count != orders:
+        found.append(f"{where}: {b.index.count} ids in the table, {orders} orders in the queues")
     return 0
 
 
@@ -101,7 +103,7 @@ cdef inline int verify_volume(const State *s, list found) except -1:
         for side in range(2):
             at = s.books[i].sides[side].best
             while at != 0:
-                if not s.levels.at[at].tob:
+                if not s.books[i].sides[side].tob:
                     resting[side] += s.levels.at[at].size
                 at = s.levels.at[at].worse
     for side in range(2):

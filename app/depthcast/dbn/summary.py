@@ -33,7 +33,7 @@ class Span:
 class Summary:
     """The records of a file.
 
-    ``rtypes`` counts them by record type, ``instruments`` by (publisher_id, instrument_id); ``bytes`` is their
+    ``rtypes`` counts them by type, ``instruments`` by (publisher_id, instrument_id); ``bytes`` is their
     size without the metadata. ``error`` is what was wrong after the last good record, or None.
     """
 

@@ -1,0 +1,176 @@
+# cython: language_level=3
+"""The compiled deriver: records in, derived records out, over an engine's books (derive_rules.pxd: how)."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from depthcast.book.derive_rules cimport (
+    BBO_1S,
+    DEPTH,
+    Derivation,
+    INTERVAL_COUNT,
+    MBP_10,
+    SCHEMA_COUNT,
+    TBBO,
+    UINT64_MAX,
+    OHLCV_1S,
+    close_interval,
+    derivation_free,
+    derive_mbo,
+    pass_to,
+    record_size,
+    room_for_book,
+    room_for_records,
+    room_to_pass,
+)
+from depthcast.book.engine cimport Engine
+from depthcast.book.market cimport (
+    DEEP,
+    FRAMING_OK,
+    Framing,
+    GROUP,
+    NO_MEMORY,
+    apply_other,
+    book_of,
+    fetch_ahead,
+    framing,
+    of_book,
+)
+from depthcast.book.native cimport likely, unlikely
+from depthcast.book.orders cimport index_reserve
+from depthcast.book.rules cimport Book, reserve
+from depthcast.dbn.layout cimport F_SNAPSHOT, MboRecord, RTYPE_MBO, RecordHeader
+
+from depthcast.book.derive_schemas import SCHEMAS
+
+if [schema.dtype.itemsize for schema in SCHEMAS.values()] != [record_size(i) for i in range(SCHEMA_COUNT)]:
+    raise ImportError("derive_schemas.py and the compiled kernel disagree: rebuild it (make setup)")
+
+cdef enum:
+    WITH_GIL = 2048             # bytes up to which giving the GIL away costs more than it gains
+
+
+cdef Framing derive_records(
+    Derivation *d, const uint8_t *start, size_t length, size_t *offset, size_t *applied
+) noexcept nogil:
+    """Apply a buffer's records in order and derive; as apply_records in market.pxd."""
+    cdef const uint8_t *at = start
+    cdef const uint8_t *end = start + length
+    cdef const MboRecord *r
+    cdef Book *b = NULL
+    cdef Framing why = FRAMING_OK
+    cdef uint32_t group = 0
+    applied[0] = 0
+    while at < end:
+        if group == 0:
+            group = GROUP
+            if unlikely(not reserve(d.state, GROUP) or not room_for_records(d, GROUP)):
+                why = NO_MEMORY
+                break
+            if d.state.live >= DEEP:
+                fetch_ahead(d.state, at, end)
+        group -= 1
+        why = framing(at, <size_t>(end - at))
+        if unlikely(why != FRAMING_OK):
+            break
+        if likely(at[1] == RTYPE_MBO):
+            r = <const MboRecord *>at
+            if not of_book(b, r):
+                b = book_of(d.state, <const RecordHeader *>at)
+                if b == NULL or not room_for_book(d, b.number):
+                    why = NO_MEMORY
+                    break
+            if unlikely(not index_reserve(&b.index) or not (r.flags & F_SNAPSHOT or pass_to(d, r.ts_recv))):
+                why = NO_MEMORY
+                break
+            derive_mbo(d, b, r)
+            applied[0] += 1
+        else:
+            why = apply_other(d.state, at, applied)
+            if unlikely(why != FRAMING_OK):
+                break
+        at += 4 * <size_t>at[0]
+    offset[0] = <size_t>(at - start)
+    return why
+
+
+cdef class DeriveKernel:
+    """See derive_kernel.pyi."""
+
+    cdef Derivation d
+    cdef readonly Engine engine
+    cdef list numbers           # of the schemas, in the order in which they were asked for
+
+    def __cinit__(self, schemas, Engine engine not None, publisher_id=None, instrument_id=None):
+        cdef int i
+        memset(&self.d, 0, sizeof(Derivation))
+        self.engine = engine
+        self.d.state = &engine.state
+        self.d.publisher_id = -1 if publisher_id is None else publisher_id
+        self.d.instrument_id = -1 if instrument_id is None else instrument_id
+        self.d.limit = UINT64_MAX
+        names = list(SCHEMAS)
+        self.numbers = [names.index(name) for name in schemas]
+        for number in self.numbers:
+            self.d.schemas |= <uint32_t>1 << <int>number
+            if number == MBP_10:
+                self.d.depth = DEPTH
+            elif TBBO <= number < OHLCV_1S and self.d.depth == 0:
+                self.d.depth = 1
+        for i in range(INTERVAL_COUNT):
+            self.d.intervals[i].step = SCHEMAS[names[BBO_1S + i]].interval_ns
+            self.d.intervals[i].limit = UINT64_MAX
+
+    def __dealloc__(self):
+        derivation_free(&self.d)
+
+    def apply(self, buffer):
+        cdef Py_buffer view
+        cdef size_t offset = 0, applied = 0
+        cdef Framing why
+        self.engine.enter()
+        try:
+            PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+        except BaseException:
+            self.engine.busy = 0
+            raise
+        if view.len <= WITH_GIL:
+            why = derive_records(&self.d, <const uint8_t *>view.buf, view.len, &offset, &applied)
+        else:
+            with nogil:
+                why = derive_records(&self.d, <const uint8_t *>view.buf, view.len, &offset, &applied)
+        self.engine.busy = 0
+        if why != FRAMING_OK:
+            self.engine.raise_framing(&view, why, offset, applied)
+        PyBuffer_Release(&view)
+        return self.taken()
+
+    def advance(self, uint64_t ts_recv):
+        self.engine.free_to_read()
+        if not pass_to(&self.d, ts_recv):
+            raise MemoryError("no memory for the derived records")
+        return self.taken()
+
+    def flush(self):
+        cdef int i
+        self.engine.free_to_read()
+        if not room_to_pass(&self.d):
+            raise MemoryError("no memory for the derived records")
+        for i in range(INTERVAL_COUNT):
+            close_interval(&self.d, i)
+        self.d.limit = UINT64_MAX
+        return self.taken()
+
+    cdef list taken(self):
+        """What has been derived, by schema; the buffers are used again."""
+        cdef int number
+        taken = [
+            PyBytes_FromStringAndSize(<char *>self.d.out[<int>number].at, self.d.out[<int>number].used)
+            for number in self.numbers
+        ]
+        for number in self.numbers:
+            self.d.out[number].used = 0
+        return taken

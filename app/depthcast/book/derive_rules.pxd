@@ -1,0 +1,582 @@
+# cython: language_level=3
+"""Derived schemas (docs/decisions/0002-derived-schemas.md), one record at a time, over the rules of the book.
+
+ReferenceDeriver says the same in plain Python. Everything here is inline and without the GIL.
+"""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+from depthcast.book.ladder cimport Level, price_mask
+from depthcast.book.native cimport likely, unlikely
+from depthcast.book.orders cimport hash_id
+from depthcast.book.rules cimport (
+    Book,
+    N_ADDS,
+    N_CANCELS,
+    N_CLEARS,
+    N_MODIFIES,
+    N_TRADES,
+    N_UNKNOWN_ACTIONS,
+    State,
+    apply_mbo,
+)
+from depthcast.dbn.layout cimport (
+    BboRecord,
+    BidAskPair,
+    F_LAST,
+    F_MAYBE_BAD_BOOK,
+    F_SNAPSHOT,
+    MboRecord,
+    Mbp10Record,
+    Mbp1Record,
+    OhlcvRecord,
+    RTYPE_BBO_1M,
+    RTYPE_BBO_1S,
+    RTYPE_MBP1,
+    RTYPE_MBP10,
+    RTYPE_OHLCV_1D,
+    RTYPE_OHLCV_1H,
+    RTYPE_OHLCV_1M,
+    RTYPE_OHLCV_1S,
+    RTYPE_TRADE,
+    TradeRecord,
+    UNDEF_PRICE,
+    UNDEF_TIMESTAMP,
+)
+
+
+cdef enum:                      # in the order of depthcast.book.derive_schemas.SCHEMAS
+    TRADES
+    TBBO
+    MBP_1
+    MBP_10
+    BBO_1S                      # from here on: gathered over intervals
+    BBO_1M
+    OHLCV_1S
+    OHLCV_1M
+    OHLCV_1H
+    OHLCV_1D
+    SCHEMA_COUNT
+    BBO_COUNT = 2
+    INTERVAL_COUNT = 6
+    BAR_COUNT = 4
+    DEPTH = 10
+    DEPTH_MAX = 255
+
+
+cdef extern from *:
+    const uint32_t UINT32_MAX
+    const uint64_t UINT64_MAX
+
+
+cdef struct Output:
+    uint8_t *at
+    size_t used
+    size_t capacity
+
+
+cdef struct Bar:
+    int64_t open
+    int64_t high
+    int64_t low
+    int64_t close
+    uint64_t volume
+
+
+cdef struct View:               # what was last shown of one book
+    BidAskPair shown[<int>DEPTH]
+    uint8_t known               # this struct has been set up
+    uint8_t wanted
+    uint8_t stale               # a snapshot moved the book since: look again before the next record
+    uint8_t change_action       # the last A, C or M of the open event that the rules took; 0 if there is none
+    uint32_t change_size
+    int64_t change_price
+    uint64_t trade_ts_event     # the last trade
+    int64_t trade_price
+    uint32_t trade_size
+    uint8_t trade_side
+    uint8_t quote_flags         # the last mbp-1 record
+    uint8_t gathered            # a bit an interval schema: the book is in its open interval
+    uint8_t _pad
+    uint32_t quote_sequence
+    BidAskPair quote
+    Bar bars[<int>BAR_COUNT]
+
+
+cdef struct Interval:           # the open interval of one schema
+    uint64_t step
+    uint64_t stamp              # the time written: a bbo interval's end, a bar's start
+    uint64_t limit              # the first ts_recv past it; the greatest value when none is open
+    uint32_t *books             # in the order in which they came into it
+    uint32_t count
+
+
+cdef struct Derivation:
+    State *state
+    uint32_t schemas            # a bit a schema
+    uint32_t depth              # levels that anybody sees: 1 or 10
+    int64_t publisher_id        # -1: all
+    int64_t instrument_id
+    uint64_t clock              # the latest ts_recv
+    uint64_t limit              # the least of the intervals'
+    View *views                 # by the number of the book
+    uint32_t views_capacity
+    Output out[<int>SCHEMA_COUNT]
+    Interval intervals[<int>INTERVAL_COUNT]
+
+
+cdef inline bint has(const Derivation *d, int schema) noexcept nogil:
+    return d.schemas >> schema & 1
+
+
+cdef inline size_t record_size(int schema) noexcept nogil:
+    if schema == TRADES:
+        return sizeof(TradeRecord)
+    if schema == MBP_10:
+        return sizeof(Mbp10Record)
+    return sizeof(OhlcvRecord) if schema >= OHLCV_1S else sizeof(Mbp1Record)     # a bbo is as long as an mbp-1
+
+
+cdef inline uint8_t record_rtype(int schema) noexcept nogil:
+    if schema == TRADES:
+        return RTYPE_TRADE
+    if schema == MBP_10:
+        return RTYPE_MBP10
+    if schema == BBO_1S:
+        return RTYPE_BBO_1S
+    if schema == BBO_1M:
+        return RTYPE_BBO_1M
+    if schema == OHLCV_1S:
+        return RTYPE_OHLCV_1S
+    if schema == OHLCV_1M:
+        return RTYPE_OHLCV_1M
+    if schema == OHLCV_1H:
+        return RTYPE_OHLCV_1H
+    return RTYPE_OHLCV_1D if schema == OHLCV_1D else RTYPE_MBP1
+
+
+# ---------------------------------------------------------------------------------------------- room
+
+
+cdef inline bint make_room(Output *out, size_t more) noexcept nogil:
+    cdef size_t capacity = out.capacity
+    cdef void *at
+    if likely(out.capacity - out.used >= more):
+        return True
+    while capacity - out.used < more:
+        capacity = capacity * 2 if capacity else 65536
+    at = realloc(out.at, capacity)
+    if at == NULL:
+        return False
+    out.at = <uint8_t *>at
+    out.capacity = capacity
+    return True
+
+
+cdef inline bint room_for_records(Derivation *d, size_t records) noexcept nogil:
+    """Room for what this many MBO records can give: one record of each schema that does not gather."""
+    cdef int schema
+    for schema in range(BBO_1S):
+        if has(d, schema) and not make_room(&d.out[schema], records * record_size(schema)):
+            return False
+    return True
+
+
+cdef inline bint room_to_pass(Derivation *d) noexcept nogil:
+    """Room for closing all intervals."""
+    cdef int i
+    for i in range(INTERVAL_COUNT):
+        if d.intervals[i].count != 0:
+            if not make_room(&d.out[BBO_1S + i], d.intervals[i].count * record_size(BBO_1S + i)):
+                return False
+    return True
+
+
+cdef inline bint room_for_book(Derivation *d, uint32_t number) noexcept nogil:
+    cdef uint32_t capacity = d.views_capacity
+    cdef void *at
+    cdef int i
+    if likely(number < capacity):
+        return True
+    while capacity <= number:
+        capacity = capacity * 2 if capacity else 8
+    for i in range(INTERVAL_COUNT):
+        if has(d, BBO_1S + i):
+            at = realloc(d.intervals[i].books, capacity * sizeof(uint32_t))
+            if at == NULL:
+                return False
+            d.intervals[i].books = <uint32_t *>at
+    at = realloc(d.views, capacity * sizeof(View))
+    if at == NULL:
+        return False
+    d.views = <View *>at
+    memset(&d.views[d.views_capacity], 0, (capacity - d.views_capacity) * sizeof(View))
+    d.views_capacity = capacity
+    return True
+
+
+cdef inline void derivation_free(Derivation *d) noexcept nogil:
+    cdef int i
+    for i in range(SCHEMA_COUNT):
+        free(d.out[i].at)
+    for i in range(INTERVAL_COUNT):
+        free(d.intervals[i].books)
+    free(d.views)
+    memset(d, 0, sizeof(Derivation))
+
+
+# ---------------------------------------------------------------------------------------------- the book
+
+
+cdef inline uint32_t saturated(uint64_t size) noexcept nogil:
+    return <uint32_t>size if size <= UINT32_MAX else UINT32_MAX
+
+
+cdef inline void fill_levels(const State *s, const Book *b, int n, BidAskPair *out) noexcept nogil:
+    """The first n levels of both sides, as they are written."""
+    cdef const Level *at = s.levels.at
+    cdef const Level *level
+    cdef uint32_t bid = b.sides[0].best
+    cdef uint32_t ask = b.sides[1].best
+    cdef int i
+    for i in range(n):
+        if likely(bid != 0):
+            level = &at[bid]
+            out[i].bid_px = level.key ^ price_mask(0)
+            out[i].bid_sz = saturated(level.size)
+            out[i].bid_ct = level.count
+            bid = level.worse
+        else:
+            out[i].bid_px = UNDEF_PRICE
+            out[i].bid_sz = 0
+            out[i].bid_ct = 0
+        if likely(ask != 0):
+            level = &at[ask]
+            out[i].ask_px = level.key
+            out[i].ask_sz = saturated(level.size)
+            out[i].ask_ct = level.count
+            ask = level.worse
+        else:
+            out[i].ask_px = UNDEF_PRICE
+            out[i].ask_sz = 0
+            out[i].ask_ct = 0
+
+
+cdef inline uint8_t depth_of(const State *s, const Book *b, uint8_t side, int64_t price) noexcept nogil:
+    """Levels strictly better than the price on that side of the book."""
+    cdef const Level *at = s.levels.at
+    cdef int number = 0 if side == c'B' else 1
+    cdef int64_t key = price ^ price_mask(number)
+    cdef uint32_t index
+    cdef uint8_t depth = 0
+    if price == UNDEF_PRICE or (side != c'A' and side != c'B'):
+        return 0
+    index = b.sides[number].best
+    while index != 0 and at[index].key < key and depth < DEPTH_MAX:
+        depth += 1
+        index = at[index].worse
+    return depth
+
+
+cdef inline uint8_t first_changed_side(const BidAskPair *old, const BidAskPair *new, int *first) noexcept nogil:
+    """The side of the best level that differs, N if it does on both; `first` is its number. One does."""
+    cdef bint bid, ask
+    cdef int i = 0
+    while memcmp(&old[i], &new[i], sizeof(BidAskPair)) == 0:
+        i += 1
+    first[0] = i
+    bid = old[i].bid_px != new[i].bid_px or old[i].bid_sz != new[i].bid_sz or old[i].bid_ct != new[i].bid_ct
+    ask = old[i].ask_px != new[i].ask_px or old[i].ask_sz != new[i].ask_sz or old[i].ask_ct != new[i].ask_ct
+    return c'N' if bid and ask else c'B' if bid else c'A'
+
+
+cdef inline uint8_t flags_of(const Book *b, const MboRecord *r) noexcept nogil:
+    """A book that is not known to be right says so on every record that shows it."""
+    return r.flags | F_MAYBE_BAD_BOOK if b.suspect or not b.complete else r.flags
+
+
+# ---------------------------------------------------------------------------------------------- records out
+
+
+cdef inline TradeRecord *put(Derivation *d, int schema, const TradeRecord *head) noexcept nogil:
+    """Append a record's head; the room, and the levels behind it, are the caller's business."""
+    cdef Output *out = &d.out[schema]
+    cdef TradeRecord *record = <TradeRecord *>(out.at + out.used)
+    memcpy(record, head, sizeof(TradeRecord))
+    record.length = <uint8_t>(record_size(schema) // 4)
+    record.rtype = record_rtype(schema)
+    out.used += record_size(schema)
+    return record
+
+
+cdef inline void interval_enter(Derivation *d, View *v, uint32_t number, int i) noexcept nogil:
+    """The book has something in the open interval of schema BBO_1S + i, which is that of the present time."""
+    cdef Interval *interval = &d.intervals[i]
+    cdef uint64_t start
+    if v.gathered >> i & 1:
+        return
+    v.gathered |= <uint8_t>(1 << i)
+    if interval.count == 0:
+        start = d.clock // interval.step * interval.step
+        if i < BBO_COUNT:
+            if start != d.clock:
+                start = start + interval.step if start <= UINT64_MAX - interval.step else UINT64_MAX
+            interval.stamp = start
+            interval.limit = start + 1 if start != UINT64_MAX else UINT64_MAX
+        else:
+            interval.stamp = start
+            interval.limit = start + interval.step if start <= UINT64_MAX - interval.step else UINT64_MAX
+        if interval.limit < d.limit:
+            d.limit = interval.limit
+    interval.books[interval.count] = number
+    interval.count += 1
+
+
+cdef inline void show(
+    Derivation *d, const Book *b, View *v, TradeRecord *head, bint changed_top
+) noexcept nogil:
+    """Into mbp-10, and mbp-1 and bbo where it concerns their level. The levels are `shown`."""
+    cdef TradeRecord *record
+    cdef int i
+    if has(d, MBP_10):
+        record = put(d, MBP_10, head)
+        memcpy((<Mbp10Record *>record).levels, v.shown, sizeof(v.shown))
+    if not changed_top:
+        return
+    if has(d, MBP_1):
+        record = put(d, MBP_1, head)
+        (<Mbp1Record *>record).levels[0] = v.shown[0]
+    if d.schemas & (1 << BBO_1S | 1 << BBO_1M):
+        v.quote = v.shown[0]
+        v.quote_flags = head.flags
+        v.quote_sequence = head.sequence
+        for i in range(BBO_COUNT):
+            if has(d, BBO_1S + i):
+                interval_enter(d, v, b.number, i)
+
+
+cdef inline TradeRecord head_of(const MboRecord *r) noexcept nogil:
+    """What a trade or mbp record has in common with the MBO record that makes it."""
+    cdef TradeRecord head
+    head.length = 0
+    head.rtype = 0
+    head.publisher_id = r.publisher_id
+    head.instrument_id = r.instrument_id
+    head.ts_event = r.ts_event
+    head.price = r.price
+    head.size = r.size
+    head.action = r.action
+    head.side = r.side
+    head.flags = r.flags
+    head.depth = 0
+    head.ts_recv = r.ts_recv
+    head.ts_in_delta = r.ts_in_delta
+    head.sequence = r.sequence
+    return head
+
+
+# ---------------------------------------------------------------------------------------------- intervals
+
+
+cdef inline void bar_add(Bar *bar, bint is_new, const MboRecord *r) noexcept nogil:
+    if is_new:
+        bar.open = UNDEF_PRICE
+        bar.high = UNDEF_PRICE
+        bar.low = UNDEF_PRICE
+        bar.close = UNDEF_PRICE
+        bar.volume = 0
+    if r.size != UINT32_MAX:
+        bar.volume += r.size
+    if r.price == UNDEF_PRICE:
+        return
+    if bar.open == UNDEF_PRICE:
+        bar.open = r.price
+        bar.high = r.price
+        bar.low = r.price
+    if r.price > bar.high:
+        bar.high = r.price
+    if r.price < bar.low:
+        bar.low = r.price
+    bar.close = r.price
+
+
+cdef inline void close_interval(Derivation *d, int i) noexcept nogil:
+    """Write what an interval has gathered; the room is there."""
+    cdef Interval *interval = &d.intervals[i]
+    cdef int schema = BBO_1S + i
+    cdef Output *out = &d.out[schema]
+    cdef BboRecord *bbo
+    cdef OhlcvRecord *bar
+    cdef const Book *b
+    cdef View *v
+    cdef uint32_t n
+    for n in range(interval.count):
+        b = d.state.books[interval.books[n]]
+        v = &d.views[interval.books[n]]
+        v.gathered &= <uint8_t>~(1 << i)
+        bbo = <BboRecord *>(out.at + out.used)
+        bar = <OhlcvRecord *>bbo
+        memset(bbo, 0, record_size(schema))
+        out.used += record_size(schema)
+        bbo.length = <uint8_t>(record_size(schema) // 4)
+        bbo.rtype = record_rtype(schema)
+        bbo.publisher_id = b.publisher_id
+        bbo.instrument_id = b.instrument_id
+        if i < BBO_COUNT:
+            bbo.ts_event = v.trade_ts_event
+            bbo.price = v.trade_price
+            bbo.size = v.trade_size
+            bbo.side = v.trade_side
+            bbo.flags = v.quote_flags
+            bbo.ts_recv = interval.stamp
+            bbo.sequence = v.quote_sequence
+            bbo.levels[0] = v.quote
+        else:
+            bar.ts_event = interval.stamp
+            bar.open = v.bars[i - BBO_COUNT].open
+            bar.high = v.bars[i - BBO_COUNT].high
+            bar.low = v.bars[i - BBO_COUNT].low
+            bar.close = v.bars[i - BBO_COUNT].close
+            bar.volume = v.bars[i - BBO_COUNT].volume
+    interval.count = 0
+    interval.limit = UINT64_MAX
+
+
+cdef inline bint pass_to(Derivation *d, uint64_t ts_recv) noexcept nogil:
+    """Time goes on by the records of all books, and never back. False when there is no memory."""
+    cdef int i
+    if ts_recv == UNDEF_TIMESTAMP or ts_recv <= d.clock:
+        return True
+    if likely(ts_recv < d.limit):
+        d.clock = ts_recv
+        return True
+    if not room_to_pass(d):
+        return False
+    d.clock = ts_recv
+    d.limit = UINT64_MAX
+    for i in range(INTERVAL_COUNT):
+        if d.intervals[i].limit <= ts_recv:
+            close_interval(d, i)
+        if d.intervals[i].limit < d.limit:
+            d.limit = d.intervals[i].limit
+    return True
+
+
+# ---------------------------------------------------------------------------------------------- one record
+
+
+cdef inline void view_start(const Derivation *d, const Book *b, View *v) noexcept nogil:
+    v.known = 1
+    v.stale = 1
+    v.wanted = (d.publisher_id < 0 or d.publisher_id == b.publisher_id) and (
+        d.instrument_id < 0 or d.instrument_id == b.instrument_id
+    )
+    v.trade_ts_event = UNDEF_TIMESTAMP
+    v.trade_price = UNDEF_PRICE
+    v.trade_side = c'N'
+
+
+cdef inline int counter_of(uint8_t action) noexcept nogil:
+    """What grows when the rules take a record of that action: others are N_UNKNOWN_ACTIONS, which is nobody's."""
+    if action == c'A':
+        return N_ADDS
+    if action == c'C':
+        return N_CANCELS
+    if action == c'M':
+        return N_MODIFIES
+    if action == c'T':
+        return N_TRADES
+    return N_CLEARS if action == c'R' else N_UNKNOWN_ACTIONS
+
+
+cdef inline void on_trade(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
+    """Shown at once, with the book as it stands before the trade's own effect."""
+    cdef TradeRecord head = head_of(r)
+    cdef TradeRecord *record
+    cdef bint is_new
+    cdef int i
+    head.depth = depth_of(d.state, b, c'B' if r.side == c'A' else c'A' if r.side == c'B' else c'N', r.price)
+    v.trade_ts_event = r.ts_event
+    v.trade_price = r.price
+    v.trade_size = r.size
+    v.trade_side = r.side
+    if has(d, TRADES):
+        put(d, TRADES, &head)
+    head.flags = flags_of(b, r)
+    if d.depth != 0:
+        fill_levels(d.state, b, d.depth, v.shown)
+        if has(d, TBBO):
+            record = put(d, TBBO, &head)
+            (<Mbp1Record *>record).levels[0] = v.shown[0]
+        show(d, b, v, &head, True)
+    for i in range(BBO_COUNT, INTERVAL_COUNT):
+        if has(d, BBO_1S + i):
+            is_new = not v.gathered >> i & 1
+            interval_enter(d, v, b.number, i)
+            bar_add(&v.bars[i - BBO_COUNT], is_new, r)
+
+
+cdef inline void on_clear(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
+    """Shown at once. Nothing is left of what the event did before."""
+    cdef TradeRecord head = head_of(r)
+    v.change_action = 0
+    head.flags = flags_of(b, r)
+    fill_levels(d.state, b, d.depth, v.shown)
+    show(d, b, v, &head, True)
+
+
+cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
+    """One record if the levels are not those last shown: when it was from `r`, what was done from the last change."""
+    cdef BidAskPair now[<int>DEPTH]
+    cdef TradeRecord head
+    cdef int first = 0
+    cdef size_t nbytes = d.depth * sizeof(BidAskPair)
+    cdef uint8_t action = v.change_action
+    v.change_action = 0
+    fill_levels(d.state, b, d.depth, now)
+    if memcmp(now, v.shown, nbytes) == 0:
+        return
+    head = head_of(r)
+    head.action = action
+    head.price = v.change_price
+    head.size = v.change_size
+    head.side = first_changed_side(v.shown, now, &first)
+    head.depth = depth_of(d.state, b, head.side, head.price)
+    head.flags = flags_of(b, r)
+    memcpy(v.shown, now, nbytes)
+    show(d, b, v, &head, first == 0)
+
+
+cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept nogil:
+    """Apply one MBO record and show what it did. Room was made, and time has passed to it."""
+    cdef State *s = d.state
+    cdef View *v = &d.views[b.number]
+    cdef uint64_t before
+    cdef int counter
+    if unlikely(not v.known):
+        view_start(d, b, v)
+    if unlikely(r.flags & F_SNAPSHOT or not v.wanted):
+        apply_mbo(s, b, r, hash_id(r.order_id))
+        v.stale = 1
+        return
+    if unlikely(v.stale):
+        v.stale = 0
+        v.change_action = 0
+        fill_levels(s, b, d.depth, v.shown)
+    counter = counter_of(r.action)
+    before = s.counters[counter]
+    apply_mbo(s, b, r, hash_id(r.order_id))
+    if likely(counter != N_UNKNOWN_ACTIONS and s.counters[counter] != before):
+        if counter == N_TRADES:
+            on_trade(d, b, v, r)
+        elif counter == N_CLEARS:
+            on_clear(d, b, v, r)
+        else:
+            v.change_action = r.action
+            v.change_price = r.price
+            v.change_size = r.size
+    if r.flags & F_LAST and v.change_action != 0 and d.depth != 0:
+        on_event_end(d, b, v, r)

@@ -2,7 +2,8 @@
 
 from typing import Final, TypeAlias
 
+from depthcast.book.engine import Engine
 from depthcast.book.reference import ReferenceEngine
 
-AnyEngine: TypeAlias = ReferenceEngine
-ENGINES: Final[list[type[AnyEngine]]] = [ReferenceEngine]
+AnyEngine: TypeAlias = Engine | ReferenceEngine
+ENGINES: Final[list[type[AnyEngine]]] = [Engine, ReferenceEngine]

@@ -3,8 +3,10 @@
 import struct
 from typing import Final
 
-from depthcast.dbn.layout import LENGTH_WORD, UNDEF_PRICE, Flags, RType
+from depthcast.dbn import layout
+from depthcast.dbn.layout import LENGTH_WORD, Flags, RType
 
+UNDEF_PRICE: Final = layout.UNDEF_PRICE
 LAST: Final = int(Flags.LAST)
 TOB: Final = int(Flags.TOB)
 SNAPSHOT: Final = int(Flags.SNAPSHOT)

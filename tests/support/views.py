@@ -1,6 +1,6 @@
 """Short views of an engine's book, for comparing with what is written down in a test."""
 
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ UNREMARKABLE: Final = {
 }
 
 
-def queue(engine: AnyEngine, side: str, price: int) -> list[tuple[int, int]]:
+def queue(engine: AnyEngine, side: Literal["B", "A"], price: int) -> list[tuple[int, int]]:
     """(order id, size) at a price, in priority order."""
     return [(order.order_id, order.size) for order in engine.orders(INSTRUMENT, side, price)]
 

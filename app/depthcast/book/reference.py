@@ -4,7 +4,7 @@ It answers as `depthcast.book.engine.Engine` does, a few hundred times slower. T
 `depthcast.book.reference_book`; this module walks the records, owns the books, and answers questions.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -217,7 +217,7 @@ class ReferenceEngine:
         return Bbo(depth.bids[0] if depth.bids else None, depth.asks[0] if depth.asks else None)
 
     def orders(
-        self, instrument_id: int, side: str, price: int, publisher_id: int | None = None
+        self, instrument_id: int, side: Literal["B", "A"], price: int, publisher_id: int | None = None
     ) -> list[Order]:
         """The queue at a price of side ``"B"`` or ``"A"``, in priority order; empty if no level is there.
 

@@ -58,6 +58,7 @@ class ReferenceBook:
         """Apply one record: § Order of judgement, step by step."""
         self._enter_event(record)
         fault = self._fault(record)
+        is_clear = False
         if fault is not None:
             self.counters[fault] += 1
         elif record.flags & Flags.MBP:
@@ -67,6 +68,9 @@ class ReferenceBook:
         else:
             self._imply_clear(record)
             self._act(record)
+            is_clear = record.action == b"R"
+        if not is_clear and (record.flags & Flags.LAST or not record.flags & Flags.SNAPSHOT):
+            self.cleared = False  # § Snapshots: the run of snapshot records is over.
         if record.flags & Flags.LAST:
             self._close_event(record)
 
@@ -87,7 +91,6 @@ class ReferenceBook:
             if newest is None or record.ts_event > newest[0]:
                 self.event_snapshot_version = (record.ts_event, record.sequence)
         else:
-            self.cleared = False  # § Snapshots: the run is over; an applied R sets it again below.
             self._measure_event(record)
 
     def _measure_event(self, record: MboRecord) -> None:
@@ -96,15 +99,14 @@ class ReferenceBook:
             self.event_start = record.ts_recv
         too_many = self.event_records > self.max_event_records
         too_late = record.ts_recv - self.event_start > self.max_event_ns
-        if (too_many or too_late) and not self.event_is_long:
-            self.counters["long_events"] += 1
-            self.event_is_long = True
+        if too_many or too_late:
             self.suspect = True
+            self.counters["long_events"] += not self.event_is_long
+            self.event_is_long = True
 
     def _restart_measure(self) -> None:
         self.event_records = 0
         self.event_start = None
-        self.event_is_long = False
 
     def _close_event(self, record: MboRecord) -> None:
         self.counters["events"] += 1
@@ -116,6 +118,7 @@ class ReferenceBook:
         self.event_snapshot_version = None
         self.fills.clear()  # § Refills: fills are remembered within their event only.
         self._restart_measure()
+        self.event_is_long = False
 
     # -- § Validation
 
@@ -149,6 +152,9 @@ class ReferenceBook:
     # -- § Actions
 
     def _act(self, record: MboRecord) -> None:
+        if record.action == b"M" and record.flags & Flags.TOB:
+            self.counters["tob_modifies"] += 1  # § Top of book: a quote is replaced, never modified.
+            return
         self.counters[ACTION_COUNTERS[record.action]] += 1
         match record.action:
             case b"A" if record.flags & Flags.TOB:
@@ -157,8 +163,6 @@ class ReferenceBook:
                 self._add(record)
             case b"C":
                 self._cancel(record)
-            case b"M" if record.flags & Flags.TOB:
-                self.counters["tob_modifies"] += 1
             case b"M":
                 self._modify(record)
             case b"R":

@@ -1,15 +1,18 @@
 """Finding and reading the records in a buffer, for the reference engine (docs/book.md, § Framing)."""
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depthcast.dbn.layout import HEADER_SIZE, LENGTH_WORD, MBO, MBO_SIZE, RType
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 MBO_WITH_TS_OUT_SIZE: Final = MBO_SIZE + 8
 
-RecordBuffer: TypeAlias = bytes | bytearray | memoryview | NDArray[Any]
+RecordBuffer: TypeAlias = "ReadableBuffer | NDArray[Any]"
 """What holds records: anything with one run of bytes."""
 
 

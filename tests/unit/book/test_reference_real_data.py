@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -110,9 +111,10 @@ def test_the_index_future_keeps_the_priority_of_its_snapshot(
     head = mbo[(mbo["flags"] & Flags.SNAPSHOT) != 0]
     engine = engine_class()
     engine.apply(head)
-    listed: dict[tuple[str, int], list[int]] = {}
+    listed: dict[tuple[Literal["B", "A"], int], list[int]] = {}
     for record in head[1:]:
-        level = (record["side"].decode(), int(record["price"]))
+        side: Literal["B", "A"] = "B" if record["side"] == b"B" else "A"
+        level = (side, int(record["price"]))
         listed.setdefault(level, []).append(int(record["order_id"]))
     assert len(listed) == 1_547
     for (side, price), order_ids in listed.items():

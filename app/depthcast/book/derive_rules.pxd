@@ -137,7 +137,7 @@ cdef inline size_t record_size(int schema) noexcept nogil:
         return sizeof(TradeRecord)
     if schema == MBP_10:
         return sizeof(Mbp10Record)
-    return sizeof(OhlcvRecord) if schema >= OHLCV_1S else sizeof(Mbp1Record)     # a bbo is as long as an mbp-1
+    return sizeof(OhlcvRecord) if schema >= OHLCV_1S else sizeof(Mbp1Record)     # bbo too is as long as mbp-1
 
 
 cdef inline uint8_t record_rtype(int schema) noexcept nogil:
@@ -281,7 +281,7 @@ cdef inline uint8_t depth_of(const State *s, const Book *b, uint8_t side, int64_
     return depth
 
 
-cdef inline uint8_t first_changed_side(const BidAskPair *old, const BidAskPair *new, int *first) noexcept nogil:
+cdef inline uint8_t changed_side(const BidAskPair *old, const BidAskPair *new, int *first) noexcept nogil:
     """The side of the best level that differs, N if it does on both; `first` is its number. One does."""
     cdef bint bid, ask
     cdef int i = 0
@@ -480,7 +480,7 @@ cdef inline void view_start(const Derivation *d, const Book *b, View *v) noexcep
 
 
 cdef inline int counter_of(uint8_t action) noexcept nogil:
-    """What grows when the rules take a record of that action: others are N_UNKNOWN_ACTIONS, which is nobody's."""
+    """What grows when the rules take a record of that action; N_UNKNOWN_ACTIONS for those not shown."""
     if action == c'A':
         return N_ADDS
     if action == c'C':
@@ -529,7 +529,7 @@ cdef inline void on_clear(Derivation *d, const Book *b, View *v, const MboRecord
 
 
 cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
-    """One record if the levels are not those last shown: when it was from `r`, what was done from the last change."""
+    """One record if the levels are not those last shown: when from `r`, what from the last change."""
     cdef BidAskPair now[<int>DEPTH]
     cdef TradeRecord head
     cdef int first = 0
@@ -543,7 +543,7 @@ cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRe
     head.action = action
     head.price = v.change_price
     head.size = v.change_size
-    head.side = first_changed_side(v.shown, now, &first)
+    head.side = changed_side(v.shown, now, &first)
     head.depth = depth_of(d.state, b, head.side, head.price)
     head.flags = flags_of(b, r)
     memcpy(v.shown, now, nbytes)

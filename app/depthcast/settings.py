@@ -76,7 +76,7 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
 class ReaderSettings(Struct, frozen=True, kw_only=True):
     """How files are read."""
 
-    chunk_bytes: Annotated[int, Meta(ge=4096, le=1 << 30)] = 1 << 20
+    chunk_bytes: Annotated[int, Meta(ge=4096, le=1 << 30)] = 256 * 1024
 
 
 class Settings(Struct, frozen=True, kw_only=True):

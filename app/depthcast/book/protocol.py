@@ -1,11 +1,8 @@
 """What every engine can do, compiled or plain: the seam between the engine and those who ask it."""
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from depthcast.book.types import Bbo, BookKey, BookStatus, Depth, Order, QueuePosition
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["BookEngine"]
 
@@ -13,9 +10,9 @@ __all__ = ["BookEngine"]
 class BookEngine(Protocol):
     """The engine's API (docs/book.md), as `Engine` and `ReferenceEngine` both have it."""
 
-    def apply(self, buffer: "ReadableBuffer", /) -> int: ...
+    def apply(self, buffer: bytes | memoryview, /) -> int: ...
 
-    def boundary(self, buffer: "ReadableBuffer", /) -> int: ...
+    def boundary(self, buffer: bytes | memoryview, /) -> int: ...
 
     def books(self) -> list[BookKey]: ...
 

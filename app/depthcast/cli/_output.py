@@ -1,0 +1,55 @@
+"""Where a result goes: standard output, or a file that appears whole or not at all."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from depthcast.cli._errors import about_file
+from depthcast.errors import UsageError
+
+__all__ = ["check_output", "open_output"]
+
+
+def check_output(output: str, inputs: Sequence[str]) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        UsageError: the output is one of the inputs.
+    """
+    for path in inputs:
+        with suppress(OSError):  # one of them is not there (yet)
+            if "-" not in (output, path) and Path(output).samefile(path):
+                raise UsageError(f"{output} is both read and written: give another name to -o")
+
+
+@contextmanager
+def open_output(output: str) -> Iterator[BinaryIO]:
+    """Write to ``output``; ``-`` is standard output.
+
+    A file is written under a temporary name in its folder and takes its name when all is written, so whoever
+    looks sees the old content or the whole new one. Devices and named pipes are written as they are.
+    """
+    if output == "-":
+        with about_file("standard output"):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    with about_file(output):
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            with path.open("wb") as stream:
+                yield stream
+            return
+        path = path.resolve()  # through a link, to the file that it names
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with temporary.open("xb") as stream:
+                yield stream
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,325 @@
+"""The simulated exchange: many books, their phases and clock, one stream of records, the truth beside it."""
+
+from collections import deque
+from collections.abc import Iterator
+from enum import IntEnum
+from heapq import heappop, heappush
+from typing import Final
+
+from depthcast.errors import AmbiguousBookError, UnknownBookError
+from depthcast.exchange.draws import Stream, threshold
+from depthcast.exchange.emit_top import TopEmitter, best_quote
+from depthcast.exchange.flow import Flow
+from depthcast.exchange.interleave import interleave
+from depthcast.exchange.listing import Listing, Venue
+from depthcast.exchange.matching import ASK, BID
+from depthcast.exchange.messages import BLOCK, Messages
+from depthcast.exchange.params import AUCTION, OPEN_END_NS, ExchangeParams, Phase
+from depthcast.exchange.tape import Tape
+from depthcast.exchange.truth import TrueBook, TrueLevel, TrueOrder
+
+__all__ = ["Exchange", "Task"]
+
+BATCH_BYTES: Final = 1 << 16
+CHANCE_STREAM: Final = 2
+POPULATE_STREAM: Final = 3
+DELAY_NS: Final = 20_000
+DELAY_BITS: Final = 14
+"""A message is received ``DELAY_NS`` after the matching engine had it, plus a drawn part of 2**14 ns."""
+SENT_BEFORE_NS: Final = 14_000
+NEXT_EXECUTION_NS: Final = 400
+IDLE_MESSAGES: Final = 1024
+"""Where no book takes new orders, after so many messages time passes at once."""
+NEVER_NS: Final = 2**64
+ACTIVE: Final = AUCTION | {Phase.TRADING}
+
+
+class Task(IntEnum):
+    """What is to be written before anything else happens, each an event of its own."""
+
+    RESUME = 0
+    """The next execution of an incoming order."""
+    EXPIRE = 1
+    """The next order that ends with the session."""
+    OPEN = 2
+    """A session begins: ``R``, or the snapshot of what was carried over."""
+    ENTER = 3
+    """The next phase: its Status record."""
+    UNCROSS = 4
+    QUOTE = 5
+    """A venue that publishes its best prices begins or ends doing so."""
+    SNAPSHOT = 6
+
+
+class Due(IntEnum):
+    """What the calendar holds."""
+
+    PHASE = 0
+    SNAPSHOT = 1
+
+
+class Exchange:
+    """A simulated exchange. Equal parameters give equal bytes, however they are asked for.
+
+    It reads no clock and does no I/O: time is simulated, and runs as fast as it is asked to. It never ends.
+
+    Example::
+
+        instrument = InstrumentParams(1, "SIM", tick=10_000_000, reference_price=64_000_000_000)
+        exchange = Exchange(ExchangeParams(instruments=(instrument,)))
+        for batch in exchange.run(records=10_000):
+            engine.apply(batch)
+        truth = exchange.truth(1)
+    """
+
+    def __init__(self, params: ExchangeParams) -> None:
+        self.params = params
+        self._tape = Tape()
+        self._venues = [Venue(venue) for venue in params.venues]
+        pairs = [(venue, instrument) for venue in self._venues for instrument in params.instruments]
+        self._listings = [Listing(at, *pair, self._tape) for at, pair in enumerate(pairs)]
+        self._flow = Flow(params.flow)
+        self._messages = Messages(params)
+        self._chance = Stream(params.seed, CHANCE_STREAM)
+        self._flow_ns = params.start_ns
+        self._todo: deque[tuple[Task, int]] = deque()
+        self._calendar: list[tuple[int, Due, int]] = [(NEVER_NS, Due.PHASE, 0)]
+        self._active = 0
+        self._idle = 0
+        for listing in self._listings:
+            starts_ns = params.start_ns + listing.index * params.stagger_ns
+            heappush(self._calendar, (starts_ns, Due.PHASE, listing.index))
+            if params.snapshots.interval_ns:
+                first_ns = starts_ns + params.snapshots.interval_ns
+                heappush(self._calendar, (first_ns, Due.SNAPSHOT, listing.index))
+
+    # -- Records out
+
+    @property
+    def records(self) -> int:
+        """How many records were given since the exchange was made."""
+        return self._tape.records
+
+    @property
+    def now_ns(self) -> int:
+        """The simulated time of the last record, ns since the epoch."""
+        return self._tape.ts_event
+
+    def step(self) -> bytes:
+        """The records of the next event; with ``interleave``, of the next group of events, each book's at
+        most one.
+
+        After it, every book is at the end of an event, and `truth` tells what it must be. (An ``R`` that
+        begins a session at a CME-like venue leaves its event open; the book is as it should be all the same.)
+        """
+        self._advance()
+        return self._tape.take()
+
+    def run(self, records: int | None = None, batch_bytes: int = BATCH_BYTES) -> Iterator[bytes]:
+        """Batches of whole events.
+
+        Args:
+            records: stop at the first event end with at least so many records; None for never.
+            batch_bytes: a batch ends at the first event end with at least so many bytes.
+        """
+        tape = self._tape
+        goal = None if records is None else tape.records + records
+        while goal is None or tape.records < goal:
+            while tape.end < batch_bytes and (goal is None or tape.records < goal):
+                self._advance()
+            yield tape.take()
+
+    # -- Truth
+
+    def books(self) -> list[tuple[int, int]]:
+        """(publisher_id, instrument_id) of every book, in the order of venues, then instruments."""
+        return [
+            (listing.venue.params.publisher_id, listing.instrument.instrument_id)
+            for listing in self._listings
+        ]
+
+    def truth(self, instrument_id: int, publisher_id: int | None = None) -> TrueBook:
+        """The book as it is in the matching engine: what the records so far must rebuild.
+
+        Raises:
+            UnknownBookError: the exchange does not list it.
+            AmbiguousBookError: several venues do, and ``publisher_id`` is not given.
+        """
+        listings = [
+            listing
+            for listing in self._listings
+            if listing.instrument.instrument_id == instrument_id
+            and publisher_id in (None, listing.venue.params.publisher_id)
+        ]
+        if not listings:
+            raise UnknownBookError(f"no book of instrument {instrument_id} at publisher {publisher_id}")
+        if len(listings) > 1:
+            raise AmbiguousBookError(
+                f"instrument {instrument_id} is listed at several venues: pass publisher_id"
+            )
+        return _true_book(listings[0])
+
+    # -- The loop
+
+    def _advance(self) -> None:
+        """Write the next event, or group of events."""
+        tape = self._tape
+        if self.params.interleave > 1:
+            self._advance_group()
+            return
+        start = tape.end
+        while tape.end == start:
+            self._act()
+
+    def _advance_group(self) -> None:
+        tape = self._tape
+        start = begin = tape.end
+        events: list[bytes] = []
+        members: set[int] = set()
+        while len(members) < self.params.interleave:
+            index = self._next_index()
+            if index in members:
+                break
+            self._act()
+            if tape.end > begin:
+                events.append(bytes(tape.buffer[begin : tape.end]))
+                members.add(index)
+                begin = tape.end
+        tape.buffer[start:begin] = interleave(events, self._chance)
+
+    def _act(self) -> None:
+        """Do the next thing that happens; it may write an event, or nothing."""
+        if self._todo:
+            self._perform(*self._todo.popleft())
+            return
+        messages = self._messages
+        message = messages.drawn[messages.at]
+        time_ns = self._flow_ns + message.gap_ns
+        if self._calendar[0][0] <= time_ns:
+            self._turn_calendar()
+            return
+        messages.at += 1
+        if messages.at == BLOCK:
+            messages.next_block()
+        self._flow_ns = time_ns
+        if not self._active:
+            self._idle += 1
+            if self._idle > IDLE_MESSAGES:
+                self._flow_ns = max(time_ns, self._calendar[0][0])
+        listing = self._listings[message.book]
+        jitter = message.delay >> (16 - DELAY_BITS)
+        self._tape.stamp(time_ns, DELAY_NS + jitter, SENT_BEFORE_NS + (jitter >> 2))
+        self._flow.act(listing, message)
+        if listing.taker is not None:
+            self._todo.append((Task.RESUME, listing.index))
+
+    def _next_index(self) -> int:
+        """The listing that `_act` will turn to next."""
+        if self._todo:
+            return self._todo[0][1]
+        message = self._messages.drawn[self._messages.at]
+        due_ns, _, index = self._calendar[0]
+        return index if due_ns <= self._flow_ns + message.gap_ns else message.book
+
+    def _turn_calendar(self) -> None:
+        due_ns, kind, index = heappop(self._calendar)
+        self._tape.stamp(due_ns, DELAY_NS, SENT_BEFORE_NS)
+        if kind == Due.PHASE:
+            self._plan_phase(self._listings[index])
+            return
+        heappush(self._calendar, (due_ns + self.params.snapshots.interval_ns, Due.SNAPSHOT, index))
+        self._todo.append((Task.SNAPSHOT, index))
+
+    def _plan_phase(self, listing: Listing) -> None:
+        """Plan the events of going to the next phase of the session, or to the first one of a new session."""
+        session, index = self.params.session, listing.index
+        listing.span += 1
+        if listing.span == len(session):
+            listing.span = 0
+            carried = threshold(self.params.carry_share)
+            live = listing.engine.live
+            listing.expiring = [order.order_id for order in live if self._chance.bits() & 0xFFFF >= carried]
+            self._todo.extend([(Task.EXPIRE, index)] * len(listing.expiring))
+            self._todo.append((Task.OPEN, index))
+        elif not listing.opened:
+            self._todo.append((Task.OPEN, index))
+            if self.params.initial_orders:
+                listing.span = [span.phase for span in session].index(Phase.TRADING)
+        self._todo.append((Task.ENTER, index))
+        duration_ns = session[listing.span].duration_ns
+        if duration_ns != OPEN_END_NS:
+            heappush(self._calendar, (self._tape.ts_event + duration_ns, Due.PHASE, index))
+
+    def _perform(self, task: Task, index: int) -> None:
+        listing = self._listings[index]
+        match task:
+            case Task.RESUME:
+                self._tape.ts_recv += NEXT_EXECUTION_NS
+                listing.resume()
+                if listing.taker is not None:
+                    self._todo.append((Task.RESUME, index))
+            case Task.EXPIRE:
+                listing.expire()
+            case Task.OPEN:
+                self._open(listing)
+            case Task.ENTER:
+                self._enter(listing)
+            case Task.UNCROSS:
+                listing.uncross()
+            case Task.QUOTE:
+                listing.publish_quotes()
+            case Task.SNAPSHOT:
+                self._snapshot(listing)
+
+    def _open(self, listing: Listing) -> None:
+        if not listing.opened:
+            listing.opened = True
+            stream = Stream(self.params.seed, POPULATE_STREAM + listing.index)
+            self._flow.populate(listing, self.params.initial_orders, stream)
+        listing.open()
+
+    def _enter(self, listing: Listing) -> None:
+        """Begin the phase that was planned."""
+        self._active -= listing.phase in ACTIVE
+        listing.phase = self.params.session[listing.span].phase
+        self._active += listing.phase in ACTIVE
+        self._idle = 0
+        if self.params.status_records:
+            listing.announce()
+        if listing.phase in (Phase.CROSS, Phase.TRADING):
+            self._todo.append((Task.UNCROSS, listing.index))
+        self._todo.append((Task.QUOTE, listing.index))
+
+    def _snapshot(self, listing: Listing) -> None:
+        if not listing.opened:
+            return
+        chance, params = self._chance, self.params.snapshots
+        clear = chance.bits() & 0xFFFF >= threshold(params.no_clear_share)
+        order = list(range(sum(len(listing.engine.ranks[side]) for side in (BID, ASK))))
+        if chance.bits() & 0xFFFF < threshold(params.shuffled_share):
+            for at in range(len(order) - 1, 0, -1):
+                other = chance.below(at + 1)
+                order[at], order[other] = order[other], order[at]
+        listing.snapshot(order, clear=clear)
+
+
+def _true_book(listing: Listing) -> TrueBook:
+    keys = (listing.venue.params.publisher_id, listing.instrument.instrument_id)
+    if isinstance(listing.emitter, TopEmitter):
+        quotes = [best_quote(listing.engine, side) if listing.emitter.on else None for side in (BID, ASK)]
+        bids, asks = ([TrueLevel(*quote, 0)] if quote else [] for quote in quotes)
+        return TrueBook(*keys, bids, asks, [[] for _ in bids], [[] for _ in asks])
+    levels: list[list[TrueLevel]] = []
+    orders: list[list[list[TrueOrder]]] = []
+    for side in (BID, ASK):
+        queues = listing.engine.queues(side)
+        levels.append(
+            [TrueLevel(price, sum(one.size for one in queue), len(queue)) for price, queue in queues]
+        )
+        orders.append(
+            [
+                [TrueOrder(one.order_id, one.size, one.ts_event, one.sequence) for one in queue]
+                for _, queue in queues
+            ]
+        )
+    return TrueBook(*keys, levels[BID], levels[ASK], orders[BID], orders[ASK])

@@ -1,4 +1,4 @@
-"""DBN files as bytes for tests and fuzzers, and a plain second opinion on what a reader makes of any bytes."""
+"""DBN files as bytes for tests and fuzzers, and a plain second opinion on what a reader makes of bytes."""
 
 import datetime as dt
 import io

@@ -79,6 +79,7 @@ class DBNReader:
         self._owned = owned
         self._raw = RawSource(stream, sha256=sha256)
         self._carry = b""
+        self._ended = False
         self._error: DBNError | None = None
         self._sha256: str | None = None
         try:
@@ -114,7 +115,7 @@ class DBNReader:
     def sha256(self) -> str:
         """The hash of all the stored bytes, in hex.
 
-        What is left of the file is read for it, so no chunk comes after.
+        What is left of the file is read for it: ask when done with the records, however far that is.
 
         Raises:
             ValueError: it was not asked for in `open_dbn`.
@@ -134,14 +135,17 @@ class DBNReader:
         Raises:
             DBNError: after all good records were handed out: a record is broken, or the file ends inside one.
                 ``offset`` is where it begins in the decompressed stream.
-            ValueError: ``size`` is less than the longest record may be (1,020 bytes).
+            ValueError: ``size`` is less than the longest record may be (1,020 bytes), or the rest of the file
+                was read for its `sha256`.
         """
         if size < MAX_RECORD_SIZE:
             raise ValueError(f"a chunk must have room for a record of {MAX_RECORD_SIZE} bytes, not {size}")
         view = memoryview(bytearray(size))
         data = np.frombuffer(view, dtype=np.uint8)
         readable = view.toreadonly()
-        while self._error is None and self._sha256 is None:
+        while self._error is None and not self._ended:
+            if self._sha256 is not None:
+                raise ValueError("the rest of the file was read for its hash: its records are gone")
             held = len(self._carry)
             view[:held] = self._carry
             try:
@@ -150,6 +154,7 @@ class DBNReader:
                 self._error = error
                 break
             if got == 0:
+                self._ended = True
                 if held:
                     self._error = self._cut_short()
                 break

@@ -24,7 +24,7 @@ from depthcast.book.market cimport (
     state_free,
 )
 from depthcast.book.orders cimport Order as COrder
-from depthcast.book.orders cimport hash_id, index_find
+from depthcast.book.orders cimport Stamp, hash_id, index_find
 from depthcast.book.rules cimport (
     Book,
     COUNTERS_LENGTH,
@@ -274,7 +274,7 @@ cdef class Engine:
         cdef list queue = []
         while index != 0:
             order = &self.state.orders.at[index]
-            queue.append(Order(order.order_id, order.size, order.ts_event, order.sequence))
+            queue.append(Order(order.order_id, order.size, self.state.orders.stamps[index].ts_event, order.sequence))
             index = order.next
         return queue
 
@@ -357,13 +357,13 @@ cdef class Engine:
     @property
     def memory_bytes(self):
         """Bytes in use by orders, levels, id tables and ladders (slots ever used, not address space asked for)."""
-        cdef uint64_t total = self.state.orders.used * sizeof(COrder) + self.state.levels.used * sizeof(CLevel)
+        cdef uint64_t total = self.state.orders.used * (sizeof(COrder) + sizeof(Stamp)) + self.state.levels.used * sizeof(CLevel)
         cdef uint32_t i
         cdef Book *b
         self.free_to_read()
         for i in range(self.state.books_length):
             b = self.state.books[i]
-            total += sizeof(Book) + (<uint64_t>8 << b.index.bits)
+            total += sizeof(Book) + <uint64_t>8 * b.index.length
             total += b.sides[0].ladder_bytes + b.sides[1].ladder_bytes
         return total
 

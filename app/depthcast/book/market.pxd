@@ -6,9 +6,20 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from depthcast.book.ladder cimport FIRST_PATIENCE, Level
+from depthcast.book.ladder cimport FIRST_PATIENCE, Level, level_find, price_mask
 from depthcast.book.native cimport likely, prefetch, release, unlikely
-from depthcast.book.orders cimport FIRST_BITS, Order, hash_id, index_find, index_free, index_reserve, index_start
+from depthcast.book.orders cimport (
+    FIRST_LENGTH,
+    Order,
+    OrderIndex,
+    hash_id,
+    index_free,
+    index_home,
+    index_next,
+    index_reserve,
+    index_start,
+    pool_free,
+)
 from depthcast.book.rules cimport Book, N_SKIPPED, N_STATUS, State, apply_mbo, reserve
 from depthcast.dbn.layout cimport RTYPE_MBO, RTYPE_STATUS, F_LAST, MboRecord, RecordHeader, StatusRecord
 
@@ -19,6 +30,7 @@ cdef enum:
     HEADER_WORDS = 4
     STATUS_LEAST = 26           # bytes: up to and with `action`
     GROUP = 16                  # records whose memory is fetched ahead together
+    AHEAD = 4096                # bytes of the buffer itself to ask for ahead: what follows a random walk is not guessed
     DEEP = 24576                # live orders from which that pays: below, the caches hold them
 
 
@@ -101,7 +113,7 @@ cdef inline Book *book_make(State *s, uint16_t publisher_id, uint32_t instrument
     b = <Book *>calloc(1, sizeof(Book))
     if b == NULL:
         return NULL
-    if not index_start(&b.index, FIRST_BITS):
+    if not index_start(&b.index, FIRST_LENGTH):
         free(b)
         return NULL
     b.instrument_id = instrument_id
@@ -135,7 +147,7 @@ cdef inline void state_free(State *s) noexcept nogil:
     free(s.books)
     free(s.changed)
     free(s.book_slots)
-    release(s.orders.at, s.orders.capacity * sizeof(Order))
+    pool_free(&s.orders)
     release(s.levels.at, s.levels.capacity * sizeof(Level))
     memset(s, 0, sizeof(State))
 
@@ -184,14 +196,24 @@ cdef inline bint of_book(const Book *b, const MboRecord *r) noexcept nogil:
     return b != NULL and b.instrument_id == r.instrument_id and b.publisher_id == r.publisher_id
 
 
+cdef inline uint32_t likely_order(const OrderIndex *index, uint32_t hash) noexcept nogil:
+    """The order that most probably has this hash, 0 if none: judged by the table alone, the order is not touched."""
+    cdef uint32_t at = index_home(index, hash)
+    while index.slots[at] != 0 and <uint32_t>(index.slots[at] >> 32) != hash:
+        at = index_next(index, at)
+    return <uint32_t>index.slots[at]
+
+
 cdef inline void fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """Ask for the memory of the next GROUP records: index slots, then orders, then queue neighbours and levels."""
+    """Ask for the memory of the next GROUP records, a step for all of them at a time, so that the waits overlap:
+    places in the id tables, then orders, then their neighbours and levels, or for an add the tail of its queue."""
     cdef const MboRecord *records[GROUP]
     cdef Book *books[GROUP]
     cdef uint32_t hashes[GROUP]
     cdef uint32_t found[GROUP]
     cdef Book *b = NULL
     cdef Order *order
+    cdef uint32_t level, side
     cdef size_t n = 0, i, seen = 0
     while seen < GROUP and at + 56 <= end and at[0] >= HEADER_WORDS:
         if at[1] == RTYPE_MBO:
@@ -201,20 +223,25 @@ cdef inline void fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) no
             if b != NULL:
                 books[n] = b
                 hashes[n] = hash_id(records[n].order_id)
-                prefetch(&b.index.slots[hashes[n] >> (32 - b.index.bits)])
+                prefetch(&b.index.slots[index_home(&b.index, hashes[n])])
                 n += 1
+        prefetch(at + AHEAD)
         at += 4 * <size_t>at[0]
         seen += 1
     for i in range(n):
-        found[i] = index_find(&books[i].index, s.orders.at, records[i].order_id, hashes[i])
+        found[i] = likely_order(&books[i].index, hashes[i])
+        prefetch(&s.orders.at[found[i]])
+        if found[i] == 0:
+            side = <uint32_t>c'B' - records[i].side
+            if side <= 1:
+                level = level_find(s.levels.at, &books[i].sides[side], records[i].price ^ price_mask(side))
+                prefetch(&s.orders.at[s.levels.at[level].tail])
     for i in range(n):
         if found[i] != 0:
             order = &s.orders.at[found[i]]
             prefetch(&s.levels.at[order.level])
-            if order.prev != 0:
-                prefetch(&s.orders.at[order.prev])
-            if order.next != 0:
-                prefetch(&s.orders.at[order.next])
+            prefetch(&s.orders.at[order.prev])
+            prefetch(&s.orders.at[order.next])
 
 
 cdef inline Framing apply_records(

@@ -2,7 +2,7 @@
 """What Cython has no words for: prefetch, bit scans, a wide multiply, and memory that grows without copying."""
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef extern from *:
@@ -23,6 +23,8 @@ cdef extern from *:
     static inline uint64_t dc_mulhi(uint64_t a, uint64_t b) {
         return (uint64_t)(((unsigned __int128)a * b) >> 64);
     }
+    /* (a if yes else b) without a branch: for conditions that are as good as random */
+    static inline uint32_t dc_pick(int yes, uint32_t a, uint32_t b) { return b ^ ((a ^ b) & (0u - (uint32_t)!!yes)); }
     static inline int dc_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
     static inline int dc_highest_bit(uint64_t x) { return 63 - __builtin_clzll(x); }
 
@@ -78,6 +80,7 @@ cdef extern from *:
     bint likely "dc_likely"(bint x) noexcept nogil
     bint unlikely "dc_unlikely"(bint x) noexcept nogil
     uint64_t mulhi "dc_mulhi"(uint64_t a, uint64_t b) noexcept nogil
+    uint32_t pick "dc_pick"(bint yes, uint32_t a, uint32_t b) noexcept nogil
     int lowest_bit "dc_lowest_bit"(uint64_t x) noexcept nogil
     int highest_bit "dc_highest_bit"(uint64_t x) noexcept nogil
     void *zalloc "dc_zalloc"(size_t nbytes) noexcept nogil

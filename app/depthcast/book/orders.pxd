@@ -1,8 +1,8 @@
 # cython: language_level=3
 """Orders: a pool of fixed-size slots shared by all books, and one hash table of order ids a book.
 
-The table is open addressing with linear probing. A slot is (hash << 32 | pool index), 0 when empty; an order's home is the
-high bits of its hash, so the table lies in hash order: growing it is a sequential pass, and a removal closes its gap
+The table is open addressing with linear probing. A slot is (hash << 32 | pool index), 0 when empty; an order's home is
+its hash scaled to the table (Lemire, "Fast random integer generation in an interval", 2019), so the table lies in hash order: growing it is a sequential pass, and a removal closes its gap
 by shifting back (Knuth, TAOCP vol. 3, 6.4, algorithm R), so nothing is ever left behind by churn.
 """
 
@@ -13,36 +13,40 @@ from libc.string cimport memset
 from depthcast.book.native cimport grow, likely, mulhi, release, zalloc
 
 
-cdef struct Order:              # 48 bytes
+cdef struct Order:              # 32 bytes: two a cache line, what every record touches
     uint64_t order_id
-    uint64_t ts_event           # of the record that gave it its present priority; so is `sequence`
-    uint64_t fill_event         # the book's event in which `fills` were counted
-    uint32_t fills              # sum of F sizes since the last change, saturated
-    uint32_t size
-    uint32_t sequence
     uint32_t next               # towards the tail; links the free slots too
     uint32_t prev
     uint32_t level
+    uint32_t size
+    uint32_t sequence           # of the record that gave it its present priority
+    uint32_t fills              # sum of F sizes since the last change, saturated
+
+
+cdef struct Stamp:              # 16 bytes: the rest of an order, seldom read
+    uint64_t ts_event           # of the record that gave it its present priority
+    uint64_t fill_event         # the book's event in which `fills` were counted
 
 
 cdef struct OrderPool:          # index 0 means none
     Order *at
+    Stamp *stamps
     uint32_t capacity
+    uint32_t stamps_capacity
     uint32_t used               # slots ever used, including 0
     uint32_t free
 
 
 cdef struct OrderIndex:
     uint64_t *slots
-    uint32_t bits
+    uint32_t length
     uint32_t count
-    uint32_t limit              # count at which it grows: 0.7 of the slots, a quarter while it is small
+    uint32_t limit              # count at which it grows: half of the slots, a quarter while it is small
 
 
 cdef enum:
-    FIRST_BITS = 4
-    MOST_BITS = 31
-    ROOMY_BITS = 12             # up to here memory is nothing, and a mispredicted second probe is much
+    FIRST_LENGTH = 16
+    ROOMY_LENGTH = 4096         # up to here memory is nothing, and a mispredicted second probe is much
 
 
 cdef inline uint32_t hash_id(uint64_t order_id) noexcept nogil:
@@ -60,6 +64,12 @@ cdef inline bint pool_reserve(OrderPool *pool, uint32_t room) noexcept nogil:
     if pool.capacity >= 0x80000000U:
         return False
     capacity = pool.capacity * 2 if pool.capacity else 64
+    if pool.stamps_capacity != capacity:
+        at = grow(pool.stamps, pool.stamps_capacity * sizeof(Stamp), capacity * sizeof(Stamp))
+        if at == NULL:
+            return False
+        pool.stamps = <Stamp *>at
+        pool.stamps_capacity = capacity
     at = grow(pool.at, pool.capacity * sizeof(Order), capacity * sizeof(Order))
     if at == NULL:
         return False
@@ -68,6 +78,16 @@ cdef inline bint pool_reserve(OrderPool *pool, uint32_t room) noexcept nogil:
     if pool.used == 0:
         pool.used = 1
     return True
+
+
+cdef inline void pool_free(OrderPool *pool) noexcept nogil:
+    release(pool.at, pool.capacity * sizeof(Order))
+    release(pool.stamps, pool.stamps_capacity * sizeof(Stamp))
+
+
+cdef inline bint filled_in(const OrderPool *pool, uint32_t index, uint64_t event) noexcept nogil:
+    """Has the order fills of that event since its last change?"""
+    return pool.at[index].fills != 0 and pool.stamps[index].fill_event == event
 
 
 cdef inline uint32_t order_take(OrderPool *pool) noexcept nogil:
@@ -85,55 +105,67 @@ cdef inline void order_give(OrderPool *pool, uint32_t index) noexcept nogil:
     pool.free = index
 
 
-cdef inline bint index_start(OrderIndex *index, uint32_t bits) noexcept nogil:
-    index.slots = <uint64_t *>zalloc(<size_t>8 << bits)
+cdef inline uint32_t index_home(const OrderIndex *index, uint32_t hash) noexcept nogil:
+    """Where the search for a hash begins: its place in [0, length) as it has one in [0, 2**32)."""
+    return <uint32_t>(<uint64_t>hash * index.length >> 32)
+
+
+cdef inline uint32_t index_next(const OrderIndex *index, uint32_t at) noexcept nogil:
+    at += 1
+    return at if likely(at != index.length) else 0
+
+
+cdef inline bint index_start(OrderIndex *index, uint32_t length) noexcept nogil:
+    index.slots = <uint64_t *>zalloc(<size_t>8 * length)
     if index.slots == NULL:
         return False
-    index.bits = bits
+    index.length = length
     index.count = 0
-    index.limit = <uint32_t>((<uint64_t>1 << bits) * (25 if bits <= ROOMY_BITS else 70) // 100)
+    index.limit = length // (4 if length <= ROOMY_LENGTH else 2)
     return True
 
 
 cdef inline void index_free(OrderIndex *index) noexcept nogil:
-    release(index.slots, <size_t>8 << index.bits)
+    release(index.slots, <size_t>8 * index.length)
     index.slots = NULL
 
 
-cdef inline void index_place(OrderIndex *index, uint64_t slot) noexcept nogil:
-    cdef uint32_t mask = (<uint32_t>1 << index.bits) - 1
-    cdef uint32_t at = <uint32_t>(slot >> 32) >> (32 - index.bits)
-    while index.slots[at] != 0:
-        at = (at + 1) & mask
-    index.slots[at] = slot
-
-
-cdef inline bint index_reserve(OrderIndex *index) noexcept nogil:
-    """Room for one more id; False when there is no memory."""
+cdef inline bint index_grow(OrderIndex *index) noexcept nogil:
+    """A larger table: twice while small, then by a third, so that an order costs 16 to 21 bytes of it."""
     cdef OrderIndex larger
-    cdef uint64_t at
-    if likely(index.count < index.limit):
-        return True
-    if index.bits == MOST_BITS or not index_start(&larger, index.bits + 1):
+    cdef uint32_t at, place
+    cdef uint64_t slot
+    cdef uint64_t length = <uint64_t>index.length * 2
+    if index.length > ROOMY_LENGTH:
+        length = <uint64_t>index.length * 4 // 3
+    if length > 0xFFFFFFFFU or not index_start(&larger, <uint32_t>length):
         return False
-    for at in range(<uint64_t>1 << index.bits):
-        if index.slots[at] != 0:
-            index_place(&larger, index.slots[at])
+    for at in range(index.length):
+        slot = index.slots[at]
+        if slot != 0:
+            place = index_home(&larger, <uint32_t>(slot >> 32))
+            while larger.slots[place] != 0:
+                place = index_next(&larger, place)
+            larger.slots[place] = slot
     larger.count = index.count
     index_free(index)
     index[0] = larger
     return True
 
 
+cdef inline bint index_reserve(OrderIndex *index) noexcept nogil:
+    """Room for one more id; False when there is no memory."""
+    return likely(index.count < index.limit) or index_grow(index)
+
+
 cdef inline uint32_t index_seek(const OrderIndex *index, const Order *orders, uint64_t order_id, uint32_t hash) noexcept nogil:
     """Where in the table the order is; where there is none, an empty place."""
-    cdef uint32_t mask = (<uint32_t>1 << index.bits) - 1
-    cdef uint32_t at = hash >> (32 - index.bits)
+    cdef uint32_t at = index_home(index, hash)
     cdef uint64_t slot = index.slots[at]
     while slot != 0:
         if <uint32_t>(slot >> 32) == hash and orders[<uint32_t>slot].order_id == order_id:
             break
-        at = (at + 1) & mask
+        at = index_next(index, at)
         slot = index.slots[at]
     return at
 
@@ -150,17 +182,16 @@ cdef inline void index_put(OrderIndex *index, uint32_t at, uint32_t order, uint3
 
 
 cdef inline void index_remove(OrderIndex *index, uint32_t gap) noexcept nogil:
-    """Empty a place, and close the gap."""
-    cdef uint32_t mask = (<uint32_t>1 << index.bits) - 1
-    cdef uint32_t shift = 32 - index.bits
-    cdef uint32_t at = gap
+    """Empty a place, and close the gap: an order moves back into it unless that would be before its home."""
+    cdef uint32_t at = gap, home
     cdef uint64_t slot
     while True:
-        at = (at + 1) & mask
+        at = index_next(index, at)
         slot = index.slots[at]
         if slot == 0:
             break
-        if ((at - (<uint32_t>(slot >> 32) >> shift)) & mask) >= ((at - gap) & mask):
+        home = index_home(index, <uint32_t>(slot >> 32))
+        if (home <= gap) ^ (gap <= at) ^ (home <= at):      # the gap is, going round, from home to at
             index.slots[gap] = slot
             gap = at
     index.slots[gap] = 0
@@ -172,9 +203,9 @@ cdef inline void index_clear(OrderIndex *index) noexcept nogil:
     cdef OrderIndex small
     if index.count == 0:
         return
-    if index.bits > 10 and index_start(&small, FIRST_BITS):
+    if index.length > 1024 and index_start(&small, FIRST_LENGTH):
         index_free(index)
         index[0] = small
         return
-    memset(index.slots, 0, <size_t>8 << index.bits)
+    memset(index.slots, 0, <size_t>8 * index.length)
     index.count = 0

@@ -17,11 +17,12 @@ from depthcast.book.ladder cimport (
     levels_reserve,
     price_mask,
 )
-from depthcast.book.native cimport likely, unlikely
+from depthcast.book.native cimport likely, pick, unlikely
 from depthcast.book.orders cimport (
     Order,
     OrderIndex,
     OrderPool,
+    filled_in,
     hash_id,
     index_clear,
     index_find,
@@ -148,8 +149,8 @@ cdef inline void unlink(State *s, Book *b, uint32_t index) noexcept nogil:
         return
     at[order.prev].next = order.next        # order 0 is nobody's: it takes the writes that belong nowhere
     at[order.next].prev = order.prev
-    level.head = order.next if order.prev == 0 else level.head
-    level.tail = order.prev if order.next == 0 else level.tail
+    level.head = pick(order.prev == 0, order.next, level.head)
+    level.tail = pick(order.next == 0, order.prev, level.tail)
 
 
 cdef inline void remove(State *s, Book *b, uint32_t index, uint32_t place) noexcept nogil:
@@ -214,7 +215,7 @@ cdef inline void append(State *s, Book *b, uint32_t number, const MboRecord *r, 
         found = level_make(&s.levels, side, number, key)
     level = &s.levels.at[found]
     order = &s.orders.at[index]
-    order.ts_event = r.ts_event
+    s.orders.stamps[index].ts_event = r.ts_event
     order.sequence = r.sequence
     order.size = r.size
     order.fills = 0
@@ -222,7 +223,7 @@ cdef inline void append(State *s, Book *b, uint32_t number, const MboRecord *r, 
     order.next = 0
     order.prev = level.tail
     s.orders.at[level.tail].next = index
-    level.head = index if level.tail == 0 else level.head
+    level.head = pick(level.tail == 0, index, level.head)
     level.tail = index
     level.size += r.size
     level.count += 1
@@ -312,7 +313,7 @@ cdef inline void act_modify(State *s, Book *b, const MboRecord *r, uint32_t numb
         return
     order = &s.orders.at[index]
     level = &s.levels.at[order.level]
-    refill = order.fills != 0 and order.fill_event == b.event and order.fills >= order.size
+    refill = order.fills >= order.size and filled_in(&s.orders, index, b.event)
     s.counters[N_REFILLS] += refill
     s.counters[N_SIDE_CHANGES] += level.side != number
     if refill | (r.size > order.size) | (level.side != number) | (r.price != level.key ^ price_mask(number)):
@@ -333,9 +334,9 @@ cdef inline void act_fill(State *s, Book *b, const MboRecord *r, uint32_t hash) 
         s.counters[N_UNKNOWN_FILLS] += 1
         return
     order = &s.orders.at[index]
-    fills = <uint64_t>r.size + (order.fills if order.fill_event == b.event else 0)
+    fills = <uint64_t>r.size + (order.fills if filled_in(&s.orders, index, b.event) else 0)
     order.fills = <uint32_t>fills if fills <= 0xFFFFFFFFU else 0xFFFFFFFFU
-    order.fill_event = b.event
+    s.orders.stamps[index].fill_event = b.event
 
 
 cdef inline void act_clear(State *s, Book *b, const MboRecord *r) noexcept nogil:

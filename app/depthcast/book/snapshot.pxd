@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from depthcast.book.ladder cimport Level, price_mask
-from depthcast.book.orders cimport Order
+from depthcast.book.orders cimport Order, filled_in
 from depthcast.book.rules cimport Book, State
 from depthcast.dbn.layout cimport (
     F_BAD_TS_RECV,
@@ -19,10 +19,6 @@ from depthcast.dbn.layout cimport (
 )
 
 
-cdef inline bint filled_in_event(const Book *b, const Order *order) noexcept nogil:
-    return order.fills != 0 and order.fill_event == b.event
-
-
 cdef inline uint64_t snapshot_records(const State *s, const Book *b) noexcept nogil:
     """How many records the book's snapshot has."""
     cdef uint64_t records = 1 + b.index.count + b.sides[0].tob + b.sides[1].tob
@@ -33,7 +29,7 @@ cdef inline uint64_t snapshot_records(const State *s, const Book *b) noexcept no
         while b.in_event and level != 0:
             order = s.levels.at[level].head
             while order != 0:
-                records += filled_in_event(b, &s.orders.at[order])
+                records += filled_in(&s.orders, order, b.event)
                 order = s.orders.at[order].next
             level = s.levels.at[level].worse
     return records
@@ -77,12 +73,12 @@ cdef inline uint64_t snapshot_side(const State *s, const Book *b, int side, bint
         index = level.head
         while index != 0:
             order = &s.orders.at[index]
-            if not fills or filled_in_event(b, order):
+            if not fills or filled_in(&s.orders, index, b.event):
                 out[0] = blank
                 out.order_id = order.order_id
                 out.size = order.fills if fills else order.size
                 if not fills:
-                    out.ts_event = order.ts_event
+                    out.ts_event = s.orders.stamps[index].ts_event
                     out.sequence = order.sequence
                 out += 1
             index = order.next

@@ -1,22 +1,22 @@
 """The simulated exchange: many books, their phases and clock, one stream of records, the truth beside it."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from heapq import heappop, heappush
 from typing import Final
 
 from depthcast.errors import AmbiguousBookError, UnknownBookError
+from depthcast.exchange import checkpoint
 from depthcast.exchange.draws import Stream, threshold
-from depthcast.exchange.emit_top import TopEmitter, best_quote
 from depthcast.exchange.flow import Flow
 from depthcast.exchange.interleave import interleave
 from depthcast.exchange.listing import Listing, Venue
 from depthcast.exchange.matching import ASK, BID
-from depthcast.exchange.messages import BLOCK, Messages
+from depthcast.exchange.messages import BLOCK, BurstState, Messages
 from depthcast.exchange.params import AUCTION, OPEN_END_NS, ExchangeParams, Phase
 from depthcast.exchange.tape import Tape
-from depthcast.exchange.truth import TrueBook, TrueLevel, TrueOrder
+from depthcast.exchange.truth import TrueBook
 
 __all__ = ["Exchange", "Task"]
 
@@ -30,7 +30,7 @@ SENT_BEFORE_NS: Final = 14_000
 NEXT_EXECUTION_NS: Final = 400
 IDLE_MESSAGES: Final = 1024
 """Where no book takes new orders, after so many messages time passes at once."""
-NEVER_NS: Final = 2**64
+NEVER_NS: Final = 2**63
 ACTIVE: Final = AUCTION | {Phase.TRADING}
 
 
@@ -157,7 +157,56 @@ class Exchange:
             raise AmbiguousBookError(
                 f"instrument {instrument_id} is listed at several venues: pass publisher_id"
             )
-        return _true_book(listings[0])
+        return listings[0].truth()
+
+    # -- Stopping and going on
+
+    def checkpoint(self) -> bytes:
+        """All that `restore` needs to go on with the same bytes, taken between two batches or steps."""
+        tape, messages = self._tape, self._messages
+        state = checkpoint.ExchangeState(
+            format=checkpoint.FORMAT,
+            params=self.params,
+            clock=(tape.ts_event, tape.ts_recv, tape.ts_in_delta),
+            records=tape.records,
+            flow_ns=self._flow_ns,
+            idle=self._idle,
+            chance=self._chance.position,
+            messages=(messages.block, messages.at, messages.burst),
+            todo=[(int(task), index) for task, index in self._todo],
+            calendar=[(due_ns, int(kind), index) for due_ns, kind, index in self._calendar],
+            venues=[(venue.ids.last, venue.sequence.last) for venue in self._venues],
+            listings=[checkpoint.listing_state(listing) for listing in self._listings],
+        )
+        return checkpoint.encode(state)
+
+    @classmethod
+    def restore(cls, data: bytes) -> "Exchange":
+        """The exchange that `checkpoint` was asked of, as it was then.
+
+        Raises:
+            UsageError: not a checkpoint, or one of another version.
+        """
+        state = checkpoint.decode(data)
+        exchange = cls(state.params)
+        tape = exchange._tape
+        tape.ts_event, tape.ts_recv, tape.ts_in_delta = state.clock
+        tape.records = state.records
+        exchange._flow_ns, exchange._idle = state.flow_ns, state.idle
+        exchange._chance.position = state.chance
+        block, at, burst = state.messages
+        exchange._messages = Messages(state.params, block, at, BurstState(*burst))
+        exchange._todo = deque((Task(task), index) for task, index in state.todo)
+        exchange._calendar = [(due_ns, Due(kind), index) for due_ns, kind, index in state.calendar]
+        for venue, (order_id, sequence) in zip(exchange._venues, state.venues, strict=True):
+            venue.ids.last, venue.sequence.last = order_id, sequence
+        for listing, listed in zip(exchange._listings, state.listings, strict=True):
+            checkpoint.restore_listing(listing, listed)
+        exchange._active = sum(listing.phase in ACTIVE for listing in exchange._listings)
+        return exchange
+
+    def __reduce__(self) -> tuple[Callable[[bytes], "Exchange"], tuple[bytes]]:
+        return Exchange.restore, (self.checkpoint(),)
 
     # -- The loop
 
@@ -301,25 +350,3 @@ class Exchange:
                 other = chance.below(at + 1)
                 order[at], order[other] = order[other], order[at]
         listing.snapshot(order, clear=clear)
-
-
-def _true_book(listing: Listing) -> TrueBook:
-    keys = (listing.venue.params.publisher_id, listing.instrument.instrument_id)
-    if isinstance(listing.emitter, TopEmitter):
-        quotes = [best_quote(listing.engine, side) if listing.emitter.on else None for side in (BID, ASK)]
-        bids, asks = ([TrueLevel(*quote, 0)] if quote else [] for quote in quotes)
-        return TrueBook(*keys, bids, asks, [[] for _ in bids], [[] for _ in asks])
-    levels: list[list[TrueLevel]] = []
-    orders: list[list[list[TrueOrder]]] = []
-    for side in (BID, ASK):
-        queues = listing.engine.queues(side)
-        levels.append(
-            [TrueLevel(price, sum(one.size for one in queue), len(queue)) for price, queue in queues]
-        )
-        orders.append(
-            [
-                [TrueOrder(one.order_id, one.size, one.ts_event, one.sequence) for one in queue]
-                for _, queue in queues
-            ]
-        )
-    return TrueBook(*keys, levels[BID], levels[ASK], orders[BID], orders[ASK])

@@ -7,10 +7,11 @@ emitter.
 from typing import Final
 
 from depthcast.exchange.emit import CmeEmitter, Emitter, NasdaqEmitter, Sequence
-from depthcast.exchange.emit_top import TopEmitter
+from depthcast.exchange.emit_top import TopEmitter, best_quote
 from depthcast.exchange.matching import ASK, BID, MatchingEngine, Order, OrderIds
 from depthcast.exchange.params import AUCTION, InstrumentParams, Phase, Style, VenueParams
 from depthcast.exchange.tape import Tape, status_header
+from depthcast.exchange.truth import TrueBook, TrueLevel, TrueOrder
 
 __all__ = ["Listing", "Venue"]
 
@@ -203,3 +204,25 @@ class Listing:
         """The venue's snapshot. ``order`` permutes the levels, which are numbered bids first, best first."""
         levels = [orders for side in (BID, ASK) for _, orders in self.engine.queues(side)]
         self.emitter.snapshot([levels[at] for at in order], clear=clear)
+
+    # -- Truth
+
+    def truth(self) -> TrueBook:
+        """The book as the matching engine has it, of what the venue publishes."""
+        keys = (self.venue.params.publisher_id, self.instrument.instrument_id)
+        if isinstance(self.emitter, TopEmitter):
+            quotes = [best_quote(self.engine, side) if self.emitter.on else None for side in (BID, ASK)]
+            bids, asks = ([TrueLevel(*quote, 0)] if quote else [] for quote in quotes)
+            return TrueBook(*keys, bids, asks, [[] for _ in bids], [[] for _ in asks])
+        levels, orders = zip(*(_true_side(self.engine, side) for side in (BID, ASK)), strict=True)
+        return TrueBook(*keys, *levels, *orders)
+
+
+def _true_side(engine: MatchingEngine, side: int) -> tuple[list[TrueLevel], list[list[TrueOrder]]]:
+    queues = engine.queues(side)
+    levels = [TrueLevel(price, sum(order.size for order in queue), len(queue)) for price, queue in queues]
+    orders = [
+        [TrueOrder(order.order_id, order.size, order.ts_event, order.sequence) for order in queue]
+        for _, queue in queues
+    ]
+    return levels, orders

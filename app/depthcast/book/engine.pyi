@@ -64,7 +64,7 @@ class Engine:
         """
 
     def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        """Books as MBO records flagged F_SNAPSHOT, 56 bytes each; all books when no instrument is named.
+        """A book as MBO records flagged F_SNAPSHOT, 56 bytes each; all books when no instrument is named.
 
         Applied to an empty engine they give equal books.
         """

@@ -311,7 +311,7 @@ cdef class Engine:
                 raise ValueError("a snapshot of one publisher needs its instrument_id too")
             chosen = [self.number(key) for key in self.books()]
         else:
-            chosen = self.books_of(instrument_id, publisher_id)
+            chosen = [self.one_book(instrument_id, publisher_id).number]
         for number in chosen:
             records += snapshot_records(&self.state, self.state.books[<uint32_t>number])
         snapshot = PyBytes_FromStringAndSize(NULL, records * 56)

@@ -161,10 +161,10 @@ cdef inline Framing framing(const uint8_t *at, size_t left) noexcept nogil:
         return FRAMING_OK
     if unlikely(at[0] < HEADER_WORDS):
         return FRAMING_SHORT
+    if unlikely(left >= 2 and at[1] == RTYPE_MBO and at[0] != MBO_WORDS and at[0] != MBO_TS_OUT_WORDS):
+        return FRAMING_MBO_LENGTH
     if unlikely(left < 4 * <size_t>at[0]):
         return FRAMING_PAST_END
-    if at[1] == RTYPE_MBO and unlikely(at[0] != MBO_WORDS and at[0] != MBO_TS_OUT_WORDS):
-        return FRAMING_MBO_LENGTH
     return FRAMING_OK
 
 

@@ -1,0 +1,75 @@
+"""The speed chart: bars on a logarithmic scale, an SVG that follows the reader's light or dark page."""
+
+import math
+from html import escape
+from typing import Final
+
+from benchmarks.results import Results, Row, Table
+
+WIDTH: Final = 760
+LABEL: Final = 210
+RIGHT: Final = 70
+BAR: Final = 16
+STEP: Final = 24
+TITLE: Final = 34
+SHOWN: Final = ("floor", "depthcast", "numba book", "nautilus_trader, batches", "documented Python book")
+
+STYLE: Final = """\
+text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
+.title { font-weight: 600; }
+.axis { font-size: 11px; fill: #656d76; }
+.grid { stroke: #d0d7de; stroke-width: 1; }
+.peer { fill: #9aa4b0; }
+.ours { fill: #1a7f64; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e6edf3; }
+  .axis { fill: #9198a1; }
+  .grid { stroke: #30363d; }
+  .peer { fill: #6e7781; }
+  .ours { fill: #3fb68b; }
+}"""
+
+
+def chart(results: Results) -> str:
+    """An SVG of ns a record of everyone shown, a group of bars a workload."""
+    groups = [(table, [row for name in SHOWN if (row := table.row(name))]) for table in results.tables]
+    values = [row.ns.median for _, rows in groups for row in rows]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    body: list[str] = []
+    top = 8
+    for table, rows in groups:
+        body += group(table, rows, top, low, high)
+        top += TITLE + STEP * len(rows) + 26
+    size = f'viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}"'
+    says = "Nanoseconds a record: Depthcast and its peers, logarithmic scale"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{says}">'
+    return "\n".join([head, f"<style>\n{STYLE}\n</style>", *body, "</svg>\n"])
+
+
+def group(table: Table, rows: list[Row], top: int, low: int, high: int) -> list[str]:
+    """One workload: its title, its grid, a bar for each row."""
+    bottom = top + TITLE + STEP * len(rows)
+    lines = [f'<text class="title" x="0" y="{top + 14}">{escape(table.about)}: ns a record</text>']
+    for power in range(low, high + 1):
+        x = place(10.0**power, low, high)
+        lines.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + TITLE - 8}" y2="{bottom}"/>')
+        lines.append(
+            f'<text class="axis" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{10**power:,}</text>'
+        )
+    for number, row in enumerate(rows):
+        y = top + TITLE + STEP * number
+        end = place(row.ns.median, low, high)
+        kind = "ours" if row.name == "depthcast" else "peer"
+        lines.append(f'<text x="{LABEL - 10}" y="{y + 13}" text-anchor="end">{escape(row.name)}</text>')
+        lines.append(
+            f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{end - LABEL:.1f}" height="{BAR}" rx="2">'
+            f"<title>{row.ns.least:.3g} to {row.ns.greatest:.3g} ns</title></rect>"
+        )
+        lines.append(f'<text x="{end + 6:.1f}" y="{y + 13}">{row.ns.median:,.3g}</text>')
+    return lines
+
+
+def place(value: float, low: int, high: int) -> float:
+    """Where a value stands on the scale."""
+    share = (math.log10(value) - low) / (high - low)
+    return LABEL + share * (WIDTH - LABEL - RIGHT)

@@ -1,0 +1,157 @@
+"""The figures as people read them: in the terminal, in the README and on the benchmarks page.
+
+``python -m benchmarks.report`` writes the generated parts of both pages anew from docs/results/engine.json.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table as TextTable
+
+from benchmarks.chart import chart
+from benchmarks.results import Figure, Results, Spread, Table, read
+from benchmarks.workloads import ROOT
+
+BEGIN: Final = "<!-- figures: begin (written by make bench) -->"
+END: Final = "<!-- figures: end -->"
+OURS: Final = "depthcast"
+STATES: Final = {True: "reached", False: "not reached", None: ""}
+PEERS: Final = ("nautilus_trader, batches", "numba book", "documented Python book")
+
+
+def number(value: float) -> str:
+    """Three significant digits, thousands separated, millions as such."""
+    if value >= 999_500:
+        return f"{value / 1e6:.3g} M"
+    if value >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def spread(value: Spread) -> str:
+    return f"{number(value.median)} ({number(value.least)} – {number(value.greatest)})"
+
+
+def times(table: Table, name: str) -> str:
+    """How many times as long as ours a peer takes."""
+    row, ours = table.row(name), table.row(OURS)
+    return f"{row.ns.median / ours.ns.median:.3g}×" if row and ours else ""
+
+
+def terminal(results: Results, console: Console) -> None:
+    """Print everything."""
+    for table in results.tables:
+        text = TextTable(
+            "", "ns a record", "least", "greatest", "times ours", "records", "same book", title=table.about
+        )
+        for column in text.columns[1:]:
+            column.justify = "right"
+        for row in table.rows:
+            same = {True: "yes", False: "NO", None: "–"}[row.same_book]
+            cells = [number(value) for value in (row.ns.median, row.ns.least, row.ns.greatest)]
+            style = "bold" if row.name == OURS else ""
+            text.add_row(row.name, *cells, times(table, row.name), f"{row.records:,}", same, style=style)
+        console.print(text)
+    text = TextTable("", "measured", "least", "greatest", "goal", "", title="goals")
+    for figure in results.figures:
+        cells = [number(value) for value in (figure.value.median, figure.value.least, figure.value.greatest)]
+        text.add_row(
+            f"{figure.name}, {figure.unit}",
+            *cells,
+            goal(figure),
+            STATES[figure.reached],
+        )
+    console.print(text)
+    for what, why in results.missing.items():
+        console.print(f"left out: {what}: {why}", markup=False)
+
+
+def goal(figure: Figure) -> str:
+    if figure.goal is None:
+        return ""
+    return f"{'≤' if figure.better == 'lower' else '≥'} {number(figure.goal)}"
+
+
+def conditions(results: Results) -> str:
+    """One sentence: where, when, with what."""
+    machine = results.machine
+    return (
+        f"{results.date}, {machine.processor}, {machine.cores} cores, {machine.python}, {machine.compiler}; "
+        f"medians of {results.rounds} interleaved rounds, one core."
+    )
+
+
+def readme(results: Results) -> str:
+    """The README's part: ours beside the peers, and what is held to."""
+    shown = [OURS, *PEERS]
+    lines = [
+        "| ns a record | " + " | ".join(shown) + " |",
+        "| --- |" + " ---: |" * len(shown),
+    ]
+    for table in results.tables:
+        cells = []
+        for name in shown:
+            row = table.row(name)
+            ratio = "" if name == OURS else f" ({times(table, name)})"
+            cells.append(f"{number(row.ns.median)}{ratio}" if row else "–")
+        lines.append(f"| {table.about} | " + " | ".join([f"**{cells[0]}**", *cells[1:]]) + " |")
+    lines += ["", conditions(results)]
+    return "\n".join(lines)
+
+
+def page(results: Results) -> str:
+    """The benchmark page's part: everything."""
+    lines = [conditions(results), ""]
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    lines += [f"Versions: {versions}.", ""]
+    for table in results.tables:
+        lines += [
+            f"**{table.about}**",
+            "",
+            "| | ns a record (least – greatest) | times ours | records timed | same book |",
+            "| --- | ---: | ---: | ---: | --- |",
+        ]
+        for row in table.rows:
+            same = {True: "yes", False: "no", None: "keeps none"}[row.same_book]
+            ratio = times(table, row.name)
+            lines.append(
+                f"| {row.name}: {row.about} | {spread(row.ns)} | {ratio} | {row.records:,} | {same} |"
+            )
+        lines.append("")
+    lines += ["| what is held to | measured (least – greatest) | goal | |", "| --- | ---: | ---: | --- |"]
+    for figure in results.figures:
+        state = STATES[figure.reached]
+        lines.append(f"| {figure.name}, {figure.unit} | {spread(figure.value)} | {goal(figure)} | {state} |")
+    lines += ["", *(f"Left out: {what}: {why}" for what, why in results.missing.items())]
+    return "\n".join(lines).rstrip()
+
+
+PAGES: Final = {ROOT / "README.md": readme, ROOT / "docs" / "benchmarks.md": page}
+CHART: Final = ROOT / "docs" / "images" / "speed.svg"
+
+
+def block(text: str) -> str:
+    """The generated part of a page.
+
+    Raises:
+        ValueError: the page has no place for it.
+    """
+    begin, end = text.find(BEGIN), text.find(END)
+    if begin < 0 or end < begin:
+        raise ValueError(f"no lines {BEGIN!r} and {END!r}")
+    return text[begin + len(BEGIN) : end].strip("\n")
+
+
+def publish(results: Results) -> list[Path]:
+    """Write the generated parts and the chart; the files written."""
+    for path, render in PAGES.items():
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(block(text), render(results)), encoding="utf-8")
+    CHART.parent.mkdir(parents=True, exist_ok=True)
+    CHART.write_text(chart(results), encoding="utf-8")
+    return [*PAGES, CHART]
+
+
+if __name__ == "__main__":
+    publish(read())

@@ -177,7 +177,7 @@ class FlowParams:
 
     live_orders: int = 400
     levels: int = 50
-    distance_exponent: float = 1.3
+    distance_exponent: float = 0.7
     size_exponent: float = 1.9
     max_size: int = 400
     market_share: float = 0.025
@@ -187,7 +187,7 @@ class FlowParams:
     reduce_share: float = 0.03
     iceberg_share: float = 0.03
     iceberg_slices: int = 8
-    near_cancel_share: float = 0.5
+    near_cancel_share: float = 0.6
     protection_ticks: int = 12
     orders_per_second: int = 20_000
     burst_share: float = 0.0005

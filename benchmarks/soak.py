@@ -1,8 +1,8 @@
 """A long run whose memory must not grow: ``python -m benchmarks.soak [RECORDS]``, 100 M by default.
 
 50 books hold 200,000 orders. Random orders are cancelled and replaced, moved as prices drift, and now and
-then a book is cleared and filled anew. After a warm-up of a tenth the memory of the process is watched; it may
-end at most 4 MiB above. Exit code 1 if it does not, or if an invariant is violated at the end.
+then a book is cleared and filled anew. After a warm-up of a tenth the memory of the process is watched;
+it may end at most 4 MiB above. Exit code 1 if it does not, or if an invariant is violated at the end.
 """
 
 import sys

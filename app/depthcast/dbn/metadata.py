@@ -60,24 +60,29 @@ def make_metadata(
         ts_out: whether every record is followed by its 8-byte send time.
 
     Raises:
-        ValueError: a schema or symbology that DBN does not have.
+        ValueError: a schema or symbology that DBN does not have, or a name longer than it holds.
     """
     lasting = {symbol: _intervals(meaning, start, end) for symbol, meaning in (mappings or {}).items()}
-    return databento_dbn.Metadata(
-        dataset=dataset,
-        start=start,
-        end=end,
-        stype_in=None if stype_in is None else databento_dbn.SType.from_str(stype_in),
-        stype_out=databento_dbn.SType.from_str(stype_out),
-        schema=None if schema is None else databento_dbn.Schema.from_str(schema),
-        symbols=list(lasting if symbols is None else symbols),
-        partial=[],
-        not_found=[],
-        mappings=[cast("SymbolMapping", _Mapping(*item)) for item in lasting.items()],
-        limit=limit,
-        ts_out=ts_out,
-        version=DBN_VERSION,
-    )
+    try:
+        metadata = databento_dbn.Metadata(
+            dataset=dataset,
+            start=start,
+            end=end,
+            stype_in=None if stype_in is None else databento_dbn.SType.from_str(stype_in),
+            stype_out=databento_dbn.SType.from_str(stype_out),
+            schema=None if schema is None else databento_dbn.Schema.from_str(schema),
+            symbols=list(lasting if symbols is None else symbols),
+            partial=[],
+            not_found=[],
+            mappings=[cast("SymbolMapping", _Mapping(*item)) for item in lasting.items()],
+            limit=limit,
+            ts_out=ts_out,
+            version=DBN_VERSION,
+        )
+        metadata.encode()  # only this looks at the lengths of symbols
+    except databento_dbn.DBNError as error:
+        raise ValueError(f"metadata that DBN cannot hold: {error}") from None
+    return metadata
 
 
 def _intervals(

@@ -124,7 +124,7 @@ def test_a_stream_is_handed_on_as_it_comes() -> None:
     record = add(1, "B", 1, 1)
     with io.FileIO(reading) as stream, io.FileIO(writing, "w") as peer:
         peer.write(head())
-        with open_dbn(stream) as reader:  # type: ignore[arg-type]
+        with open_dbn(stream) as reader:
             chunks = reader.chunks()
             peer.write(record + record[:10])
             assert bytes(next(chunks)) == record
@@ -143,7 +143,7 @@ def test_a_stream_that_does_not_wait_is_refused() -> None:
         io.FileIO(writing, "w"),
         pytest.raises(BlockingIOError, match="blocking mode"),
     ):
-        open_dbn(stream)  # type: ignore[arg-type]
+        open_dbn(stream)
 
 
 def test_standard_input(tmp_path: Path) -> None:

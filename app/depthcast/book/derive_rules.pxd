@@ -358,6 +358,10 @@ cdef inline void show(
                 interval_enter(d, v, b.number, i)
 
 
+cdef inline uint8_t known_side(uint8_t side) noexcept nogil:
+    return side if side == c'A' or side == c'B' else c'N'
+
+
 cdef inline TradeRecord head_of(const MboRecord *r) noexcept nogil:
     """What a trade or mbp record has in common with the MBO record that makes it."""
     cdef TradeRecord head
@@ -369,7 +373,7 @@ cdef inline TradeRecord head_of(const MboRecord *r) noexcept nogil:
     head.price = r.price
     head.size = r.size
     head.action = r.action
-    head.side = r.side
+    head.side = known_side(r.side)
     head.flags = r.flags
     head.depth = 0
     head.ts_recv = r.ts_recv
@@ -498,11 +502,11 @@ cdef inline void on_trade(Derivation *d, const Book *b, View *v, const MboRecord
     cdef TradeRecord *record
     cdef bint is_new
     cdef int i
-    head.depth = depth_of(d.state, b, c'B' if r.side == c'A' else c'A' if r.side == c'B' else c'N', r.price)
+    head.depth = depth_of(d.state, b, c'B' if head.side == c'A' else c'A' if head.side == c'B' else c'N', r.price)
     v.trade_ts_event = r.ts_event
     v.trade_price = r.price
     v.trade_size = r.size
-    v.trade_side = r.side
+    v.trade_side = head.side
     if has(d, TRADES):
         put(d, TRADES, &head)
     head.flags = flags_of(b, r)

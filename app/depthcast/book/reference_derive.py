@@ -147,8 +147,8 @@ class ReferenceDeriver:
 
     def _trade(self, key: BookKey, view: View, trade: MboRecord) -> None:
         """§ Trades: shown at once, with the book as it stands before their own effect."""
-        resting = RESTING_SIDE.get(trade.side)
-        depth = self._depth(key, resting, trade.price)
+        trade = with_known_side(trade)
+        depth = self._depth(key, RESTING_SIDE.get(trade.side), trade.price)
         view.trade = trade
         view.shown = self._levels(key)
         self._put("trades", trade, trade, trade.side, depth, trade.flags, [])
@@ -161,6 +161,7 @@ class ReferenceDeriver:
 
     def _clear(self, key: BookKey, view: View, clear: MboRecord) -> None:
         """§ Clears: shown at once. Nothing is left of what the event did before."""
+        clear = with_known_side(clear)
         view.change = None
         view.shown = self._levels(key)
         self._show(key, clear, clear, clear.side, 0, view.shown, changed_top=True)
@@ -294,3 +295,8 @@ class ReferenceDeriver:
         if side == b"A":
             return min(sum(level.price < price for level in book.asks), DEPTH_MAX)
         return 0
+
+
+def with_known_side(record: MboRecord) -> MboRecord:
+    """§ Fields: a side is A, B or N, whatever byte the record has."""
+    return record if record.side in RESTING_SIDE else record._replace(side=b"N")

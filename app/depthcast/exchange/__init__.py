@@ -1,5 +1,6 @@
 """A simulated exchange: matching engines and an order flow that emit MBO records, the truth beside them."""
 
+from depthcast.exchange.catalogue import make_instruments, stream_metadata
 from depthcast.exchange.exchange import Exchange
 from depthcast.exchange.params import (
     FULL_DAY,
@@ -30,4 +31,6 @@ __all__ = [
     "TrueLevel",
     "TrueOrder",
     "VenueParams",
+    "make_instruments",
+    "stream_metadata",
 ]

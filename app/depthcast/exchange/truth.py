@@ -58,31 +58,20 @@ class TrueBook:
                 yield side, level, queue
 
     def as_json(self) -> dict[str, object]:
-        """The book as plain data: 64-bit integers (prices in 1e-9 units, ids, times) as strings."""
+        """The book as plain data: levels ``[price, size, count]``, prices in 1e-9 units.
+
+        Of each level its orders ``[order_id, size]`` in priority order, ids as strings.
+        """
         return {
             "publisher_id": self.publisher_id,
             "instrument_id": self.instrument_id,
             "checksum": self.checksum(),
-            "bids": _side(self.bids, self.bid_orders),
-            "asks": _side(self.asks, self.ask_orders),
+            "bids": [[level.price, level.size, level.count] for level in self.bids],
+            "asks": [[level.price, level.size, level.count] for level in self.asks],
+            "bid_orders": _ids_and_sizes(self.bid_orders),
+            "ask_orders": _ids_and_sizes(self.ask_orders),
         }
 
 
-def _side(levels: list[TrueLevel], orders: list[list[TrueOrder]]) -> list[dict[str, object]]:
-    return [
-        {
-            "price": str(level.price),
-            "size": level.size,
-            "count": level.count,
-            "orders": [
-                {
-                    "order_id": str(order.order_id),
-                    "size": order.size,
-                    "ts_event": str(order.ts_event),
-                    "sequence": order.sequence,
-                }
-                for order in queue
-            ],
-        }
-        for level, queue in zip(levels, orders, strict=True)
-    ]
+def _ids_and_sizes(levels: list[list[TrueOrder]]) -> list[list[list[str | int]]]:
+    return [[[str(order.order_id), order.size] for order in queue] for queue in levels]

@@ -1,6 +1,7 @@
 """Hand-made records: the bytes of one DBN record, with plain values where a test gives none."""
 
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 from depthcast.dbn import layout
@@ -95,3 +96,34 @@ def status(
 def other(rtype: int, size: int = 48) -> bytes:
     """A record of some other type, its body filled with bytes that must not be read."""
     return _HEADER.pack(size // LENGTH_WORD, rtype, PUBLISHER, INSTRUMENT, 1).ljust(size, b"\xff")
+
+
+def listing(records: Iterable[bytes]) -> str:
+    """Records as lines to read, for the report of a failure."""
+    lines = []
+    for record in records:
+        if record[1] != RType.MBO:
+            lines.append(f"rtype {record[1]:#x}, {len(record)} bytes: {record[:40].hex()}")
+            continue
+        (
+            _,
+            _,
+            publisher,
+            instrument,
+            ts_event,
+            order_id,
+            price,
+            size,
+            flags,
+            _,
+            action,
+            side,
+            ts_recv,
+            _,
+            sequence,
+        ) = _MBO.unpack_from(record)
+        lines.append(
+            f"{publisher}/{instrument} {chr(action)} {chr(side)} id={order_id} price={price} size={size} "
+            f"{Flags(flags)!r} ts_event={ts_event} ts_recv={ts_recv} sequence={sequence}"
+        )
+    return "\n".join(lines)

@@ -48,6 +48,8 @@ class ReferenceEngine:
     """
 
     def __init__(self, *, max_event_records: int = 65_536, max_event_ns: int = 60_000_000_000) -> None:
+        if max_event_records < 1 or max_event_ns < 0:
+            raise ValueError("max_event_records must be at least 1 and max_event_ns at least 0")
         self._max_event_records = max_event_records
         self._max_event_ns = max_event_ns
         self._books: dict[BookKey, ReferenceBook] = {}
@@ -139,11 +141,12 @@ class ReferenceEngine:
         Raises:
             UnknownBookError: an instrument was named and has no such book.
         """
-        if instrument_id is None:
-            books = [b for key, b in self._books.items() if publisher_id in {None, key.publisher_id}]
-        else:
-            books = self._books_of(instrument_id, publisher_id)
-        for book in books:
+        if instrument_id is None and publisher_id is not None:
+            raise ValueError("to mark one publisher's book, pass its instrument_id too")
+        marked = (
+            self._books.values() if instrument_id is None else self._books_of(instrument_id, publisher_id)
+        )
+        for book in marked:
             book.suspect = True
 
     # -- Questions
@@ -260,8 +263,9 @@ class ReferenceEngine:
         """
         if instrument_id is not None:
             return forms.snapshot(self._book(instrument_id, publisher_id), self._last_ts_recv)
-        keys = [key for key in self.books() if publisher_id in {None, key.publisher_id}]
-        return b"".join(forms.snapshot(self._books[key], self._last_ts_recv) for key in keys)
+        if publisher_id is not None:
+            raise ValueError("for one publisher's book, pass its instrument_id too")
+        return b"".join(forms.snapshot(self._books[key], self._last_ts_recv) for key in self.books())
 
     def checksum(self, instrument_id: int, levels: int = 0, publisher_id: int | None = None) -> int:
         """CRC-32 of the first ``levels`` of both sides; of the full book with its queues when 0.

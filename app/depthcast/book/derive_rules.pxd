@@ -502,7 +502,8 @@ cdef inline void on_trade(Derivation *d, const Book *b, View *v, const MboRecord
     cdef TradeRecord *record
     cdef bint is_new
     cdef int i
-    head.depth = depth_of(d.state, b, c'B' if head.side == c'A' else c'A' if head.side == c'B' else c'N', r.price)
+    cdef uint8_t resting = c'B' if head.side == c'A' else c'A' if head.side == c'B' else c'N'
+    head.depth = depth_of(d.state, b, resting, r.price)
     v.trade_ts_event = r.ts_event
     v.trade_price = r.price
     v.trade_size = r.size

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from depthcast.book.protocol import BookEngine
     from depthcast.book.reference import ReferenceEngine
     from depthcast.book.replay import Event, replay
+    from depthcast.book.tables import depth_table, orders_table
     from depthcast.book.types import (
         Bbo,
         BookKey,
@@ -69,7 +70,9 @@ __all__ = [
     "UnknownOrderError",
     "UsageError",
     "__version__",
+    "depth_table",
     "iso",
+    "orders_table",
     "price_str",
     "read_dbn",
     "replay",
@@ -80,6 +83,7 @@ _HOMES: Final = {
     "depthcast.book.protocol": ("BookEngine",),
     "depthcast.book.reference": ("ReferenceEngine",),
     "depthcast.book.replay": ("Event", "replay"),
+    "depthcast.book.tables": ("depth_table", "orders_table"),
     "depthcast.book.types": ("Bbo", "BookKey", "BookStatus", "Depth", "Level", "Order", "QueuePosition"),
     "depthcast.book.views": ("iso", "price_str"),
     "depthcast.dbn": ("DBNFile", "read_dbn"),

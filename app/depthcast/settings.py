@@ -228,9 +228,7 @@ def _read_file(file: Path, leaves: Mapping[str, _Leaf]) -> dict[str, Any]:
     _flatten(document, "", leaves, Origin("file", str(file)), flat)
     for key in flat:
         if leaves[key].secret:
-            raise SettingsError(
-                f"{file}: {key}: a secret is not kept in a file; set {variable_name(key)} instead"
-            )
+            raise SettingsError(f"{file}: {key}: a secret is not kept in a file: set {variable_name(key)}")
     return flat
 
 
@@ -251,12 +249,9 @@ def _flatten(
 
 def _check_key(key: str, leaves: Mapping[str, _Leaf], origin: Origin) -> None:
     if key not in leaves:
-        where = origin.where if origin.layer == "file" else "--set"
-        raise SettingsError(f"{where}: {key}: unknown setting{_suggestion(key, list(leaves))}")
+        raise SettingsError(f"{origin}: {key}: unknown setting{_suggestion(key, list(leaves))}")
     if leaves[key].secret and origin.layer == "command line":
-        raise SettingsError(
-            f"--set: {key}: a secret on a command line is seen by all; set {variable_name(key)} instead"
-        )
+        raise SettingsError(f"{origin}: {key}: a secret given here is seen by all: set {variable_name(key)}")
 
 
 def _suggestion(word: str, known: list[str]) -> str:

@@ -35,7 +35,8 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     """Run ``command``; whatever it raises becomes one line on standard error and an exit code."""
     try:
         code = command()
-        sys.stdout.flush()
+        with about_file("standard output"):
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
         _silence_stdout()
@@ -47,6 +48,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         if debug:
             traceback.print_exc()
         _say(f"error: {_describe(error)}")
+        _silence_stdout()
         return _code(error)
     except Exception as error:
         _report_bug(error, debug=debug)
@@ -94,6 +96,6 @@ def _say(line: str) -> None:
 
 
 def _silence_stdout() -> None:
-    """Nobody reads our output: keep the interpreter from failing again when it flushes at exit."""
+    """Nobody gets our output any more: keep the interpreter from failing once more when it exits."""
     with suppress(OSError, ValueError):  # ValueError: a stream in memory, as tests use
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -67,9 +67,13 @@ class Feed:
         sizes = [Path(path).stat().st_size for path in regular]
         self.total_bytes = sum(sizes) if len(regular) == len(paths) else None
         self._first = self._open(paths[0])
-        for path in self._paths[1:]:
-            if path in regular and not allow_partial:
-                self._open(path).close()
+        try:
+            for path in self._paths[1:]:
+                if path in regular and not allow_partial:
+                    self._open(path).close()
+        except BaseException:
+            self.close()
+            raise
 
     def stop(self) -> None:
         """Ask `chunks` to end: what follows is not wanted."""

@@ -38,9 +38,16 @@ Exit codes: 0 ok, 1 internal error (a bug), 2 wrong usage or setting,
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never raises."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
     options = tokens[: tokens.index("--")] if "--" in tokens else tokens
     debug = "--debug" in options or bool(os.environ.get("DEPTHCAST_DEBUG"))
     return guarded(lambda: _dispatch(tokens), debug=debug)
+
+
+def _open_closed_streams() -> None:
+    """Whoever closed standard output or error wants nothing there."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as we live
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 def _dispatch(tokens: list[str]) -> int:

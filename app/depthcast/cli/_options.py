@@ -1,5 +1,6 @@
 """Options that every command takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,7 +9,19 @@ from cyclopts import Group, Parameter
 from depthcast.errors import UsageError
 from depthcast.settings import Loaded, Settings, load
 
-__all__ = ["Common"]
+__all__ = ["Common", "path_parameter"]
+
+
+def path_parameter(*names: str, help: str) -> Parameter:  # noqa: A002 - as Parameter has it
+    """A parameter for paths, any of which may be ``-``; an unknown option is not taken for one."""
+    return Parameter(name=names or None, help=help, allow_leading_hyphen=True, validator=_no_options)
+
+
+def _no_options(_: object, value: str | Sequence[str]) -> None:
+    for path in [value] if isinstance(value, str) else value:
+        if path.startswith("-") and path != "-":
+            raise UsageError(f"unknown option {path} (for a file of that name write ./{path})")
+
 
 _GROUP = Group("Common options", sort_key=99)
 

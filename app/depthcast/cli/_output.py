@@ -1,5 +1,6 @@
 """Where a result goes: standard output, or a file that appears whole or not at all."""
 
+import errno
 import os
 import stat
 import sys
@@ -11,18 +12,24 @@ from typing import BinaryIO
 from depthcast.cli._errors import about_file
 from depthcast.errors import UsageError
 
-__all__ = ["check_output", "open_output"]
+__all__ = ["check_output", "open_output", "print_out"]
 
 
 def check_output(output: str, inputs: Sequence[str]) -> None:
-    """Refuse to write over what is read.
+    """Say at once what would stop the writing at the end.
 
     Raises:
         UsageError: the output is one of the inputs.
+        OSError: its folder is not there.
     """
+    if output == "-":
+        return
+    with about_file(output):
+        if not Path(output).resolve().parent.is_dir():
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     for path in inputs:
         with suppress(OSError):  # one of them is not there (yet)
-            if "-" not in (output, path) and Path(output).samefile(path):
+            if path != "-" and Path(output).samefile(path):
                 raise UsageError(f"{output} is both read and written: give another name to -o")
 
 
@@ -50,6 +57,14 @@ def open_output(output: str) -> Iterator[BinaryIO]:
             with temporary.open("xb") as stream:
                 yield stream
             temporary.replace(path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename == str(temporary):
+                error.filename = output
             raise
+
+
+def print_out(text: str) -> None:
+    """Write text, with its own line ends, to standard output."""
+    with about_file("standard output"):
+        sys.stdout.write(text)

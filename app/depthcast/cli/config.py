@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from depthcast.cli._console import bold, table, warn
 from depthcast.cli._options import Common
+from depthcast.cli._output import print_out
 from depthcast.settings import Loaded, Secret, Settings
 
 __all__ = ["config"]
@@ -28,8 +29,7 @@ def config(
     loaded = common.load_settings()
     for variable in loaded.unknown_variables:
         warn(f"variable {variable} is not a setting; it is ignored")
-    text = _as_json(loaded) if json else _as_table(loaded)
-    sys.stdout.write(text)
+    print_out(_as_json(loaded) if json else _as_table(loaded))
     return 0
 
 

@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from depthcast.cli._console import is_terminal
 from depthcast.cli._feed import Feed
-from depthcast.cli._options import Common
-from depthcast.cli._output import check_output, open_output
+from depthcast.cli._options import Common, path_parameter
+from depthcast.cli._output import check_output, open_output, print_out
 from depthcast.cli._picture import ROWS
 from depthcast.cli._progress import Progress
 from depthcast.cli._run import Run, Task, make_engine
@@ -21,12 +21,13 @@ __all__ = ["reconstruct"]
 
 def reconstruct(
     files: Annotated[
-        list[str], Parameter(help="MBO files (DBN, plain or zstd), read as one feed; - is standard input.")
+        list[str],
+        path_parameter(help="MBO files (DBN, plain or zstd), read as one feed; - is standard input."),
     ],
     /,
     *,
     output: Annotated[
-        str, Parameter(name=["--output", "-o"], help="Where the JSON goes; - is standard output.")
+        str, path_parameter("--output", "-o", help="Where the JSON goes; - is standard output.")
     ] = "-",
     depth: Annotated[str, Parameter(help="Levels of each side: a number, or full.")] = "full",
     orders: Annotated[bool, Parameter(help="List each level's orders, in priority order.")] = False,
@@ -96,7 +97,7 @@ def reconstruct(
         with open_output(output) as stream:
             run.write_last(stream)
     if picture:
-        sys.stdout.write(run.picture(rows=task.levels or ROWS, stream=sys.stdout))
+        print_out(run.picture(rows=task.levels or ROWS, stream=sys.stdout))
     if not common.quiet:
         print_summary(run.meter, run.engine.counters, books=len(run.engine.books()))
     return 0

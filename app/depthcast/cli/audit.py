@@ -61,7 +61,7 @@ def audit(
     other engines, in other chunks and with restarts. A hard rule that is broken is a bug (exit code 5);
     all else is an observation about the data. docs/audit.md explains the report.
 
-    Examples:
+    For example:
       depthcast audit CLX5.mbo.dbn.zst
       depthcast audit day1.dbn.zst day2.dbn.zst --instrument ESM4 --json -o audit.json
     """

@@ -63,7 +63,7 @@ def reconstruct(
     One book is written as one object; several as {"books": [...]}.
     docs/book.schema.json describes the output.
 
-    Examples:
+    For example:
       depthcast reconstruct CLX5.mbo.dbn.zst -o book.json
       depthcast reconstruct day1.dbn.zst day2.dbn.zst --instrument ESM4 --depth 10
       depthcast reconstruct CLX5.mbo.dbn.zst --at 2025-09-24T20:59:59.5Z --picture

@@ -74,7 +74,7 @@ def simulate(
     Matching engines with auctions, halts, icebergs and snapshots, and an order flow drawn from the seed.
     docs/exchange.md says what is simulated, and what the files of --truth hold.
 
-    Examples:
+    For example:
       depthcast simulate -o sim.dbn.zst
       depthcast simulate -o sim.dbn --seed 7 --records 100000 --venue cme --venue nasdaq --truth truth
     """

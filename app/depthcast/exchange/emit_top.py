@@ -84,9 +84,11 @@ class TopEmitter:
             self._moved()
 
     def crossed(self, auction: Auction) -> None:
-        """One ``T`` of side N."""
-        words = self.trade_words[2] | LAST
-        self.tape.put(self.header, 0, auction.price, auction.volume, words, self.sequence.take())
+        """One ``T`` of side N, then the quote if one was given."""
+        sequence = self.sequence.take()
+        self.tape.put(self.header, 0, auction.price, auction.volume, self.trade_words[2], sequence)
+        self._quote(sequence)
+        self.tape.close_event()
 
     def quoting(self, *, on: bool) -> None:
         """Publish both sides from now on, or withdraw them."""

@@ -15,8 +15,8 @@ TICK: Final = 10_000_000
 class Domain:
     """What the fields of a random record are drawn from.
 
-    An order has a home, a side and price that most of its records name, so that changes in place, refills and full
-    cancels are as common as they are in real data.
+    An order has a home, a side and price that most of its records name, so that changes in place, refills and
+    full cancels are as common as they are in real data.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Domain:
     instruments: tuple[int, ...] = (7,)
     publishers: tuple[int, ...] = (1,)
     dense: bool = False
-    """Adds outnumber removals, so that books grow deep."""
+    """Adds outnumber removals, and little empties a side at once, so that books grow deep."""
 
     def home(self, order_id: int) -> tuple[str, int]:
         """The side and price of an order."""

@@ -105,25 +105,10 @@ def listing(records: Iterable[bytes]) -> str:
         if record[1] != RType.MBO:
             lines.append(f"rtype {record[1]:#x}, {len(record)} bytes: {record[:40].hex()}")
             continue
-        (
-            _,
-            _,
-            publisher,
-            instrument,
-            ts_event,
-            order_id,
-            price,
-            size,
-            flags,
-            _,
-            action,
-            side,
-            ts_recv,
-            _,
-            sequence,
-        ) = _MBO.unpack_from(record)
+        fields = _MBO.unpack_from(record)
+        publisher, instrument, ts_event, order_id, price, size, flags, _, action, side = fields[2:12]
         lines.append(
             f"{publisher}/{instrument} {chr(action)} {chr(side)} id={order_id} price={price} size={size} "
-            f"{Flags(flags)!r} ts_event={ts_event} ts_recv={ts_recv} sequence={sequence}"
+            f"flags={flags:#04x} ts_event={ts_event} ts_recv={fields[12]} sequence={fields[14]}"
         )
     return "\n".join(lines)

@@ -285,11 +285,11 @@ class ReferenceEngine:
     # -- Which book is meant
 
     def _books_of(self, instrument_id: int, publisher_id: int | None) -> list[ReferenceBook]:
-        books = [
-            self._books[key]
-            for key in self.books()
-            if key.instrument_id == instrument_id and publisher_id in {None, key.publisher_id}
-        ]
+        if publisher_id is None:
+            books = [book for key, book in self._books.items() if key.instrument_id == instrument_id]
+        else:
+            book = self._books.get(BookKey(publisher_id, instrument_id))
+            books = [] if book is None else [book]
         if not books:
             where = "" if publisher_id is None else f" at publisher {publisher_id}"
             raise UnknownBookError(f"no book of instrument {instrument_id}{where}: no record of it was seen")
@@ -298,7 +298,7 @@ class ReferenceEngine:
     def _book(self, instrument_id: int, publisher_id: int | None) -> ReferenceBook:
         books = self._books_of(instrument_id, publisher_id)
         if len(books) > 1:
-            publishers = ", ".join(str(book.key.publisher_id) for book in books)
+            publishers = ", ".join(str(number) for number in sorted(book.key.publisher_id for book in books))
             raise AmbiguousBookError(
                 f"instrument {instrument_id} has books at publishers {publishers}: pass publisher_id"
             )

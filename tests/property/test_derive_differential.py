@@ -1,4 +1,4 @@
-"""Derived schemas: both derivers agree, however a feed is cut; and what holds of derived records of any feed."""
+"""Derived schemas: both derivers agree, however a feed is cut; and what holds of what any feed gives."""
 
 import struct
 from itertools import pairwise

@@ -11,7 +11,6 @@ from libc.string cimport memcmp, memcpy, memset
 
 from depthcast.book.ladder cimport Level, price_mask
 from depthcast.book.native cimport likely, unlikely
-from depthcast.book.orders cimport hash_id
 from depthcast.book.rules cimport (
     Book,
     N_ADDS,
@@ -564,7 +563,7 @@ cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept
     if unlikely(not v.known):
         view_start(d, b, v)
     if unlikely(r.flags & F_SNAPSHOT or not v.wanted):
-        apply_mbo(s, b, r, hash_id(r.order_id))
+        apply_mbo(s, b, r)
         v.stale = 1
         return
     if unlikely(v.stale):
@@ -573,7 +572,7 @@ cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept
         fill_levels(s, b, d.depth, v.shown)
     counter = counter_of(r.action)
     before = s.counters[counter]
-    apply_mbo(s, b, r, hash_id(r.order_id))
+    apply_mbo(s, b, r)
     if likely(counter != N_UNKNOWN_ACTIONS and s.counters[counter] != before):
         if counter == N_TRADES:
             on_trade(d, b, v, r)

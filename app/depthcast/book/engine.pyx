@@ -24,7 +24,7 @@ from depthcast.book.market cimport (
     state_free,
 )
 from depthcast.book.orders cimport Order as COrder
-from depthcast.book.orders cimport Stamp, hash_id, index_find
+from depthcast.book.orders cimport Stamp, index_seek
 from depthcast.book.rules cimport (
     Book,
     COUNTERS_LENGTH,
@@ -264,14 +264,15 @@ cdef class Engine:
         depth = self.depth(instrument_id, 1, publisher_id)
         return Bbo(depth.bids[0] if depth.bids else None, depth.asks[0] if depth.asks else None)
 
-    def orders(self, instrument_id, side, int64_t price, publisher_id=None):
+    def orders(self, instrument_id, side, price, publisher_id=None):
         cdef Book *b = self.one_book(instrument_id, publisher_id)
-        cdef int number = side_number(side)
-        cdef int64_t key = price ^ price_mask(number)
-        cdef uint32_t level = level_find(self.state.levels.at, &b.sides[number], key)
-        cdef uint32_t index = self.state.levels.at[level].head if level else 0
+        cdef uint32_t number = side_number(side)
+        cdef uint32_t level = 0, index
         cdef const COrder *order
         cdef list queue = []
+        if -0x8000000000000000 <= price <= 0x7FFFFFFFFFFFFFFF:
+            level = level_find(self.state.levels.at, &b.sides[number], <int64_t>price ^ price_mask(number))
+        index = self.state.levels.at[level].head if level else 0
         while index != 0:
             order = &self.state.orders.at[index]
             queue.append(Order(order.order_id, order.size, self.state.orders.stamps[index].ts_event, order.sequence))
@@ -285,7 +286,7 @@ cdef class Engine:
         cdef const CLevel *level
         cdef uint64_t orders_ahead = 0, size_ahead = 0
         if 0 <= order_id <= 0xFFFFFFFFFFFFFFFFU:
-            index = index_find(&b.index, self.state.orders.at, order_id, hash_id(order_id))
+            index = index_seek(&b.index, self.state.orders.at, order_id).order
         if index == 0:
             raise UnknownOrderError(f"no order {order_id} rests in the book of instrument {b.instrument_id}")
         order = &self.state.orders.at[index]
@@ -363,7 +364,7 @@ cdef class Engine:
         self.free_to_read()
         for i in range(self.state.books_length):
             b = self.state.books[i]
-            total += sizeof(Book) + <uint64_t>8 * b.index.length
+            total += sizeof(Book) + 8 * (<uint64_t>b.index.now.length + b.index.next.length)
             total += b.sides[0].ladder_bytes + b.sides[1].ladder_bytes
         return total
 

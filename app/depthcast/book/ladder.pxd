@@ -13,7 +13,7 @@ time, never truth.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
@@ -463,30 +463,44 @@ cdef inline bint ladder_alloc(Side *side, uint32_t width) noexcept nogil:
     return True
 
 
+cdef inline int64_t plan_end(int64_t base, uint64_t tick, uint32_t width) noexcept nogil:
+    """A key that no slot of the window is beyond."""
+    cdef uint64_t span = tick * width
+    return <int64_t>(<uint64_t>base + span) if span < <uint64_t>INT64_MAX - <uint64_t>base else INT64_MAX
+
+
 cdef inline void replan(Level *at, Side *side) noexcept nogil:
-    """Choose tick and window anew from the levels that are there, and move them where they now belong."""
+    """Choose tick and window anew from the levels that are there, and move those that now belong elsewhere."""
     cdef Plan plan = best_plan(at, side)
     cdef uint32_t level = side.best
     cdef bint same = side.width == plan.width and side.tick == plan.tick and side.base == plan.base
     cdef uint32_t missed = side.far_levels
+    cdef int64_t end = plan_end(plan.base, plan.tick, plan.width)
+    cdef int64_t old_end = plan_end(side.base, side.tick, side.width)
     side.misses = 0
     if plan.width != 0 and not same and ladder_alloc(side, plan.width):
         side.width = plan.width
         side.tick = plan.tick
         side.magic = <uint64_t>-1 // plan.tick + 1 if plan.tick > 1 else 0
         side.base = plan.base
-        side.far_root = 0
-        side.far_best = 0
-        side.far_levels = 0
-        while level != 0:
-            at[level].slot = slot_of(side, at[level].key)
-            if at[level].slot != OFF_LADDER:
-                ladder_set(side, at[level].slot, level)
-            else:
-                far_add(at, side, level)
+        while level != 0 and (at[level].key <= end or at[level].key <= old_end):
+            level_resettle(at, side, level)
             level = at[level].worse
         if side.far_levels < missed:
             side.patience = 64 + 2 * (side.levels if side.levels < 0x20000000U else 0x20000000U)
             return
     if side.patience < 0x40000000U:     # it gained nothing: ask half as often
         side.patience = (32 if side.patience < 32 else side.patience) * 2
+
+
+cdef inline void level_resettle(Level *at, Side *side, uint32_t level) noexcept nogil:
+    """Put a level, in the treap or in the ladder that was, where the new ladder leaves it."""
+    cdef uint32_t slot = slot_of(side, at[level].key)
+    if at[level].slot == OFF_LADDER:
+        if slot != OFF_LADDER:
+            far_remove(at, side, level)
+    elif slot == OFF_LADDER:
+        far_add(at, side, level)
+    at[level].slot = slot
+    if slot != OFF_LADDER:
+        ladder_set(side, slot, level)

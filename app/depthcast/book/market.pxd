@@ -10,15 +10,17 @@ from depthcast.book.ladder cimport FIRST_PATIENCE, Level, level_find, price_mask
 from depthcast.book.native cimport likely, prefetch, release, unlikely
 from depthcast.book.orders cimport (
     FIRST_LENGTH,
+    IdTable,
     Order,
     OrderIndex,
     hash_id,
     index_free,
-    index_home,
-    index_next,
     index_reserve,
     index_start,
+    index_table,
     pool_free,
+    table_home,
+    table_next,
 )
 from depthcast.book.rules cimport Book, N_SKIPPED, N_STATUS, State, apply_mbo, reserve
 from depthcast.dbn.layout cimport RTYPE_MBO, RTYPE_STATUS, F_LAST, MboRecord, RecordHeader, StatusRecord
@@ -196,12 +198,13 @@ cdef inline bint of_book(const Book *b, const MboRecord *r) noexcept nogil:
     return b != NULL and b.instrument_id == r.instrument_id and b.publisher_id == r.publisher_id
 
 
-cdef inline uint32_t likely_order(const OrderIndex *index, uint32_t hash) noexcept nogil:
+cdef inline uint32_t likely_order(OrderIndex *index, uint32_t hash) noexcept nogil:
     """The order that most probably has this hash, 0 if none: judged by the table alone, the order is not touched."""
-    cdef uint32_t at = index_home(index, hash)
-    while index.slots[at] != 0 and <uint32_t>(index.slots[at] >> 32) != hash:
-        at = index_next(index, at)
-    return <uint32_t>index.slots[at]
+    cdef const IdTable *table = index_table(index, hash)
+    cdef uint32_t at = table_home(table, hash)
+    while table.slots[at] != 0 and <uint32_t>(table.slots[at] >> 32) != hash:
+        at = table_next(table, at)
+    return <uint32_t>table.slots[at]
 
 
 cdef inline void fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) noexcept nogil:
@@ -212,6 +215,7 @@ cdef inline void fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) no
     cdef uint32_t hashes[GROUP]
     cdef uint32_t found[GROUP]
     cdef Book *b = NULL
+    cdef const IdTable *table
     cdef Order *order
     cdef uint32_t level, side
     cdef size_t n = 0, i, seen = 0
@@ -223,7 +227,8 @@ cdef inline void fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) no
             if b != NULL:
                 books[n] = b
                 hashes[n] = hash_id(records[n].order_id)
-                prefetch(&b.index.slots[index_home(&b.index, hashes[n])])
+                table = index_table(&b.index, hashes[n])
+                prefetch(&table.slots[table_home(table, hashes[n])])
                 n += 1
         prefetch(at + AHEAD)
         at += 4 * <size_t>at[0]
@@ -277,7 +282,7 @@ cdef inline Framing apply_records(
             if unlikely(not index_reserve(&b.index)):
                 why = NO_MEMORY
                 break
-            apply_mbo(s, b, r, hash_id(r.order_id))
+            apply_mbo(s, b, r)
             taken += 1
         else:
             why = apply_other(s, at, &taken)

@@ -2,8 +2,9 @@
 """Orders: a pool of fixed-size slots shared by all books, and one hash table of order ids a book.
 
 The table is open addressing with linear probing. A slot is (hash << 32 | pool index), 0 when empty; an order's home is
-its hash scaled to the table (Lemire, "Fast random integer generation in an interval", 2019), so the table lies in hash order: growing it is a sequential pass, and a removal closes its gap
-by shifting back (Knuth, TAOCP vol. 3, 6.4, algorithm R), so nothing is ever left behind by churn.
+its hash scaled to the table (Lemire, "Fast random integer generation in an interval", 2019), so the
+table lies in hash order: it grows by one sequential pass, a few slots at each record. A removal closes its gap by shifting
+back (Knuth, TAOCP vol. 3, 6.4, algorithm R), so nothing is ever left behind by churn.
 """
 
 from libc.stddef cimport size_t
@@ -37,16 +38,30 @@ cdef struct OrderPool:          # index 0 means none
     uint32_t free
 
 
-cdef struct OrderIndex:
+cdef struct IdTable:
     uint64_t *slots
     uint32_t length
+
+
+cdef struct OrderIndex:
+    IdTable now
+    IdTable next                # while it grows: ids whose hash is below `frontier` have moved here
+    uint64_t frontier
+    uint32_t sweep              # the slot of `now` that the move has come to
     uint32_t count
     uint32_t limit              # count at which it grows: half of the slots, a quarter while it is small
+
+
+cdef struct Found:              # what a search for an order id found
+    IdTable *table
+    uint32_t slot
+    uint32_t order              # pool index, 0: not there, and the slot is empty
 
 
 cdef enum:
     FIRST_LENGTH = 16
     ROOMY_LENGTH = 4096         # up to here memory is nothing, and a mispredicted second probe is much
+    SWEEP = 8                   # slots moved a record while it grows; 6 would just do
 
 
 cdef inline uint32_t hash_id(uint64_t order_id) noexcept nogil:
@@ -105,51 +120,119 @@ cdef inline void order_give(OrderPool *pool, uint32_t index) noexcept nogil:
     pool.free = index
 
 
-cdef inline uint32_t index_home(const OrderIndex *index, uint32_t hash) noexcept nogil:
+cdef inline uint32_t table_home(const IdTable *table, uint32_t hash) noexcept nogil:
     """Where the search for a hash begins: its place in [0, length) as it has one in [0, 2**32)."""
-    return <uint32_t>(<uint64_t>hash * index.length >> 32)
+    return <uint32_t>(<uint64_t>hash * table.length >> 32)
 
 
-cdef inline uint32_t index_next(const OrderIndex *index, uint32_t at) noexcept nogil:
+cdef inline uint32_t table_next(const IdTable *table, uint32_t at) noexcept nogil:
     at += 1
-    return at if likely(at != index.length) else 0
+    return at if likely(at != table.length) else 0
 
 
-cdef inline bint index_start(OrderIndex *index, uint32_t length) noexcept nogil:
-    index.slots = <uint64_t *>zalloc(<size_t>8 * length)
-    if index.slots == NULL:
-        return False
-    index.length = length
-    index.count = 0
-    index.limit = length // (4 if length <= ROOMY_LENGTH else 2)
-    return True
+cdef inline bint table_start(IdTable *table, uint64_t length) noexcept nogil:
+    table.slots = <uint64_t *>zalloc(<size_t>8 * length) if length <= 0xFFFFFFFFU else NULL
+    table.length = <uint32_t>length if table.slots != NULL else 0
+    return table.slots != NULL
+
+
+cdef inline void table_free(IdTable *table) noexcept nogil:
+    release(table.slots, <size_t>8 * table.length)
+    table.slots = NULL
+    table.length = 0
+
+
+cdef inline void table_put(IdTable *table, uint64_t slot) noexcept nogil:
+    cdef uint32_t at = table_home(table, <uint32_t>(slot >> 32))
+    while table.slots[at] != 0:
+        at = table_next(table, at)
+    table.slots[at] = slot
+
+
+cdef inline void table_remove(IdTable *table, uint32_t gap) noexcept nogil:
+    """Empty a slot, and close the gap: an id moves back into it unless that would be before its home."""
+    cdef uint32_t at = gap, home
+    cdef uint64_t slot
+    while True:
+        at = table_next(table, at)
+        slot = table.slots[at]
+        if slot == 0:
+            break
+        home = table_home(table, <uint32_t>(slot >> 32))
+        if (home <= gap) ^ (gap <= at) ^ (home <= at):      # the gap is, going round, from home to at
+            table.slots[gap] = slot
+            gap = at
+    table.slots[gap] = 0
+
+
+cdef inline bint index_start(OrderIndex *index, uint64_t length) noexcept nogil:
+    memset(index, 0, sizeof(OrderIndex))
+    index.limit = <uint32_t>(length // (4 if length <= ROOMY_LENGTH else 2))
+    return table_start(&index.now, length)
 
 
 cdef inline void index_free(OrderIndex *index) noexcept nogil:
-    release(index.slots, <size_t>8 * index.length)
-    index.slots = NULL
+    table_free(&index.now)
+    table_free(&index.next)
+
+
+cdef inline void index_move(OrderIndex *index, uint32_t slots) noexcept nogil:
+    """Go on moving ids to the larger table, in the order of their hashes, to an empty slot after so many.
+
+    A cluster moves as a whole, but for ids that wrapped round from the table's end: they stay until the end is reached.
+    """
+    cdef uint32_t at = index.sweep
+    cdef uint64_t slot
+    cdef uint64_t stop = <uint64_t>at + slots
+    cdef bint first = at == 0               # the first cluster may hold ids that wrapped round from the end
+    while at < index.now.length:
+        slot = index.now.slots[at]
+        if slot == 0:                       # by now no id whose home is here, or before, is left
+            first = False
+            at += 1
+            if at >= stop:
+                break
+        elif not first:
+            table_put(&index.next, slot)
+            index.now.slots[at] = 0
+            at += 1
+        elif table_home(&index.now, <uint32_t>(slot >> 32)) > at:
+            at += 1
+        else:
+            table_put(&index.next, slot)
+            table_remove(&index.now, at)
+    index.sweep = at
+    if at < index.now.length:
+        index.frontier = ((<uint64_t>at << 32) + index.now.length - 1) // index.now.length
+        return
+    at = 0
+    while index.now.slots[at] != 0:         # what had wrapped round
+        table_put(&index.next, index.now.slots[at])
+        at += 1
+    table_free(&index.now)
+    index.now = index.next
+    index.next.slots = NULL
+    index.next.length = 0
+    index.frontier = 0
+    index.limit = index.now.length // (4 if index.now.length <= ROOMY_LENGTH else 2)
 
 
 cdef inline bint index_grow(OrderIndex *index) noexcept nogil:
-    """A larger table: twice while small, then by a third, so that an order costs 16 to 21 bytes of it."""
-    cdef OrderIndex larger
-    cdef uint32_t at, place
-    cdef uint64_t slot
-    cdef uint64_t length = <uint64_t>index.length * 2
-    if index.length > ROOMY_LENGTH:
-        length = <uint64_t>index.length * 4 // 3
-    if length > 0xFFFFFFFFU or not index_start(&larger, <uint32_t>length):
-        return False
-    for at in range(index.length):
-        slot = index.slots[at]
-        if slot != 0:
-            place = index_home(&larger, <uint32_t>(slot >> 32))
-            while larger.slots[place] != 0:
-                place = index_next(&larger, place)
-            larger.slots[place] = slot
-    larger.count = index.count
-    index_free(index)
-    index[0] = larger
+    """Begin or go on growing: twice while small, then by a third, so that an order costs 16 to 21 bytes of table.
+
+    The ids of a large table move a few at each record, so that no record waits for millions of them.
+    """
+    if index.next.slots == NULL:
+        index.sweep = 0
+        if index.now.length <= ROOMY_LENGTH:
+            if not table_start(&index.next, <uint64_t>index.now.length * 2):
+                return False
+            index_move(index, index.now.length)
+            return True
+        if not table_start(&index.next, <uint64_t>index.now.length * 4 // 3):
+            return False
+        index.limit = 0                     # so that every record comes by here until the move is done
+    index_move(index, SWEEP)
     return True
 
 
@@ -158,54 +241,47 @@ cdef inline bint index_reserve(OrderIndex *index) noexcept nogil:
     return likely(index.count < index.limit) or index_grow(index)
 
 
-cdef inline uint32_t index_seek(const OrderIndex *index, const Order *orders, uint64_t order_id, uint32_t hash) noexcept nogil:
-    """Where in the table the order is; where there is none, an empty place."""
-    cdef uint32_t at = index_home(index, hash)
-    cdef uint64_t slot = index.slots[at]
+cdef inline IdTable *index_table(OrderIndex *index, uint32_t hash) noexcept nogil:
+    """The table that holds the ids of this hash."""
+    return &index.now if likely(hash >= index.frontier) else &index.next
+
+
+cdef inline Found index_seek(OrderIndex *index, const Order *orders, uint64_t order_id) noexcept nogil:
+    cdef uint32_t hash = hash_id(order_id)
+    cdef IdTable *table = index_table(index, hash)
+    cdef uint32_t at = table_home(table, hash)
+    cdef uint64_t slot = table.slots[at]
+    cdef Found found
     while slot != 0:
         if <uint32_t>(slot >> 32) == hash and orders[<uint32_t>slot].order_id == order_id:
             break
-        at = index_next(index, at)
-        slot = index.slots[at]
-    return at
+        at = table_next(table, at)
+        slot = table.slots[at]
+    found.table = table
+    found.slot = at
+    found.order = <uint32_t>slot
+    return found
 
 
-cdef inline uint32_t index_find(const OrderIndex *index, const Order *orders, uint64_t order_id, uint32_t hash) noexcept nogil:
-    """The pool index of the order, 0 if there is none."""
-    return <uint32_t>index.slots[index_seek(index, orders, order_id, hash)]
-
-
-cdef inline void index_put(OrderIndex *index, uint32_t at, uint32_t order, uint32_t hash) noexcept nogil:
-    """Put an order where index_seek() found an empty place for it."""
-    index.slots[at] = <uint64_t>hash << 32 | order
+cdef inline void index_put(OrderIndex *index, const Found *found, uint32_t order, uint64_t order_id) noexcept nogil:
+    """Put an order where index_seek() found an empty slot for it."""
+    found.table.slots[found.slot] = <uint64_t>hash_id(order_id) << 32 | order
     index.count += 1
 
 
-cdef inline void index_remove(OrderIndex *index, uint32_t gap) noexcept nogil:
-    """Empty a place, and close the gap: an order moves back into it unless that would be before its home."""
-    cdef uint32_t at = gap, home
-    cdef uint64_t slot
-    while True:
-        at = index_next(index, at)
-        slot = index.slots[at]
-        if slot == 0:
-            break
-        home = index_home(index, <uint32_t>(slot >> 32))
-        if (home <= gap) ^ (gap <= at) ^ (home <= at):      # the gap is, going round, from home to at
-            index.slots[gap] = slot
-            gap = at
-    index.slots[gap] = 0
+cdef inline void index_remove(OrderIndex *index, const Found *found) noexcept nogil:
+    table_remove(found.table, found.slot)
     index.count -= 1
 
 
 cdef inline void index_clear(OrderIndex *index) noexcept nogil:
     """Forget all ids. A large table goes, so that a row of clears costs no more than the orders between them."""
     cdef OrderIndex small
-    if index.count == 0:
-        return
-    if index.length > 1024 and index_start(&small, FIRST_LENGTH):
+    if index.now.length > 1024 and index_start(&small, FIRST_LENGTH):
         index_free(index)
         index[0] = small
         return
-    memset(index.slots, 0, <size_t>8 * index.length)
+    memset(index.now.slots, 0, <size_t>8 * index.now.length)
+    if index.next.slots != NULL:
+        memset(index.next.slots, 0, <size_t>8 * index.next.length)
     index.count = 0

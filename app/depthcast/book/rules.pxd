@@ -19,13 +19,12 @@ from depthcast.book.ladder cimport (
 )
 from depthcast.book.native cimport likely, pick, unlikely
 from depthcast.book.orders cimport (
+    Found,
     Order,
     OrderIndex,
     OrderPool,
     filled_in,
-    hash_id,
     index_clear,
-    index_find,
     index_put,
     index_remove,
     index_seek,
@@ -153,12 +152,12 @@ cdef inline void unlink(State *s, Book *b, uint32_t index) noexcept nogil:
     level.tail = pick(order.next == 0, order.prev, level.tail)
 
 
-cdef inline void remove(State *s, Book *b, uint32_t index, uint32_t place) noexcept nogil:
-    """Remove an order, found at that place of the id table, from the book."""
+cdef inline void remove(State *s, Book *b, const Found *found) noexcept nogil:
+    """Remove an order from the book."""
     s.live -= 1
-    unlink(s, b, index)
-    index_remove(&b.index, place)
-    order_give(&s.orders, index)
+    unlink(s, b, found.order)
+    index_remove(&b.index, found)
+    order_give(&s.orders, found.order)
 
 
 cdef inline void drop_side(State *s, Book *b, uint32_t number, bint forget) noexcept nogil:
@@ -168,13 +167,15 @@ cdef inline void drop_side(State *s, Book *b, uint32_t number, bint forget) noex
     cdef Level *level
     cdef uint32_t index = side.best
     cdef uint32_t order
+    cdef Found found
     while index != 0:
         level = &s.levels.at[index]
         if level.head != 0:
             if forget:
                 order = level.head
                 while order != 0:
-                    index_remove(&b.index, index_seek(&b.index, at, at[order].order_id, hash_id(at[order].order_id)))
+                    found = index_seek(&b.index, at, at[order].order_id)
+                    index_remove(&b.index, &found)
                     order = at[order].next
             at[level.tail].next = s.orders.free     # the whole queue is given back at once
             s.orders.free = level.head
@@ -230,10 +231,10 @@ cdef inline void append(State *s, Book *b, uint32_t number, const MboRecord *r, 
     s.counters[N_VOLUME_ADDED + number] += r.size
 
 
-cdef inline void add_new(State *s, Book *b, uint32_t number, const MboRecord *r, uint32_t place, uint32_t hash) noexcept nogil:
+cdef inline void add_new(State *s, Book *b, uint32_t number, const MboRecord *r, const Found *found) noexcept nogil:
     cdef uint32_t index = order_take(&s.orders)
     s.orders.at[index].order_id = r.order_id
-    index_put(&b.index, place, index, hash)
+    index_put(&b.index, found, index, r.order_id)
     s.live += 1
     append(s, b, number, r, index)
 
@@ -252,14 +253,14 @@ cdef inline bint reserve(State *s, uint32_t records) noexcept nogil:
 # ---------------------------------------------------------------------------------------------- actions
 
 
-cdef inline void act_add(State *s, Book *b, const MboRecord *r, uint32_t number, uint32_t hash) noexcept nogil:
-    cdef uint32_t place = index_seek(&b.index, s.orders.at, r.order_id, hash)
-    cdef uint32_t index = <uint32_t>b.index.slots[place]
+cdef inline void act_add(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
+    cdef Found found = index_seek(&b.index, s.orders.at, r.order_id)
+    cdef uint32_t index = found.order
     if unlikely(index != 0):
         s.counters[N_DUPLICATE_ADDS] += 1
         requeue(s, b, number, r, index)
     else:
-        add_new(s, b, number, r, place, hash)
+        add_new(s, b, number, r, &found)
 
 
 cdef inline void act_add_tob(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
@@ -273,9 +274,9 @@ cdef inline void act_add_tob(State *s, Book *b, const MboRecord *r, uint32_t num
         s.levels.at[index].size = r.size
 
 
-cdef inline void act_cancel(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
-    cdef uint32_t place = index_seek(&b.index, s.orders.at, r.order_id, hash)
-    cdef uint32_t index = <uint32_t>b.index.slots[place]
+cdef inline void act_cancel(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    cdef Found found = index_seek(&b.index, s.orders.at, r.order_id)
+    cdef uint32_t index = found.order
     cdef Order *order
     cdef Level *level
     if unlikely(index == 0):
@@ -288,7 +289,7 @@ cdef inline void act_cancel(State *s, Book *b, const MboRecord *r, uint32_t hash
     if r.size >= order.size:
         if unlikely(r.size > order.size):
             s.counters[N_OVER_CANCELS] += 1
-        remove(s, b, index, place)
+        remove(s, b, &found)
         return
     order.size -= r.size
     order.fills = 0
@@ -296,20 +297,20 @@ cdef inline void act_cancel(State *s, Book *b, const MboRecord *r, uint32_t hash
     s.counters[N_VOLUME_REMOVED + level.side] += r.size
 
 
-cdef inline void act_modify(State *s, Book *b, const MboRecord *r, uint32_t number, uint32_t hash) noexcept nogil:
-    cdef uint32_t place = index_seek(&b.index, s.orders.at, r.order_id, hash)
-    cdef uint32_t index = <uint32_t>b.index.slots[place]
+cdef inline void act_modify(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
+    cdef Found found = index_seek(&b.index, s.orders.at, r.order_id)
+    cdef uint32_t index = found.order
     cdef Order *order
     cdef Level *level
     cdef bint refill
     if unlikely(r.size == 0):
         s.counters[N_ZERO_SIZE_MODIFIES] += 1
         if index != 0:
-            remove(s, b, index, place)
+            remove(s, b, &found)
         return
     if unlikely(index == 0):
         s.counters[N_UNKNOWN_MODIFIES] += 1
-        add_new(s, b, number, r, place, hash)
+        add_new(s, b, number, r, &found)
         return
     order = &s.orders.at[index]
     level = &s.levels.at[order.level]
@@ -325,9 +326,9 @@ cdef inline void act_modify(State *s, Book *b, const MboRecord *r, uint32_t numb
     order.fills = 0
 
 
-cdef inline void act_fill(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
+cdef inline void act_fill(State *s, Book *b, const MboRecord *r) noexcept nogil:
     """A fill changes nothing; it is remembered until the event ends, for the refill rule."""
-    cdef uint32_t index = index_find(&b.index, s.orders.at, r.order_id, hash)
+    cdef uint32_t index = index_seek(&b.index, s.orders.at, r.order_id).order
     cdef Order *order
     cdef uint64_t fills
     if index == 0:
@@ -422,7 +423,7 @@ cdef inline void note_flags(State *s, Book *b, const MboRecord *r) noexcept nogi
             b.newest_sequence = r.sequence
 
 
-cdef inline void act(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
+cdef inline void act(State *s, Book *b, const MboRecord *r) noexcept nogil:
     """Validation, then the table of actions."""
     cdef uint8_t action = r.action
     cdef uint32_t number = <uint32_t>c'B' - r.side      # bids 0, asks 1: 'A' is the byte before 'B'
@@ -441,10 +442,10 @@ cdef inline void act(State *s, Book *b, const MboRecord *r, uint32_t hash) noexc
             return
         if action == c'A':
             s.counters[N_ADDS] += 1
-            act_add(s, b, r, number, hash)
+            act_add(s, b, r, number)
         else:
             s.counters[N_MODIFIES] += 1
-            act_modify(s, b, r, number, hash)
+            act_modify(s, b, r, number)
         return
     if unlikely(not (action == c'C' or action == c'T' or action == c'F' or action == c'R' or action == c'N')):
         s.counters[N_UNKNOWN_ACTIONS] += 1
@@ -453,10 +454,10 @@ cdef inline void act(State *s, Book *b, const MboRecord *r, uint32_t hash) noexc
         return
     if action == c'C':
         s.counters[N_CANCELS] += 1
-        act_cancel(s, b, r, hash)
+        act_cancel(s, b, r)
     elif action == c'F':
         s.counters[N_FILLS] += 1
-        act_fill(s, b, r, hash)
+        act_fill(s, b, r)
     elif action == c'T':
         s.counters[N_TRADES] += 1
     elif action == c'R':
@@ -466,7 +467,7 @@ cdef inline void act(State *s, Book *b, const MboRecord *r, uint32_t hash) noexc
         s.counters[N_NONES] += 1
 
 
-cdef inline void apply_mbo(State *s, Book *b, const MboRecord *r, uint32_t hash) noexcept nogil:
+cdef inline void apply_mbo(State *s, Book *b, const MboRecord *r) noexcept nogil:
     """Apply one MBO record to its book. The caller made room: reserve(), index_reserve()."""
     cdef uint8_t flags = r.flags
     b.seen = 1
@@ -482,7 +483,7 @@ cdef inline void apply_mbo(State *s, Book *b, const MboRecord *r, uint32_t hash)
         b.cleared = 0
         if not (flags & F_LAST) or b.in_event:
             count_event(s, b, r)
-    act(s, b, r, hash)
+    act(s, b, r)
     if flags & F_LAST:
         close_event(s, b, r)
     elif not b.in_event:

@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from depthcast.book.ladder cimport Level, price_mask
+from depthcast.book.native cimport prefetch
 from depthcast.book.orders cimport Order, filled_in
 from depthcast.book.rules cimport Book, State
 from depthcast.dbn.layout cimport (
@@ -73,6 +74,8 @@ cdef inline uint64_t snapshot_side(const State *s, const Book *b, int side, bint
         index = level.head
         while index != 0:
             order = &s.orders.at[index]
+            prefetch(&s.orders.at[order.next])
+            prefetch(&s.orders.stamps[order.next])
             if not fills or filled_in(&s.orders, index, b.event):
                 out[0] = blank
                 out.order_id = order.order_id

@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from depthcast.book.ladder cimport OFF_LADDER, Level, Side, far_find, ladder_before, price_mask, slot_of
-from depthcast.book.orders cimport Order, hash_id, index_find
+from depthcast.book.orders cimport Order, index_seek
 from depthcast.book.rules cimport Book, N_VOLUME_ADDED, N_VOLUME_REMOVED, State
 
 
@@ -22,7 +22,7 @@ cdef inline int verify_level(const State *s, Book *b, int side, uint32_t at, str
             found.append(f"{where}: order {order.order_id} has size 0")
         if order.level != at or order.prev != before:
             found.append(f"{where}: order {order.order_id} is linked wrongly")
-        if index_find(&b.index, s.orders.at, order.order_id, hash_id(order.order_id)) != index:
+        if index_seek(&b.index, s.orders.at, order.order_id).order != index:
             found.append(f"{where}: order {order.order_id} is not found by its id")
         if count > level.count:
             found.append(f"{where}: the queue is longer than the level's count {level.count}")

@@ -25,7 +25,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 ARGS ?=
 JOBS ?= auto
 
-.PHONY: help setup demo test lint format bench readme fuzz soak exhaustive sanitize clean
+.PHONY: help setup demo test lint format bench fuzz soak exhaustive sanitize clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,12 @@ bench: setup ## time the engine beside its peers, write docs/results/engine.json
 	$(UV) sync --locked --inexact --quiet --group bench
 	$(BIN)/python -m benchmarks.engine --write
 
+sanitize: setup ## run the tests of the books on a kernel built with AddressSanitizer and UBSan, in build/sanitize
+	rm -rf build/sanitize
+	DEPTHCAST_SANITIZE=address,undefined $(BIN)/python setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
+	$(SANITIZED) $(BIN)/python -c 'from depthcast.book import engine; assert "sanitize" in engine.__file__, engine.__file__'
+	$(SANITIZED) $(BIN)/python -m pytest -n $(JOBS) $(or $(ARGS),tests/unit/book tests/property)
+
 soak: setup ## 100 M records with churn: memory must not grow
 	$(BIN)/python -m benchmarks.soak
 
@@ -64,6 +70,11 @@ clean: ## remove what was built (not .venv, not .uv)
 	find app tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 	find app -name '*.so' -delete
 	rm -f $(VENV)/.synced $(VENV)/.kernel
+
+# Python's own allocator would hide errors, and its leaks at exit are not ours. libstdc++ is for other extensions.
+SANITIZED = LD_PRELOAD="$(foreach lib,libasan.so libubsan.so libstdc++.so.6,$$($${CC:-cc} -print-file-name=$(lib)))" \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	PYTHONMALLOC=malloc PYTHONPATH=build/sanitize/lib
 
 # --- the environment ---------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from benchmarks.measure import Task, per_call
 from benchmarks.workloads import Workload, chunks
+from depthcast import Engine
 from depthcast.book.derive import Deriver
-from depthcast.book.engine import Engine
 from depthcast.dbn.layout import MBO_SIZE
 
 DEPTH_CALLS = 10_000

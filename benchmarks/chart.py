@@ -56,8 +56,8 @@ def group(table: Table, rows: list[Row], top: int, low: int, high: int) -> list[
         lines.append(
             f'<text class="axis" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{10**power:,}</text>'
         )
-    for number, row in enumerate(rows):
-        y = top + TITLE + STEP * number
+    for place_in_group, row in enumerate(rows):
+        y = top + TITLE + STEP * place_in_group
         end = place(row.ns.median, low, high)
         kind = "ours" if row.name == "depthcast" else "peer"
         lines.append(f'<text x="{LABEL - 10}" y="{y + 13}" text-anchor="end">{escape(row.name)}</text>')
@@ -65,7 +65,7 @@ def group(table: Table, rows: list[Row], top: int, low: int, high: int) -> list[
             f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{end - LABEL:.1f}" height="{BAR}" rx="2">'
             f"<title>{row.ns.least:.3g} to {row.ns.greatest:.3g} ns</title></rect>"
         )
-        lines.append(f'<text x="{end + 6:.1f}" y="{y + 13}">{row.ns.median:,.3g}</text>')
+        lines.append(f'<text x="{end + 6:.1f}" y="{y + 13}">{number(row.ns.median)}</text>')
     return lines
 
 

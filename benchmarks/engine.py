@@ -120,7 +120,7 @@ def whole_file_figures(workload: Workload) -> list[Figure]:
 
 def main() -> None:
     """Measure, print, and write if asked to."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
 
     def say(what: str) -> None:
         console.print(f"[dim]{what}[/dim]", highlight=False)

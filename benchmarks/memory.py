@@ -9,7 +9,7 @@ import sys
 from typing import Final
 
 from benchmarks.population import STEP, Population, resident_bytes
-from depthcast.book.engine import Engine
+from depthcast import Engine
 
 CHURN_STEPS: Final = 4
 

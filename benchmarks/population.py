@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.workloads import MID, TICK, Records, blank
-from depthcast.book.engine import Engine
+from depthcast import Engine
 
 STEP: Final = 500_000
 PRICES: Final = 2_000

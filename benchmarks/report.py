@@ -6,11 +6,12 @@
 from pathlib import Path
 from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as TextTable
 
 from benchmarks.chart import chart
-from benchmarks.results import Figure, Results, Spread, Table, read
+from benchmarks.results import Figure, Results, Spread, Table, number, read
 from benchmarks.workloads import ROOT
 
 BEGIN: Final = "<!-- figures: begin (written by make bench) -->"
@@ -20,17 +21,12 @@ STATES: Final = {True: "reached", False: "not reached", None: ""}
 PEERS: Final = ("nautilus_trader, batches", "numba book", "documented Python book")
 
 
-def number(value: float) -> str:
-    """Three significant digits, thousands separated, millions as such."""
-    if value >= 999_500:
-        return f"{value / 1e6:.3g} M"
-    if value >= 1_000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+def extremes(value: Spread) -> str:
+    return f"{number(value.least)} – {number(value.greatest)}"
 
 
 def spread(value: Spread) -> str:
-    return f"{number(value.median)} ({number(value.least)} – {number(value.greatest)})"
+    return f"{number(value.median)} ({extremes(value)})"
 
 
 def times(table: Table, name: str) -> str:
@@ -42,29 +38,34 @@ def times(table: Table, name: str) -> str:
 def terminal(results: Results, console: Console) -> None:
     """Print everything."""
     for table in results.tables:
-        text = TextTable(
-            "", "ns a record", "least", "greatest", "times ours", "records", "same book", title=table.about
-        )
-        for column in text.columns[1:]:
-            column.justify = "right"
+        text = grid(table.about, "ns a record", "least – greatest", "times ours", "records", "same book")
         for row in table.rows:
-            same = {True: "yes", False: "NO", None: "–"}[row.same_book]
-            cells = [number(value) for value in (row.ns.median, row.ns.least, row.ns.greatest)]
-            style = "bold" if row.name == OURS else ""
-            text.add_row(row.name, *cells, times(table, row.name), f"{row.records:,}", same, style=style)
+            same = {True: "yes", False: "NO", None: ""}[row.same_book]
+            cells = [
+                number(row.ns.median),
+                extremes(row.ns),
+                times(table, row.name),
+                f"{row.records:,}",
+                same,
+            ]
+            text.add_row(row.name, *cells, style="bold" if row.name == OURS else "")
         console.print(text)
-    text = TextTable("", "measured", "least", "greatest", "goal", "", title="goals")
+    text = grid("goals", "measured", "least – greatest", "goal", "")
     for figure in results.figures:
-        cells = [number(value) for value in (figure.value.median, figure.value.least, figure.value.greatest)]
-        text.add_row(
-            f"{figure.name}, {figure.unit}",
-            *cells,
-            goal(figure),
-            STATES[figure.reached],
-        )
+        cells = [number(figure.value.median), extremes(figure.value), goal(figure), STATES[figure.reached]]
+        text.add_row(f"{figure.name}, {figure.unit}", *cells)
     console.print(text)
     for what, why in results.missing.items():
         console.print(f"left out: {what}: {why}", markup=False)
+
+
+def grid(title: str, *columns: str) -> TextTable:
+    """A plain table whose numbers stand on the right."""
+    text = TextTable(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    text.add_column("", no_wrap=True)
+    for column in columns:
+        text.add_column(column, justify="right")
+    return text
 
 
 def goal(figure: Figure) -> str:
@@ -147,7 +148,9 @@ def publish(results: Results) -> list[Path]:
     """Write the generated parts and the chart; the files written."""
     for path, render in PAGES.items():
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(block(text), render(results)), encoding="utf-8")
+        block(text)
+        head, tail = text[: text.find(BEGIN)], text[text.find(END) :]
+        path.write_text(f"{head}{BEGIN}\n\n{render(results)}\n\n{tail}", encoding="utf-8")
     CHART.parent.mkdir(parents=True, exist_ok=True)
     CHART.write_text(chart(results), encoding="utf-8")
     return [*PAGES, CHART]

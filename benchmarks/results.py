@@ -128,6 +128,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def number(value: float) -> str:
+    """Three significant digits, thousands separated, millions as such."""
+    if value >= 999_500:
+        return f"{value / 1e6:.3g} M"
+    if value >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
 def write(results: Results) -> None:
     """Write the results to their place in docs."""
     PATH.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.population import Population, resident_bytes
-from depthcast.book.engine import Engine
+from depthcast import Engine
 
 BOOKS: Final = 50
 ORDERS: Final = 200_000

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Final, Protocol
 
 from benchmarks.workloads import Workload
-from depthcast.book.types import Level
+from depthcast import Level
 
 Levels = list[tuple[int, int, int]]
 """(price in 1e-9 units, size, count) of a side's levels, best first."""
@@ -40,7 +40,14 @@ class Peer(Protocol):
         """Bring the records into the form this peer likes best (not timed). What is returned makes books."""
 
 
-MODULES: Final = ("floor", "ours", "nautilus", "numba_book", "documented", "reference")
+MODULES: Final = (
+    "benchmarks.peers.floor",
+    "benchmarks.peers.ours",
+    "benchmarks.peers.nautilus",
+    "benchmarks.peers.numba_book",
+    "benchmarks.peers.documented",
+    "benchmarks.peers.reference",
+)
 
 
 def available() -> tuple[list[Peer], dict[str, str]]:
@@ -49,7 +56,7 @@ def available() -> tuple[list[Peer], dict[str, str]]:
     missing: dict[str, str] = {}
     for name in MODULES:
         try:
-            peers.extend(import_module(f"benchmarks.peers.{name}").PEERS)
+            peers.extend(import_module(name).PEERS)
         except ImportError as error:
-            missing[name] = str(error)
+            missing[name.rpartition(".")[2]] = str(error)
     return peers, missing

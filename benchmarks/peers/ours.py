@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.peers import Book, Levels, Peer, levels_of
 from benchmarks.workloads import Workload, chunks
-from depthcast.book.engine import Engine
+from depthcast import Engine
 
 
 class EngineBook:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.peers import Book, Levels, Peer, levels_of
 from benchmarks.workloads import Workload, chunks
-from depthcast.book.reference import ReferenceEngine
+from depthcast import ReferenceEngine
 
 
 class ReferenceBook:

@@ -87,7 +87,7 @@ def imported_names() -> set[str]:
                 f"{module}.{name.split()[0]}" for name in (several or some).split(",") if name.strip()
             )
         # A command is loaded when it is called: its module is named in a string, with its function.
-        names.update(re.findall(r'"(depthcast(?:\.\w+)+)(?::\w+)?"', text))
+        names.update(re.findall(r'"((?:depthcast|benchmarks)(?:\.\w+)+)(?::\w+)?"', text))
     return names
 
 

@@ -4,7 +4,7 @@ import math
 from html import escape
 from typing import Final
 
-from benchmarks.results import Results, Row, Table
+from benchmarks.results import Results, Row, Table, number
 
 WIDTH: Final = 760
 LABEL: Final = 210

@@ -11,6 +11,7 @@ import numpy as np
 from depthcast.book import reference_forms as forms
 from depthcast.book.reference_book import ReferenceBook
 from depthcast.book.reference_records import (
+    LAST,
     MboRecord,
     RecordBuffer,
     as_bytes,
@@ -29,7 +30,7 @@ from depthcast.book.types import (
     Order,
     QueuePosition,
 )
-from depthcast.dbn.layout import HEADER, LENGTH_WORD, STATUS, Flags, RType
+from depthcast.dbn.layout import HEADER, LENGTH_WORD, STATUS, RType
 from depthcast.errors import AmbiguousBookError, RecordError, UnknownBookError, UnknownOrderError
 
 __all__ = ["ReferenceEngine"]
@@ -94,7 +95,7 @@ class ReferenceEngine:
             if data[offset + 1] == RType.MBO:
                 record = mbo_at(data, offset)
                 key = BookKey(record.publisher_id, record.instrument_id)
-                if record.flags & Flags.LAST:
+                if record.flags & LAST:
                     open_books.discard(key)
                 else:
                     open_books.add(key)
@@ -123,7 +124,7 @@ class ReferenceEngine:
             self._books[key] = book
         book.apply(record)
         self._last_ts_recv = record.ts_recv
-        if record.flags & Flags.LAST:
+        if record.flags & LAST:
             self._changed.setdefault(key)
 
     def _take_status(self, data: bytes, offset: int) -> None:

@@ -6,10 +6,10 @@ Nothing here is meant to be fast.
 
 from typing import Final
 
-from depthcast.book.reference_records import MboRecord
+from depthcast.book.reference_records import LAST, MAYBE_BAD, MBP, SNAPSHOT, TOB, MboRecord
 from depthcast.book.reference_side import BookSide, RestingOrder
 from depthcast.book.types import BookKey, Level
-from depthcast.dbn.layout import UNDEF_PRICE, Flags
+from depthcast.dbn.layout import UNDEF_PRICE
 
 FILLS_MAX: Final = 2**32 - 1
 """Where the sum of an order's fills within an event saturates (§ Refills)."""
@@ -61,7 +61,7 @@ class ReferenceBook:
         is_clear = False
         if fault is not None:
             self.counters[fault] += 1
-        elif record.flags & Flags.MBP:
+        elif record.flags & MBP:
             # § Top of book and aggregated levels: a level is not an order, so the orders are no longer known.
             self.counters["mbp_records"] += 1
             self.suspect = True
@@ -69,9 +69,9 @@ class ReferenceBook:
             self._imply_clear(record)
             self._act(record)
             is_clear = record.action == b"R"
-        if not is_clear and (record.flags & Flags.LAST or not record.flags & Flags.SNAPSHOT):
+        if not is_clear and (record.flags & LAST or not record.flags & SNAPSHOT):
             self.cleared = False  # § Snapshots: the run of snapshot records is over.
-        if record.flags & Flags.LAST:
+        if record.flags & LAST:
             self._close_event(record)
 
     # -- § Events
@@ -82,10 +82,10 @@ class ReferenceBook:
         self.last_ts_event, self.last_ts_recv = record.ts_event, record.ts_recv
         self.last_sequence = record.sequence
         self.in_event = True
-        if record.flags & Flags.MAYBE_BAD_BOOK:
+        if record.flags & MAYBE_BAD:
             self.counters["maybe_bad_book"] += 1
             self.suspect = True
-        if record.flags & Flags.SNAPSHOT:
+        if record.flags & SNAPSHOT:
             self.counters["snapshot_records"] += 1
             newest = self.event_snapshot_version
             if newest is None or record.ts_event > newest[0]:
@@ -112,7 +112,7 @@ class ReferenceBook:
         self.counters["events"] += 1
         self.events += 1
         self.version = (record.ts_event, record.sequence)
-        if record.flags & Flags.SNAPSHOT and self.event_snapshot_version is not None:
+        if record.flags & SNAPSHOT and self.event_snapshot_version is not None:
             self.version = self.event_snapshot_version
         self.in_event = False
         self.event_snapshot_version = None
@@ -130,7 +130,7 @@ class ReferenceBook:
             return None
         if record.side not in self.sides:
             return "bad_side"
-        if record.flags & Flags.TOB:
+        if record.flags & TOB:
             return None
         if record.price == UNDEF_PRICE:
             return "bad_price"
@@ -142,22 +142,22 @@ class ReferenceBook:
 
     def _imply_clear(self, record: MboRecord) -> None:
         """A run of snapshot records that starts without R implies one: no ghost orders stay behind."""
-        if not record.flags & Flags.SNAPSHOT or record.action not in {b"A", b"C", b"M"} or self.cleared:
+        if not record.flags & SNAPSHOT or record.action not in {b"A", b"C", b"M"} or self.cleared:
             return
         self.counters["snapshots_without_clear"] += 1
         self._empty()
-        self.complete = not record.flags & Flags.MAYBE_BAD_BOOK
+        self.complete = not record.flags & MAYBE_BAD
         self.cleared = True
 
     # -- § Actions
 
     def _act(self, record: MboRecord) -> None:
-        if record.action == b"M" and record.flags & Flags.TOB:
+        if record.action == b"M" and record.flags & TOB:
             self.counters["tob_modifies"] += 1  # § Top of book: a quote is replaced, never modified.
             return
         self.counters[ACTION_COUNTERS[record.action]] += 1
         match record.action:
-            case b"A" if record.flags & Flags.TOB:
+            case b"A" if record.flags & TOB:
                 self._add_top_of_book(record)
             case b"A":
                 self._add(record)
@@ -221,7 +221,7 @@ class ReferenceBook:
 
     def _clear(self, record: MboRecord) -> None:
         self._empty()
-        bad = bool(record.flags & Flags.MAYBE_BAD_BOOK)
+        bad = bool(record.flags & MAYBE_BAD)
         self.complete = not bad
         self.suspect = bad
         self.cleared = True

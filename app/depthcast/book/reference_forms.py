@@ -4,14 +4,20 @@ import zlib
 from struct import pack
 from typing import Final
 
-import numpy as np
-
 from depthcast.book.reference_book import ReferenceBook
-from depthcast.book.reference_records import MboRecord
+from depthcast.book.reference_records import (
+    BAD_TS_RECV,
+    LAST,
+    MAYBE_BAD,
+    MBO_STRUCT,
+    SNAPSHOT,
+    TOB,
+    MboRecord,
+)
 from depthcast.book.reference_side import BookSide, RestingOrder
-from depthcast.dbn.layout import LENGTH_WORD, MBO, MBO_SIZE, UNDEF_PRICE, Flags, RType
+from depthcast.dbn.layout import LENGTH_WORD, MBO_SIZE, UNDEF_PRICE, RType
 
-SNAPSHOT_FLAGS: Final = Flags.SNAPSHOT | Flags.BAD_TS_RECV
+SNAPSHOT_FLAGS: Final = SNAPSHOT | BAD_TS_RECV
 
 
 def snapshot(book: ReferenceBook, ts_recv: int) -> bytes:
@@ -21,7 +27,7 @@ def snapshot(book: ReferenceBook, ts_recv: int) -> bytes:
     """
     flags = SNAPSHOT_FLAGS
     if book.suspect or not book.complete:
-        flags |= Flags.MAYBE_BAD_BOOK
+        flags |= MAYBE_BAD
     ts_event, sequence = book.version
 
     def record(
@@ -52,7 +58,7 @@ def snapshot(book: ReferenceBook, ts_recv: int) -> bytes:
     for side in book.sides.values():
         if side.tob is not None:
             level = record(b"A", side.code, side.tob.price, side.tob.size, 0, book.version)
-            records.append(level._replace(flags=flags | Flags.TOB))
+            records.append(level._replace(flags=flags | TOB))
         records += [
             order_record(b"A", order, order.size, (order.ts_event, order.sequence)) for order in side.orders()
         ]
@@ -63,8 +69,8 @@ def snapshot(book: ReferenceBook, ts_recv: int) -> bytes:
                 if filled:
                     records.append(order_record(b"F", order, filled, (ts_event, sequence)))
     else:
-        records[-1] = records[-1]._replace(flags=records[-1].flags | Flags.LAST)
-    return np.array(records, dtype=MBO).tobytes()
+        records[-1] = records[-1]._replace(flags=records[-1].flags | LAST)
+    return b"".join(MBO_STRUCT.pack(*record) for record in records)
 
 
 def checksum(book: ReferenceBook, levels: int) -> int:

@@ -1,16 +1,26 @@
 """Finding and reading the records in a buffer, for the reference engine (docs/book.md, § Framing)."""
 
+from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depthcast.dbn.layout import HEADER_SIZE, LENGTH_WORD, MBO, MBO_SIZE, RType
+from depthcast.dbn.layout import HEADER_SIZE, LENGTH_WORD, MBO_SIZE, Flags, RType
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 MBO_WITH_TS_OUT_SIZE: Final = MBO_SIZE + 8
+MBO_STRUCT: Final = Struct("<BBHIQQqIBBccQiI")
+"""`depthcast.dbn.layout.MBO` for single records; a test holds the two together."""
+
+LAST: Final = int(Flags.LAST)
+TOB: Final = int(Flags.TOB)
+SNAPSHOT: Final = int(Flags.SNAPSHOT)
+MBP: Final = int(Flags.MBP)
+BAD_TS_RECV: Final = int(Flags.BAD_TS_RECV)
+MAYBE_BAD: Final = int(Flags.MAYBE_BAD_BOOK)
 
 RecordBuffer: TypeAlias = "ReadableBuffer | NDArray[Any]"
 """What holds records: anything with one run of bytes."""
@@ -42,7 +52,8 @@ def as_bytes(buffer: RecordBuffer) -> bytes:
 
 
 def mbo_at(data: bytes, offset: int) -> MboRecord:
-    return MboRecord(*np.frombuffer(data, MBO, count=1, offset=offset)[0].item())
+    """The MBO record that begins at ``offset``."""
+    return MboRecord._make(MBO_STRUCT.unpack_from(data, offset))
 
 
 def framing_fault(data: bytes, offset: int) -> str | None:

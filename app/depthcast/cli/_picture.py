@@ -44,7 +44,7 @@ def _heading(status: BookStatus, title: str, stream: TextIO) -> list[str]:
     if status.in_event:
         words.append("inside an event")
     when = "" if status.ts_event == UNDEF_TIMESTAMP else f"  {iso(status.ts_event)}"
-    facts = f"  {status.orders:,} orders at {status.levels:,} prices, {', '.join(words)}"
+    facts = f"  {_count(status.orders, 'order')} at {_count(status.levels, 'price')}, {', '.join(words)}"
     return ["", bold(f"  {title}", stream) + when, colour(facts, _DIM, stream)]
 
 
@@ -96,6 +96,10 @@ class _Drawing:
         if leftwards:  # there are no blocks that grow from the right but the half
             return ("▐" if rest >= 4 or not full else "") + "█" * full
         return "█" * full + _EIGHTHS[rest].strip()
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _amount(level: Level) -> str:

@@ -62,6 +62,7 @@ cdef enum:                      # in the order of depthcast.book.derive_schemas.
     BBO_COUNT = 2
     INTERVAL_COUNT = 6
     BAR_COUNT = 4
+    SHOWN_AT_EVENT_END = 1 << MBP_1 | 1 << MBP_10 | 1 << BBO_1S | 1 << BBO_1M
     DEPTH = 10
     DEPTH_MAX = 255
 
@@ -582,5 +583,5 @@ cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept
             v.change_action = r.action
             v.change_price = r.price
             v.change_size = r.size
-    if r.flags & F_LAST and v.change_action != 0 and d.depth != 0:
+    if r.flags & F_LAST and v.change_action != 0 and d.schemas & SHOWN_AT_EVENT_END:
         on_event_end(d, b, v, r)

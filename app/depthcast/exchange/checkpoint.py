@@ -4,6 +4,8 @@ The random streams are counters, so a checkpoint is those, the clock, and the or
 on gives the same bytes as never having stopped.
 """
 
+import zlib
+from struct import Struct
 from typing import Final
 
 import msgspec
@@ -18,6 +20,8 @@ __all__ = ["ExchangeState", "ListingState", "decode", "encode", "listing_state",
 
 FORMAT: Final = 1
 """Changes with anything that makes an old checkpoint give other bytes."""
+
+CRC: Final = Struct("<I")
 
 OrderRow = tuple[int, int, int, int, int, int, int, int]
 """order_id, side, price, size, hidden, peak, ts_event, sequence."""
@@ -46,6 +50,12 @@ class ListingState(msgspec.Struct, frozen=True, array_like=True):
     quotes: QuoteState | None
 
 
+class Version(msgspec.Struct, frozen=True, array_like=True):
+    """What every format begins with."""
+
+    format: int
+
+
 class ExchangeState(msgspec.Struct, frozen=True, array_like=True):
     """A whole exchange, between two events."""
 
@@ -68,23 +78,26 @@ class ExchangeState(msgspec.Struct, frozen=True, array_like=True):
 
 
 def encode(state: ExchangeState) -> bytes:
-    """The state as bytes."""
-    return msgspec.msgpack.encode(state)
+    """The state as bytes, their CRC-32 in front."""
+    data = msgspec.msgpack.encode(state)
+    return CRC.pack(zlib.crc32(data)) + data
 
 
 def decode(data: bytes) -> ExchangeState:
     """The state that `encode` made bytes of.
 
     Raises:
-        UsageError: it is none, or of another version.
+        UsageError: it is none, is damaged, or is of another version.
     """
+    if len(data) < CRC.size or CRC.unpack_from(data)[0] != zlib.crc32(data[CRC.size :]):
+        raise UsageError("not a checkpoint of a simulated exchange, or a damaged one")
     try:
-        state = msgspec.msgpack.decode(data, type=ExchangeState)
-    except msgspec.MsgspecError as error:
+        version = msgspec.msgpack.decode(data[CRC.size :], type=Version).format
+        if version != FORMAT:
+            raise UsageError(f"a checkpoint of format {version}; this version reads format {FORMAT}")
+        return msgspec.msgpack.decode(data[CRC.size :], type=ExchangeState)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise UsageError(f"not a checkpoint of a simulated exchange: {error}") from error
-    if state.format != FORMAT:
-        raise UsageError(f"a checkpoint of format {state.format}; this version reads format {FORMAT}")
-    return state
 
 
 def listing_state(listing: Listing) -> ListingState:

@@ -13,7 +13,7 @@ from depthcast.exchange.flow import Flow
 from depthcast.exchange.interleave import interleave
 from depthcast.exchange.listing import Listing, Venue
 from depthcast.exchange.matching import ASK, BID
-from depthcast.exchange.messages import BLOCK, BurstState, Messages
+from depthcast.exchange.messages import BurstState, Messages
 from depthcast.exchange.params import AUCTION, OPEN_END_NS, ExchangeParams, Phase
 from depthcast.exchange.tape import Tape
 from depthcast.exchange.truth import TrueBook
@@ -241,15 +241,12 @@ class Exchange:
         if self._todo:
             self._perform(*self._todo.popleft())
             return
-        messages = self._messages
-        message = messages.drawn[messages.at]
+        message = self._messages.peek()
         time_ns = self._flow_ns + message.gap_ns
         if self._calendar[0][0] <= time_ns:
             self._turn_calendar()
             return
-        messages.at += 1
-        if messages.at == BLOCK:
-            messages.next_block()
+        self._messages.skip()
         self._flow_ns = time_ns
         if not self._active:
             self._idle += 1
@@ -266,7 +263,7 @@ class Exchange:
         """The listing that `_act` will turn to next."""
         if self._todo:
             return self._todo[0][1]
-        message = self._messages.drawn[self._messages.at]
+        message = self._messages.peek()
         due_ns, _, index = self._calendar[0]
         return index if due_ns <= self._flow_ns + message.gap_ns else message.book
 

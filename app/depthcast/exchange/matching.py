@@ -174,14 +174,6 @@ class MatchingEngine:
         order.size = size
         return order
 
-    def clear(self) -> None:
-        """Take all orders out."""
-        self.orders.clear()
-        self.live.clear()
-        for side in (BID, ASK):
-            self.levels[side].clear()
-            self.ranks[side].clear()
-
     # -- Matching
 
     def match(self, side: int, limit: int | None, size: int, max_fills: int = 0) -> list[Fill]:

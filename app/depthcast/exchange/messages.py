@@ -22,7 +22,7 @@ from depthcast.exchange.params import ExchangeParams
 
 __all__ = ["BurstState", "Message", "Messages"]
 
-BLOCK: Final = 4096
+BLOCK: Final = 1024
 WORDS: Final = 4
 """64-bit draws a message."""
 STREAM: Final = 1
@@ -82,18 +82,25 @@ class Messages:
         self._burst_end = threshold(flow.burst_share)
         self._burst_length = flow.burst_length
         self._burst_shift = flow.burst_speed.bit_length() - 1
-        self.drawn: list[Message] = []
         self._next_burst = burst
-        self._draw()
+        self._drawn: list[Message] = []
 
-    def next_block(self) -> None:
-        """Draw the block that follows."""
-        self.block += 1
-        self.at = 0
-        self.burst = self._next_burst
-        self._draw()
+    def peek(self) -> Message:
+        """The next message."""
+        if not self._drawn:
+            self._drawn = self._draw()
+        return self._drawn[self.at]
 
-    def _draw(self) -> None:
+    def skip(self) -> None:
+        """Go on to the one after it."""
+        self.at += 1
+        if self.at == BLOCK:
+            self.block += 1
+            self.at = 0
+            self.burst = self._next_burst
+            self._drawn = []
+
+    def _draw(self) -> list[Message]:
         words = mix_block(self._key, self.block * BLOCK * WORDS, BLOCK * WORDS).reshape(WORDS, BLOCK)
         when, what, burst, pick = (words >> np.uint64(1)).astype(np.int64)
         gap = self._gaps(when & 0xFFFF_FFFF)
@@ -117,7 +124,7 @@ class Messages:
             pick >> 1,
             what >> 47,
         )
-        self.drawn = list(map(Message._make, zip(*(column.tolist() for column in columns), strict=True)))
+        return list(map(Message._make, zip(*(column.tolist() for column in columns), strict=True)))
 
     def _gaps(self, bits: Numbers) -> Numbers:
         """Exponential waiting times from 32 random bits each."""

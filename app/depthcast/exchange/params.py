@@ -221,7 +221,7 @@ class SnapshotParams:
     """The venue's own snapshots of its books.
 
     Args:
-        interval_ns: the time between two of one book; 0 for none but those that open a session.
+        interval_ns: the time between two of one book, 1 ms or more; 0 for none but those that open a session.
         no_clear_share: the share that has no ``R`` in front.
         shuffled_share: the share whose levels come in any order (orders within a level always in priority
             order).
@@ -232,7 +232,8 @@ class SnapshotParams:
     shuffled_share: float = 0.5
 
     def __post_init__(self) -> None:
-        _check("interval_ns", self.interval_ns, 0, 10**18)
+        if self.interval_ns:
+            _check("interval_ns", self.interval_ns, MS, 10**18)
         _check("no_clear_share", self.no_clear_share, 0, 1)
         _check("shuffled_share", self.shuffled_share, 0, 1)
 
@@ -285,7 +286,15 @@ class ExchangeParams:
         _unique("instrument_id", [item.instrument_id for item in self.instruments])
         _unique("symbol", [item.symbol for item in self.instruments])
         _unique("publisher_id", [item.publisher_id for item in self.venues])
+        self._check_sizes()
         self._check_session()
+
+    def _check_sizes(self) -> None:
+        largest = self.flow.max_size * self.flow.iceberg_slices * max(item.lot for item in self.instruments)
+        if largest >= 2**32:
+            raise UsageError(
+                f"max_size * iceberg_slices * lot is {largest}, which does not fit a 32-bit size"
+            )
 
     def _check_session(self) -> None:
         phases = [span.phase for span in self.session]

@@ -19,8 +19,8 @@ class Chunk(NamedTuple):
     """A chunk taken apart.
 
     ``starts`` and ``ends`` are the byte offsets of all its records; ``is_mbo`` says which of them are MBO
-    records, and ``mbo`` holds those, a copy. ``ts_recv`` is of all: 0 where a type has none, or it is
-    undefined.
+    records, and ``mbo`` holds those, a copy of 56 bytes each (without ``ts_out``). ``ts_recv`` is of all: 0
+    where a type has none, or it is undefined.
     """
 
     starts: NDArray[np.int64]
@@ -37,9 +37,9 @@ def split(chunk: memoryview) -> Chunk:
     ends = starts + data[starts].astype(np.int64) * LENGTH_WORD
     rtypes = data[starts + 1]
     is_mbo = rtypes == RType.MBO
-    return Chunk(
-        starts, ends, is_mbo, _pick(chunk, starts[is_mbo], layout.MBO), _ts_recv(chunk, starts, ends, rtypes)
-    )
+    mbo = _pick(chunk, starts[is_mbo], layout.MBO)
+    mbo["length"] = layout.MBO_SIZE // LENGTH_WORD
+    return Chunk(starts, ends, is_mbo, mbo, _ts_recv(chunk, starts, ends, rtypes))
 
 
 def _pick(chunk: memoryview, starts: NDArray[np.int64], dtype: np.dtype[np.void]) -> NDArray[np.void]:

@@ -10,6 +10,7 @@ import databento_dbn
 from cyclopts import Parameter
 
 from depthcast.book.derive_schemas import derived_schema
+from depthcast.book.protocol import BookEngine
 from depthcast.cli._console import bold, is_terminal, table, warn
 from depthcast.cli._errors import about_file
 from depthcast.cli._options import Common, path_parameter
@@ -40,6 +41,8 @@ SchemaName = Literal[
 class AnyDeriver(Protocol):
     """The compiled deriver, or the reference."""
 
+    @property
+    def engine(self) -> BookEngine: ...
     def apply(self, buffer: memoryview, /) -> dict[str, bytes]: ...
     def flush(self) -> dict[str, bytes]: ...
 
@@ -100,10 +103,11 @@ def convert(
         ):
             derived = _derive(reader, deriver, settings.reader.chunk_bytes, partial=partial)
             records = _write(derived, sink, progress, reader) // derived_schema(schema).dtype.itemsize
-        if reader.offset == len(reader.metadata.encode()):
-            warn(f"{file}: no records, so nothing was derived")
+        if not deriver.engine.counters["records"]:
+            warn(f"{file}: no MBO records, so nothing was derived")
         if not common.quiet:
-            _print_summary(schema, records, reader, time.perf_counter() - begin)
+            counters = deriver.engine.counters
+            _print_summary(f"{records:,} {schema} records", counters, time.perf_counter() - begin)
     return 0
 
 
@@ -182,13 +186,16 @@ def derived_metadata(metadata: databento_dbn.Metadata, schema: str) -> databento
     )
 
 
-def _print_summary(schema: str, records: int, reader: DBNReader, elapsed_s: float) -> None:
-    mib = 1 << 20
+def _print_summary(what: str, counters: dict[str, int], elapsed_s: float) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    records, skipped = counters["records"], counters["skipped_records"]
     rows = [
-        ("derived", f"{records:,} {schema} records"),
-        ("from", f"{reader.offset / mib:,.1f} MiB of DBN"),
-        ("took", f"{elapsed_s:,.2f} s, {reader.offset / mib / elapsed_s:,.0f} MiB/s"),
-        ("peak memory", f"{peak / mib:,.0f} MiB"),
+        ("derived", what),
+        ("from", f"{records:,} MBO records" + (f", {skipped:,} skipped" if skipped else "")),
+        (
+            "took",
+            f"{elapsed_s:,.2f} s: {records / elapsed_s / 1e6:,.2f} M records/s, with reading and writing",
+        ),
+        ("peak memory", f"{peak / (1 << 20):,.0f} MiB"),
     ]
     print(table([(bold(name.ljust(11), sys.stderr), value) for name, value in rows]), end="", file=sys.stderr)

@@ -24,6 +24,9 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 # What `make test` passes to pytest, e.g. make test ARGS="tests/unit -k ladder".
 ARGS ?=
 JOBS ?= auto
+# Inputs for each target of `make fuzz`; seconds of random feeds in `make soak`.
+RUNS ?= 100000
+SECONDS_OF_FEEDS ?= 300
 
 .PHONY: help setup demo test lint format bench fuzz soak exhaustive sanitize clean
 
@@ -56,14 +59,23 @@ bench: setup ## time the engine beside its peers, write docs/results/engine.json
 	$(UV) sync --locked --inexact --quiet --group bench
 	$(BIN)/python -m benchmarks.engine --write
 
+fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 unless told)
+	$(UV) sync --locked --inexact --quiet --group fuzz
+	$(BIN)/python fuzz/fuzz_engine_apply.py -atheris_runs=$(RUNS)
+	$(BIN)/python fuzz/fuzz_dbn_reader.py -atheris_runs=$(RUNS)
+
+exhaustive: setup ## engine against reference in every reachable state of two small worlds: a quarter of an hour
+	$(BIN)/python tests/exhaustive/search.py
+
 sanitize: setup ## run the tests of the books on a kernel built with AddressSanitizer and UBSan, in build/sanitize
 	rm -rf build/sanitize
 	DEPTHCAST_SANITIZE=address,undefined $(BIN)/python setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
 	$(SANITIZED) $(BIN)/python -c 'from depthcast.book import engine; assert "sanitize" in engine.__file__, engine.__file__'
 	$(SANITIZED) $(BIN)/python -m pytest -n $(JOBS) $(or $(ARGS),tests/unit/book tests/property)
 
-soak: setup ## 100 M records with churn: memory must not grow
+soak: setup ## 100 M records of churn must not grow the process; then engine against reference on random feeds
 	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python tests/property/soak_differential.py --seconds $(SECONDS_OF_FEEDS)
 
 clean: ## remove what was built (not .venv, not .uv)
 	rm -rf build dist out *.egg-info app/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Large books: id tables that grow under way, ladders that are planned anew, levels far off them. Checked from within."""
+"""Large books, checked from within: id tables that grow under way, ladders planned anew, levels far off them."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ LAYOUTS: dict[str, Prices] = {
 
 
 def large_book(seed: int, prices: Prices) -> NDArray[np.void]:
-    """Mostly adds at first, then as many cancels; modifies of anything; a clear now and then late in the feed."""
+    """Mostly adds at first, then more cancels and modifies; a clear now and then late in the feed."""
     random = np.random.default_rng(seed)
     records = np.zeros(RECORDS, MBO)
     records["length"] = MBO_SIZE // 4
@@ -84,9 +84,7 @@ def test_every_record_of_a_growing_table_leaves_it_sound() -> None:
     records = large_book(3, LAYOUTS["one tick, close by"])[:12_000]
     data = memoryview(records.tobytes())
     engine = Engine()
-    for at in range(
-        0, len(data), 97 * MBO_SIZE
-    ):  # a move takes some thousand records: many cuts fall into it
+    for at in range(0, len(data), 97 * MBO_SIZE):  # a move takes some thousand records
         engine.apply(data[at : at + 97 * MBO_SIZE])
         assert engine.verify() == []
     assert engine.live_orders > 4096 // 2

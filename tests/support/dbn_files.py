@@ -18,6 +18,7 @@ START: Final = 1_758_742_200_000_000_000
 """2025-09-24 19:30 UTC, in ns."""
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 PREFIX_SIZE: Final = 8
+SMALLEST_METADATA: Final = 128
 
 
 class Interval(NamedTuple):
@@ -110,12 +111,14 @@ class ShortReads(io.RawIOBase):
 class Verdict(NamedTuple):
     """What a reader hands out and where it then fails: ``error_offset`` is None if it does not.
 
-    ``opened`` is False where the file fails before its first record.
+    ``opened`` is False where the file fails before its first record, ``in_broken_block`` is True where the
+    decompressed bytes may end inside a zstd block that is broken in itself.
     """
 
     records: bytes
     error_offset: int | None
     opened: bool = True
+    in_broken_block: bool = False
 
 
 def read(data: bytes, sizes: Sequence[int] = (1 << 20,), chunk_size: int = 4096) -> Verdict:
@@ -140,25 +143,49 @@ def read(data: bytes, sizes: Sequence[int] = (1 << 20,), chunk_size: int = 4096)
         return Verdict(bytes(found), None)
 
 
+def check_reader(data: bytes, sizes: Sequence[int] = (1 << 20,), chunk_size: int = 1 << 18) -> Verdict:
+    """The reader must make of these bytes what `judge` does; its verdict.
+
+    Only of a zstd block that is broken in itself may it have less than `judge`, which may have a part of it.
+    """
+    expected = judge(data)
+    found = read(data, sizes, chunk_size)
+    if expected.in_broken_block and found != expected:
+        assert expected.records.startswith(found.records)
+        assert found.error_offset is not None
+        assert expected.error_offset is None or found.error_offset <= expected.error_offset
+        return found
+    assert found.opened == expected.opened
+    assert found.records == expected.records
+    if expected.opened:
+        assert found.error_offset == expected.error_offset
+    else:
+        assert found.error_offset is not None
+        assert is_zstd(data) or found.error_offset <= len(data)
+    return found
+
+
 def judge(data: bytes) -> Verdict:
     """What a reader must make of these bytes, by the plainest means."""
-    clean = True
+    clean, in_broken_block = True, False
     if is_zstd(data):
-        data, clean = decompress(data)
+        data, clean, in_broken_block = decompress(data)
     size = metadata_size(data)
     if size is None:
-        return Verdict(b"", None, opened=False)
+        return Verdict(b"", None, opened=False, in_broken_block=in_broken_block)
     at = size
+    error_offset = None if clean else len(data)
     while at < len(data):
         length = data[at] * LENGTH_WORD
-        if length < HEADER_SIZE or (
-            at + 1 < len(data) and data[at + 1] == RType.MBO and length not in (56, 64)
-        ):
-            return Verdict(data[size:at], at)
+        is_mbo = at + 1 < len(data) and data[at + 1] == RType.MBO
+        if length < HEADER_SIZE or (is_mbo and length not in (56, 64)):
+            error_offset = at
+            break
         if at + length > len(data):
-            return Verdict(data[size:at], at if clean else len(data))
+            error_offset = at if clean else len(data)
+            break
         at += length
-    return Verdict(data[size:], None if clean else len(data))
+    return Verdict(data[size:at], error_offset, in_broken_block=in_broken_block)
 
 
 def whole(chunk: memoryview) -> bool:
@@ -174,7 +201,7 @@ def metadata_size(data: bytes) -> int | None:
     if len(data) < PREFIX_SIZE or data[:3] != b"DBN" or data[3] not in (1, 2, 3):
         return None
     size = PREFIX_SIZE + int.from_bytes(data[4:PREFIX_SIZE], "little")
-    if size > len(data):
+    if size > len(data) or size < SMALLEST_METADATA:
         return None
     try:
         databento_dbn.Metadata.decode(data[:size], upgrade_policy=AS_IS)
@@ -191,25 +218,42 @@ def is_skippable(magic: bytes) -> bool:
     return len(magic) == 4 and 0x50 <= magic[0] <= 0x5F and magic[1:] == b"\x2a\x4d\x18"
 
 
-def decompress(data: bytes) -> tuple[bytes, bool]:
-    """All that can be had from zstd frames, a byte at a time, and whether they end well."""
+class Decompressed(NamedTuple):
+    """All that could be decompressed; whether it ended well, and if not, whether a broken block was why."""
+
+    data: bytes
+    clean: bool
+    in_broken_block: bool
+
+
+def decompress(data: bytes) -> Decompressed:
+    """All that can be had from zstd frames."""
     found = bytearray()
     at = 0
     while at < len(data):
         if is_skippable(data[at : at + 4]):
-            if at + 8 > len(data):
-                return bytes(found), False
-            at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+            at += 8 + int.from_bytes(data[at + 4 : at + 8].ljust(4, b"\xff"), "little")
             if at > len(data):
-                return bytes(found), False
+                return Decompressed(bytes(found), clean=False, in_broken_block=False)
             continue
         frame = zstandard.ZstdDecompressor().decompressobj()
         try:
-            while at < len(data) and not frame.eof:
-                found += frame.decompress(data[at : at + 1])
-                at += 1
+            found += frame.decompress(data[at:])
         except zstandard.ZstdError:
-            return bytes(found), False
+            return Decompressed(bytes(found) + up_to_the_error(data[at:]), clean=False, in_broken_block=True)
         if not frame.eof:
-            return bytes(found), False
-    return bytes(found), True
+            return Decompressed(bytes(found), clean=False, in_broken_block=False)
+        at = len(data) - len(frame.unused_data)
+    return Decompressed(bytes(found), clean=True, in_broken_block=False)
+
+
+def up_to_the_error(frame: bytes) -> bytes:
+    """What can be had from a broken zstd frame, given a byte at a time."""
+    found = bytearray()
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        for at in range(len(frame)):
+            found += decompressor.decompress(frame[at : at + 1])
+    except zstandard.ZstdError:
+        pass
+    return bytes(found)

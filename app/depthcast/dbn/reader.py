@@ -20,6 +20,9 @@ STDIN: Final = "-"
 CHUNK_SIZE: Final = 256 * 1024
 """Bytes of a chunk unless asked otherwise: small enough to stay in a core's cache until it is applied."""
 
+METADATA_MIN: Final = 120
+"""Bytes of metadata after those that tell its length, in any version, when all its lists are empty."""
+
 METADATA_LIMIT: Final = 512 * 1024 * 1024
 """The longest metadata that is read. A file of all of a large venue's symbols has some 250 MB of mappings."""
 
@@ -196,6 +199,9 @@ class DBNReader:
             message = f"DBN version {version}; this reads 1 to {DBN_VERSION}"
             raise DBNError(message, path=self.path, offset=len(_MAGIC))
         left = METADATA_LIMIT if self.compressed or self.size is None else self.size - _PREFIX_SIZE
+        if length < METADATA_MIN:  # databento_dbn panics on some of these
+            message = f"the metadata is said to have {length} bytes; it has at least {METADATA_MIN}"
+            raise DBNError(message, path=self.path, offset=4)
         if length > min(left, METADATA_LIMIT):
             message = f"the metadata is said to have {length} bytes, the file has {left} more"
             raise DBNError(message, path=self.path, offset=4)

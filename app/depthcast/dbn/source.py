@@ -14,6 +14,7 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE_MAGIC: Final = b"\x2a\x4d\x18"
 """Bytes 1 to 3 of a skippable zstd frame; byte 0 is 0x50 to 0x5f (RFC 8878, 3.1.2)."""
 _BLOCK_LIMIT: Final = 128 * 1024
+_BLOCK_RAW: Final = 0
 _BLOCK_RLE: Final = 1
 _BLOCK_RESERVED: Final = 3
 _READ_SIZE: Final = 256 * 1024
@@ -156,6 +157,8 @@ class ZstdSource:
         self._frame = self._decompressor.decompressobj()
         self._in_frame = False
         self._has_checksum = False
+        self._has_size = False
+        self._frame_left = 0
         self._at_checksum = False
         self._ready = memoryview(b"")
         self._delivered = 0
@@ -178,24 +181,25 @@ class ZstdSource:
         if not self._in_frame:
             return b"" if self._open_frame() else None
         if self._at_checksum:
-            self._in_frame = False
-            return self._decompress(self._take(4)) if self._has_checksum else b""
+            return self._close_frame()
         head = self._take(3)
         word = int.from_bytes(head, "little")
         kind, size = word >> 1 & 3, word >> 3
         if kind == _BLOCK_RESERVED or size > _BLOCK_LIMIT:
             raise self._error("a broken zstd block header")
-        body = self._take(1 if kind == _BLOCK_RLE else size)
+        stored = 1 if kind == _BLOCK_RLE else size
+        # What is there of a raw block that is cut short is good; taking the next block will fail.
+        body = self._take_up_to(stored) if kind == _BLOCK_RAW else self._take(stored)
         piece = self._decompress(head + body)
-        self._at_checksum = bool(word & 1)
+        self._frame_left -= len(piece)
+        self._at_checksum = bool(word & 1) and len(body) == stored
         return piece
 
     def _open_frame(self) -> bool:
         """Begin the next frame; False if there is none."""
-        magic = self._compressed.read(4)
+        magic = self._take_up_to(4)
         if not magic:
             return False
-        self._taken += len(magic)
         if _is_skippable(magic):
             left = int.from_bytes(self._take(4), "little")
             while left:
@@ -211,17 +215,30 @@ class ZstdSource:
         except zstandard.ZstdError as error:
             raise self._error(f"a broken zstd frame header ({error})") from None
         self._has_checksum = parameters.has_checksum
+        self._has_size = parameters.content_size != zstandard.CONTENTSIZE_UNKNOWN
+        self._frame_left = parameters.content_size
         self._at_checksum = False
         self._in_frame = True
         self._frame = self._decompressor.decompressobj()
         self._decompress(head)
         return True
 
+    def _close_frame(self) -> bytes:
+        piece = self._decompress(self._take(4)) if self._has_checksum else b""
+        if self._has_size and self._frame_left != 0:  # the decompressor does not always see to it
+            raise self._error("a zstd frame of another size than it says")
+        self._in_frame = False
+        return piece
+
     def _take(self, count: int) -> bytes:
-        piece = self._compressed.read(count)
-        self._taken += len(piece)
+        piece = self._take_up_to(count)
         if len(piece) < count:
             raise self._error("the zstd stream is cut short")
+        return piece
+
+    def _take_up_to(self, count: int) -> bytes:
+        piece = self._compressed.read(count)
+        self._taken += len(piece)
         return piece
 
     def _decompress(self, piece: bytes) -> bytes:

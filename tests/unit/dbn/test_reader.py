@@ -228,7 +228,7 @@ def test_a_file_cut_inside_its_metadata() -> None:
         (compress([b""]), 0, "the file is empty"),
         (b"DBN\x00" + bytes(200), 3, "DBN version 0; this reads 1 to 3"),
         (b"DBN\x04" + bytes(200), 3, "DBN version 4"),
-        (b"DBN\x03\x08\x00\x00\x00" + bytes(8), 8, "broken metadata"),
+        (b"DBN\x03\x66\x00\x00\x00" + bytes(200), 4, "said to have 102 bytes; it has at least 120"),
         (head()[:8] + b"\xff" * (len(head()) - 8), 8, "broken metadata"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Fuzz programs: `python fuzz/fuzz_NAME.py` (driver.py says how)."""

@@ -256,6 +256,29 @@ def test_a_zstd_file_cut_inside_a_frame(tmp_path: Path) -> None:
     assert f"cut short, at byte {len(packed) - 20} of the compressed file" in str(error)
 
 
+def test_what_is_there_of_a_raw_block_is_given() -> None:
+    """A block that did not compress holds the bytes as they are: cut anywhere, those before the cut are good."""
+    records = add(1, "B", 1, 1) * 20
+    raw_and_last = len(records) << 3 | 1
+    frame = b"\x28\xb5\x2f\xfd\x00\x58" + raw_and_last.to_bytes(3, "little") + records
+    packed = compress([head()]) + frame
+    assert read(io.BytesIO(packed)) == records
+    for cut in range(1, len(records)):
+        with open_dbn(io.BytesIO(packed[:-cut])) as reader:
+            found: list[bytes] = []
+            with pytest.raises(DBNError, match="cut short"):
+                found.extend(bytes(chunk) for chunk in reader.chunks())
+        assert b"".join(found) == records[: (len(records) - cut) // 56 * 56]
+
+
+def test_a_zstd_frame_of_another_size_than_it_says_is_noticed() -> None:
+    """Its last block is empty, which the decompressor lets pass."""
+    frame = bytes.fromhex("28b52ffd24cb01000099e9d851")
+    error = failure(io.BytesIO(compress([FILE]) + frame))
+    assert error.offset == len(FILE)
+    assert "another size than it says" in str(error)
+
+
 def test_a_wrong_zstd_checksum_is_noticed() -> None:
     packed = bytearray(compress([FILE]))
     packed[-1] ^= 1

@@ -257,7 +257,7 @@ def test_a_zstd_file_cut_inside_a_frame(tmp_path: Path) -> None:
 
 
 def test_what_is_there_of_a_raw_block_is_given() -> None:
-    """A block that did not compress holds the bytes as they are: cut anywhere, those before the cut are good."""
+    """A block that did not compress holds the bytes as they are: those before a cut are good."""
     records = add(1, "B", 1, 1) * 20
     raw_and_last = len(records) << 3 | 1
     frame = b"\x28\xb5\x2f\xfd\x00\x58" + raw_and_last.to_bytes(3, "little") + records

@@ -41,8 +41,9 @@ def soak(engine: Engine, records: int, console: Console) -> float:
             counts = [f"{count:,}" for count in (population.records, engine.live_orders)]
             sizes = [f"{size / MIB:.1f}" for size in (engine.memory_bytes, resident_bytes())]
             table.add_row(*counts, *sizes)
+    grown = (resident_bytes() - warm) / MIB
     console.print(table)
-    return (resident_bytes() - warm) / MIB
+    return grown
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from depthcast.book.views import iso
 from depthcast.cli._console import is_terminal, warn
 from depthcast.cli._errors import about_file
-from depthcast.cli._options import Common
+from depthcast.cli._options import Common, path_parameter
 from depthcast.dbn import DBNReader, RType, instrument_symbols, open_dbn
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.dbn.reader import STDIN
@@ -106,9 +106,7 @@ class FileInfo(Struct, frozen=True):
 
 
 def info(
-    *files: Annotated[
-        str, Parameter(allow_leading_hyphen=True, help="DBN files, plain or zstd; - is standard input.")
-    ],
+    *files: Annotated[str, path_parameter(help="DBN files, plain or zstd; - is standard input.")],
     json: Annotated[bool, Parameter(help="Print JSON: one object, or {files: [...]} for several.")] = False,
     partial: Annotated[
         bool, Parameter(help="On broken or missing bytes report what is good before them, and succeed.")
@@ -131,9 +129,6 @@ def info(
 def _check(files: Sequence[str]) -> None:
     if not files:
         raise UsageError("which file? (try: depthcast info --help)")
-    for file in files:
-        if file.startswith("-") and file != STDIN:  # a lone hyphen is let through, and options with it
-            raise UsageError(f"unknown option {file} (try: depthcast info --help; for a file, ./{file})")
     if files.count(STDIN) > 1:
         raise UsageError("standard input can be read only once")
 

@@ -27,7 +27,7 @@ class DBNWriter:
     """A DBN file being written; a context manager.
 
     It is zstd if the path ends in ``.zst``; ``"-"`` is standard output, plain. A file is written beside
-    its place, as ``.NAME.N.part``, and takes its name when the block ends without an error:
+    its place, as ``.NAME.PID.part``, and takes its name when the block ends without an error:
     nothing half-written is ever found under the name, and what was there before stays until then. (A pipe
     or device is written directly.)
 
@@ -111,13 +111,14 @@ class DBNWriter:
             return open(1, "wb", closefd=False)
         if self._target.exists() and not self._target.is_file():
             return self._target.open("wb")
-        number = 0
+        mark, number = str(os.getpid()), 0
         while True:
-            part = self._target.with_name(f".{self._target.name}.{number}.part")
+            part = self._target.with_name(f".{self._target.name}.{mark}.part")
             try:
                 file = part.open("xb")
             except FileExistsError:  # another writer's, or left by one that was killed
                 number += 1
+                mark = f"{os.getpid()}-{number}"
             else:
                 self._part = part
                 return file

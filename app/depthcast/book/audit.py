@@ -22,7 +22,7 @@ from depthcast.errors import DBNError, UnknownBookError
 __all__ = ["AuditSource", "EngineChoice", "audit"]
 
 _ACTIONS = "adds", "cancels", "modifies", "clears", "trades", "fills", "nones"
-_IGNORED = "unknown_actions", "bad_side", "bad_price", "zero_size_adds", "mbp_records"
+_IGNORED = "unknown_actions", "bad_side", "bad_price", "zero_size_adds", "mbp_records", "tob_modifies"
 
 
 class AuditSource(Protocol):
@@ -64,17 +64,17 @@ def audit(
         instrument_ids: audit these instruments' books only.
 
     Raises:
-        DBNError: the source's bytes are broken, or it gave other records when it was read again.
-        UnknownBookError: there is no MBO record to audit.
+        DBNError: the source's bytes are broken, it has no MBO records, or others when it was read again.
+        UnknownBookError: it has none of the instruments.
     """
     scan = Scan()
     for batch in batches(source.read(), instrument_ids):
         scan.add(batch)
     scan.trades.finish()
+    if scan.records == 0 and instrument_ids is None:
+        raise DBNError("no MBO records: there is no book to audit")
     if scan.records == 0:
-        raise UnknownBookError(
-            "there is no MBO record to audit" + (" of this instrument" if instrument_ids else "")
-        )
+        raise UnknownBookError("no MBO record of this instrument: there is no book to audit")
 
     rules = RuleBook()
     audited = engine.make()

@@ -5,10 +5,11 @@ what is wrong as lines of text; none is right.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from depthcast.book.protocol import BookEngine
 from depthcast.book.types import BookKey, BookStatus, Level, Order
@@ -168,26 +169,43 @@ def _snapshot(engine: BookEngine, key: BookKey, image: Image) -> list[str]:
     """A snapshot is an `R`, then each side's levels and queues as the walk found them."""
     records = np.frombuffer(engine.snapshot(key.instrument_id, key.publisher_id), dtype=MBO)
     adds = records[records["action"] == b"A"]
-    fields = "side", "price", "order_id", "size", "ts_event", "sequence"
-    listed = list(zip(*(adds[name].tolist() for name in fields), strict=True))
-    expected = [
-        (name.encode(), level.price, *order)
-        for name, side in image.sides
-        for level, queue in zip(side.levels, side.queues, strict=True)
-        for order in queue or [Order(0, level.size, *image.status.version)]
-    ]
-    if listed != expected:
-        wrong = next(
-            (at for at, pair in enumerate(zip(listed, expected, strict=False)) if pair[0] != pair[1]),
-            min(len(listed), len(expected)),
-        )
+    queues: list[list[Order]] = []
+    places: list[tuple[bytes, int, int]] = []
+    for name, side in image.sides:
+        for level, queue in zip(side.levels, side.queues, strict=True):
+            queues.append(queue or [Order(0, level.size, *image.status.version)])  # a top-of-book level
+            places.append((name.encode(), level.price, len(queues[-1])))
+    listed = adds[["order_id", "size", "ts_event", "sequence"]].tolist()
+    expected = list(chain.from_iterable(queues))
+    if listed != expected or not _stand_at(adds, places):
         lengths = f"lists {len(listed)} orders, the queues {len(expected)}"
-        return [f"the snapshot {lengths}; they differ from place {wrong} on"]
+        return [f"the snapshot {lengths}; {_difference(listed, expected)}"]
     good = image.status.complete and not image.status.suspect
     flagged = records["flags"] & Flags.MAYBE_BAD_BOOK != 0
     if flagged.any() == good or flagged.any() != flagged.all():
         return [f"the snapshot of a {'good' if good else 'bad'} book does not say so"]
     return []
+
+
+def _stand_at(adds: NDArray[np.void], places: list[tuple[bytes, int, int]]) -> bool:
+    """Whether records are at these (side, price, count) one after another."""
+    sides, prices, counts = zip(*places, strict=True) if places else ((), (), ())
+    repeats = np.array(counts, dtype=np.int64)
+    return bool(
+        np.array_equal(adds["side"], np.repeat(np.array(sides, dtype="S1"), repeats))
+        and np.array_equal(adds["price"], np.repeat(np.array(prices, dtype=np.int64), repeats))
+    )
+
+
+def _difference(listed: list[Order], expected: list[Order]) -> str:
+    for at, (one, other) in enumerate(zip(listed, expected, strict=False)):
+        if one != other:
+            return f"they differ from place {at} on"
+    return (
+        "they stand at other sides or prices"
+        if len(listed) == len(expected)
+        else "one goes on after the other"
+    )
 
 
 def self_check(engine: BookEngine) -> list[str]:

@@ -51,7 +51,7 @@ _LAST: Final = int(Flags.LAST)
 
 MARKS: Final = 128
 """Positions at which the books are kept for the rebuild, or fewer:"""
-MARK_VISITS: Final = 2_000_000
+MARK_VISITS: Final = 1_000_000
 """What they may cost (see `Budget`)."""
 BOOK_VISITS: Final = 8
 """What even an empty book costs."""

@@ -94,7 +94,11 @@ def _doubt(doubtful: list[AuditedBook], books: int) -> str:
     }
     if books == 1:
         return "the book is " + next(reason for reason, count in why.items() if count)
-    return ", ".join(f"{count:,} of {books:,} books {reason}" for reason, count in why.items() if count)
+    return ", ".join(
+        f"{count:,} of {books:,} books {'is' if count == 1 else 'are'} {reason}"
+        for reason, count in why.items()
+        if count
+    )
 
 
 def _facts(report: AuditReport) -> "Table":

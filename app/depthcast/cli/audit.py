@@ -18,14 +18,14 @@ from depthcast.book.protocol import BookEngine
 from depthcast.cli._audit_text import as_text
 from depthcast.cli._book_json import pretty
 from depthcast.cli._console import is_terminal, warn
-from depthcast.cli._errors import Exit
+from depthcast.cli._errors import Exit, about_file
 from depthcast.cli._feed import Feed, Partial, SourceFile
 from depthcast.cli._options import Common, path_parameter
 from depthcast.cli._output import check_output, open_output, print_out
 from depthcast.cli._progress import Progress
 from depthcast.cli._run import make_engine
 from depthcast.cli._values import select_instruments
-from depthcast.errors import DBNError
+from depthcast.errors import DBNError, UsageError
 from depthcast.settings import EngineSettings
 
 __all__ = ["audit"]
@@ -67,11 +67,13 @@ def audit(
     """
     settings = common.load_settings(engine__kind=engine).settings
     check_output(output, files)
+    if files.count("-") > 1:
+        raise UsageError("standard input (-) can be read only once")
     with ExitStack() as stack:
         source = stack.enter_context(
             _Files(
                 _spooled(files, stack),
-                instrument=instrument,
+                instrument,
                 chunk_bytes=settings.reader.chunk_bytes,
                 allow_partial=partial,
                 show_bar=not common.quiet,
@@ -101,23 +103,42 @@ def _choice(settings: EngineSettings, kind: Literal["native", "reference"]) -> E
 
 
 def _spooled(files: Sequence[str], stack: ExitStack) -> list[str]:
-    """The files, with a copy on disk where one is standard input: it can be read once only."""
-    if "-" not in files:
-        return list(files)
-    copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="depthcast-"))) / "-"
-    with copy.open("wb") as stream:
-        shutil.copyfileobj(sys.stdin.buffer, stream)
-    return [str(copy) if file == "-" else file for file in files]
+    """The files, with a copy on disk of each that can be read once only: standard input, a pipe."""
+    kept = []
+    folder: Path | None = None
+    for number, file in enumerate(files):
+        path = Path(file)
+        if file != "-" and (path.is_file() or not path.exists()):
+            kept.append(file)
+            continue
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="depthcast-")))
+        copy = folder / str(number) / path.name
+        copy.parent.mkdir()
+        with about_file(file), copy.open("wb") as target:
+            if file == "-":
+                shutil.copyfileobj(sys.stdin.buffer, target)
+            else:
+                with path.open("rb") as stream:
+                    shutil.copyfileobj(stream, target)
+        kept.append(str(copy))
+    return kept
 
 
 class _Files:
-    """Files as an `AuditSource`: each reading opens them anew and sees that they are still the same."""
+    """Files as an `AuditSource`: each reading opens them anew and sees that they are still the same.
+
+    A context manager. ``instrument`` is a symbol or an id, or None for all.
+
+    Raises:
+        UsageError: there is no such instrument.
+    """
 
     def __init__(
         self,
         paths: Sequence[str],
-        *,
         instrument: str | None,
+        *,
         chunk_bytes: int,
         allow_partial: bool,
         show_bar: bool,
@@ -130,9 +151,8 @@ class _Files:
         self._sources: list[SourceFile] | None = None
         self._partial: Partial | None = None
         self._progress = _Readings(self._feed.total_bytes, wanted=show_bar)
-        self.instrument_ids = (
-            None if instrument is None else select_instruments(instrument, self._feed.symbols)
-        )
+        self._instrument = instrument
+        self.instrument_ids: set[int] | None = None
 
     def read(self) -> Iterator[memoryview]:
         """All records from the first."""
@@ -162,6 +182,12 @@ class _Files:
         return self._feed.symbols
 
     def __enter__(self) -> "_Files":
+        if self._instrument is not None:
+            try:
+                self.instrument_ids = select_instruments(self._instrument, self._feed.symbols)
+            except UsageError:
+                self._feed.close()
+                raise
         self._progress.__enter__()
         return self
 

@@ -2,60 +2,28 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from enum import IntEnum
-from heapq import heappop, heappush
 from typing import Final
 
 from depthcast.errors import AmbiguousBookError, UnknownBookError
 from depthcast.exchange import checkpoint
-from depthcast.exchange.draws import Stream, threshold
+from depthcast.exchange.draws import Stream
 from depthcast.exchange.flow import Flow
 from depthcast.exchange.interleave import interleave
 from depthcast.exchange.listing import Listing, Venue
-from depthcast.exchange.matching import ASK, BID
 from depthcast.exchange.messages import BurstState, Messages
-from depthcast.exchange.params import AUCTION, OPEN_END_NS, ExchangeParams, Phase
+from depthcast.exchange.params import ExchangeParams
+from depthcast.exchange.sessions import DELAY_NS, SENT_BEFORE_NS, Due, Sessions, Task
 from depthcast.exchange.tape import Tape
 from depthcast.exchange.truth import TrueBook
 
-__all__ = ["Exchange", "Task"]
+__all__ = ["Exchange"]
 
 BATCH_BYTES: Final = 1 << 16
 CHANCE_STREAM: Final = 2
-POPULATE_STREAM: Final = 3
-DELAY_NS: Final = 20_000
 DELAY_BITS: Final = 14
-"""A message is received ``DELAY_NS`` after the matching engine had it, plus a drawn part of 2**14 ns."""
-SENT_BEFORE_NS: Final = 14_000
-NEXT_EXECUTION_NS: Final = 400
+"""A reader has a participant's message ``DELAY_NS`` after the matching engine, and up to 2**14 ns more."""
 IDLE_MESSAGES: Final = 1024
 """Where no book takes new orders, after so many messages time passes at once."""
-NEVER_NS: Final = 2**63
-ACTIVE: Final = AUCTION | {Phase.TRADING}
-
-
-class Task(IntEnum):
-    """What is to be written before anything else happens, each an event of its own."""
-
-    RESUME = 0
-    """The next execution of an incoming order."""
-    EXPIRE = 1
-    """The next order that ends with the session."""
-    OPEN = 2
-    """A session begins: ``R``, or the snapshot of what was carried over."""
-    ENTER = 3
-    """The next phase: its Status record."""
-    UNCROSS = 4
-    QUOTE = 5
-    """A venue that publishes its best prices begins or ends doing so."""
-    SNAPSHOT = 6
-
-
-class Due(IntEnum):
-    """What the calendar holds."""
-
-    PHASE = 0
-    SNAPSHOT = 1
 
 
 class Exchange:
@@ -82,16 +50,8 @@ class Exchange:
         self._messages = Messages(params)
         self._chance = Stream(params.seed, CHANCE_STREAM)
         self._flow_ns = params.start_ns
-        self._todo: deque[tuple[Task, int]] = deque()
-        self._calendar: list[tuple[int, Due, int]] = [(NEVER_NS, Due.PHASE, 0)]
-        self._active = 0
         self._idle = 0
-        for listing in self._listings:
-            starts_ns = params.start_ns + listing.index * params.stagger_ns
-            heappush(self._calendar, (starts_ns, Due.PHASE, listing.index))
-            if params.snapshots.interval_ns:
-                first_ns = starts_ns + params.snapshots.interval_ns
-                heappush(self._calendar, (first_ns, Due.SNAPSHOT, listing.index))
+        self._sessions = Sessions(params, self._listings, self._tape, self._flow, self._chance)
 
     # -- Records out
 
@@ -106,8 +66,7 @@ class Exchange:
         return self._tape.ts_event
 
     def step(self) -> bytes:
-        """The records of the next event; with ``interleave``, of the next group of events, each book's at
-        most one.
+        """The records of the next event; with ``interleave``, of a group of events, each book's at most one.
 
         After it, every book is at the end of an event, and `truth` tells what it must be. (An ``R`` that
         begins a session at a CME-like venue leaves its event open; the book is as it should be all the same.)
@@ -132,10 +91,11 @@ class Exchange:
     # -- Truth
 
     def books(self) -> list[tuple[int, int]]:
-        """(publisher_id, instrument_id) of every book, in the order of venues, then instruments."""
+        """(publisher_id, instrument_id) of every book that has begun, by venue, then by instrument."""
         return [
             (listing.venue.params.publisher_id, listing.instrument.instrument_id)
             for listing in self._listings
+            if listing.opened
         ]
 
     def truth(self, instrument_id: int, publisher_id: int | None = None) -> TrueBook:
@@ -163,7 +123,7 @@ class Exchange:
 
     def checkpoint(self) -> bytes:
         """All that `restore` needs to go on with the same bytes, taken between two batches or steps."""
-        tape, messages = self._tape, self._messages
+        tape, messages, sessions = self._tape, self._messages, self._sessions
         state = checkpoint.ExchangeState(
             format=checkpoint.FORMAT,
             params=self.params,
@@ -173,8 +133,8 @@ class Exchange:
             idle=self._idle,
             chance=self._chance.position,
             messages=(messages.block, messages.at, messages.burst),
-            todo=[(int(task), index) for task, index in self._todo],
-            calendar=[(due_ns, int(kind), index) for due_ns, kind, index in self._calendar],
+            todo=[(int(task), index) for task, index in sessions.todo],
+            calendar=[(due_ns, int(kind), index) for due_ns, kind, index in sessions.calendar],
             venues=[(venue.ids.last, venue.sequence.last) for venue in self._venues],
             listings=[checkpoint.listing_state(listing) for listing in self._listings],
         )
@@ -196,13 +156,14 @@ class Exchange:
         exchange._chance.position = state.chance
         block, at, burst = state.messages
         exchange._messages = Messages(state.params, block, at, BurstState(*burst))
-        exchange._todo = deque((Task(task), index) for task, index in state.todo)
-        exchange._calendar = [(due_ns, Due(kind), index) for due_ns, kind, index in state.calendar]
+        sessions = exchange._sessions
+        sessions.todo = deque((Task(task), index) for task, index in state.todo)
+        sessions.calendar = [(due_ns, Due(kind), index) for due_ns, kind, index in state.calendar]
         for venue, (order_id, sequence) in zip(exchange._venues, state.venues, strict=True):
             venue.ids.last, venue.sequence.last = order_id, sequence
         for listing, listed in zip(exchange._listings, state.listings, strict=True):
             checkpoint.restore_listing(listing, listed)
-        exchange._active = sum(listing.phase in ACTIVE for listing in exchange._listings)
+        sessions.count_active()
         return exchange
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Exchange"], tuple[bytes]]:
@@ -238,112 +199,32 @@ class Exchange:
 
     def _act(self) -> None:
         """Do the next thing that happens; it may write an event, or nothing."""
-        if self._todo:
-            self._perform(*self._todo.popleft())
+        sessions = self._sessions
+        if sessions.todo:
+            sessions.perform()
             return
         message = self._messages.peek()
         time_ns = self._flow_ns + message.gap_ns
-        if self._calendar[0][0] <= time_ns:
-            self._turn_calendar()
+        if sessions.calendar[0][0] <= time_ns:
+            sessions.turn()
             return
         self._messages.skip()
         self._flow_ns = time_ns
-        if not self._active:
-            self._idle += 1
-            if self._idle > IDLE_MESSAGES:
-                self._flow_ns = max(time_ns, self._calendar[0][0])
+        self._idle = 0 if sessions.active else self._idle + 1
+        if self._idle > IDLE_MESSAGES:
+            self._flow_ns = max(time_ns, sessions.calendar[0][0])
         listing = self._listings[message.book]
         jitter = message.delay >> (16 - DELAY_BITS)
         self._tape.stamp(time_ns, DELAY_NS + jitter, SENT_BEFORE_NS + (jitter >> 2))
         self._flow.act(listing, message)
         if listing.taker is not None:
-            self._todo.append((Task.RESUME, listing.index))
+            sessions.todo.append((Task.RESUME, listing.index))
 
     def _next_index(self) -> int:
         """The listing that `_act` will turn to next."""
-        if self._todo:
-            return self._todo[0][1]
+        sessions = self._sessions
+        if sessions.todo:
+            return sessions.todo[0][1]
         message = self._messages.peek()
-        due_ns, _, index = self._calendar[0]
+        due_ns, _, index = sessions.calendar[0]
         return index if due_ns <= self._flow_ns + message.gap_ns else message.book
-
-    def _turn_calendar(self) -> None:
-        due_ns, kind, index = heappop(self._calendar)
-        self._tape.stamp(due_ns, DELAY_NS, SENT_BEFORE_NS)
-        if kind == Due.PHASE:
-            self._plan_phase(self._listings[index])
-            return
-        heappush(self._calendar, (due_ns + self.params.snapshots.interval_ns, Due.SNAPSHOT, index))
-        self._todo.append((Task.SNAPSHOT, index))
-
-    def _plan_phase(self, listing: Listing) -> None:
-        """Plan the events of going to the next phase of the session, or to the first one of a new session."""
-        session, index = self.params.session, listing.index
-        listing.span += 1
-        if listing.span == len(session):
-            listing.span = 0
-            carried = threshold(self.params.carry_share)
-            live = listing.engine.live
-            listing.expiring = [order.order_id for order in live if self._chance.bits() & 0xFFFF >= carried]
-            self._todo.extend([(Task.EXPIRE, index)] * len(listing.expiring))
-            self._todo.append((Task.OPEN, index))
-        elif not listing.opened:
-            self._todo.append((Task.OPEN, index))
-            if self.params.initial_orders:
-                listing.span = [span.phase for span in session].index(Phase.TRADING)
-        self._todo.append((Task.ENTER, index))
-        duration_ns = session[listing.span].duration_ns
-        if duration_ns != OPEN_END_NS:
-            heappush(self._calendar, (self._tape.ts_event + duration_ns, Due.PHASE, index))
-
-    def _perform(self, task: Task, index: int) -> None:
-        listing = self._listings[index]
-        match task:
-            case Task.RESUME:
-                self._tape.ts_recv += NEXT_EXECUTION_NS
-                listing.resume()
-                if listing.taker is not None:
-                    self._todo.append((Task.RESUME, index))
-            case Task.EXPIRE:
-                listing.expire()
-            case Task.OPEN:
-                self._open(listing)
-            case Task.ENTER:
-                self._enter(listing)
-            case Task.UNCROSS:
-                listing.uncross()
-            case Task.QUOTE:
-                listing.publish_quotes()
-            case Task.SNAPSHOT:
-                self._snapshot(listing)
-
-    def _open(self, listing: Listing) -> None:
-        if not listing.opened:
-            listing.opened = True
-            stream = Stream(self.params.seed, POPULATE_STREAM + listing.index)
-            self._flow.populate(listing, self.params.initial_orders, stream)
-        listing.open()
-
-    def _enter(self, listing: Listing) -> None:
-        """Begin the phase that was planned."""
-        self._active -= listing.phase in ACTIVE
-        listing.phase = self.params.session[listing.span].phase
-        self._active += listing.phase in ACTIVE
-        self._idle = 0
-        if self.params.status_records:
-            listing.announce()
-        if listing.phase in (Phase.CROSS, Phase.TRADING):
-            self._todo.append((Task.UNCROSS, listing.index))
-        self._todo.append((Task.QUOTE, listing.index))
-
-    def _snapshot(self, listing: Listing) -> None:
-        if not listing.opened:
-            return
-        chance, params = self._chance, self.params.snapshots
-        clear = chance.bits() & 0xFFFF >= threshold(params.no_clear_share)
-        order = list(range(sum(len(listing.engine.ranks[side]) for side in (BID, ASK))))
-        if chance.bits() & 0xFFFF < threshold(params.shuffled_share):
-            for at in range(len(order) - 1, 0, -1):
-                other = chance.below(at + 1)
-                order[at], order[other] = order[other], order[at]
-        listing.snapshot(order, clear=clear)

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -296,11 +297,23 @@ def test_other_bytes_after_a_zstd_frame_are_noticed() -> None:
     assert error.offset == len(FILE)
 
 
+def test_metadata_without_end_is_refused() -> None:
+    absurd = compress([b"DBN\x03\xff\xff\xff\x7f" + bytes(1 << 20)])
+    assert failure(io.BytesIO(absurd)).offset == 4
+
+
 def test_a_small_file_cannot_fill_the_memory() -> None:
-    """30 KB that decompress to 1 GB of metadata are given up at the limit, not held."""
-    bomb = compress([b"DBN\x03\xff\xff\xff\x7f" + bytes(1 << 27)])
-    assert len(bomb) < 20_000
-    assert failure(io.BytesIO(bomb)).offset == 4
+    """12 KB that decompress to 117 MB of good records pass through a few hundred KB."""
+    records = add(1, "B", 1, 1) * (1 << 21)
+    packed = compress([head(), records])
+    assert len(packed) < 15_000
+    with open_dbn(io.BytesIO(packed)) as reader:
+        tracemalloc.start()
+        try:
+            assert sum(len(chunk) for chunk in reader.chunks()) == len(records)
+            assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        finally:
+            tracemalloc.stop()
 
 
 def test_the_hash_covers_the_file_whatever_was_read(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_what_the_decoder_reads_is_what_was_meant(
 def test_databentos_client_opens_the_file(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    databento = pytest.importorskip("databento", reason="the databento client is in the bench group")
+    import databento
     for schema in ("mbp-10", "bbo-1s", "ohlcv-1m", "trades"):
         path = tmp_path / f"{schema}.dbn.zst"
         run(capsys, file, "--schema", schema, "-o", path, "-q")

@@ -113,7 +113,7 @@ def orders_table(
     columns["size"] = _array([order.size for order in orders], np.uint32)
     times = [order.ts_event if order.ts_event <= _MAX_NS else -1 for order in orders]
     columns["ts_event"] = _array(times, np.int64).astype("datetime64[ns]")
-    columns["ts_event"][_array(times, np.int64) < 0] = np.datetime64("NaT")
+    columns["ts_event"][_array(times, np.int64) < 0] = np.datetime64("NaT", "ns")
     columns["sequence"] = _array([order.sequence for order in orders], np.uint32)
     return _table(columns, form)
 

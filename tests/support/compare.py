@@ -1,7 +1,7 @@
 """Two engines held to each other: every answer of the one against the same answer of the other."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -12,6 +12,12 @@ from depthcast.dbn.layout import MBO, Flags
 from tests.support.engines import AnyEngine
 
 Side = Literal["B", "A"]
+
+RECORD_OUTCOMES: Final = (
+    *("adds", "cancels", "modifies", "clears", "trades", "fills", "nones"),
+    *("unknown_actions", "bad_side", "bad_price", "zero_size_adds", "tob_modifies", "mbp_records"),
+)
+"""The counters of which each MBO record is in exactly one (docs/counters.md)."""
 
 
 def both_sides(depth: Depth) -> list[tuple[Side, list[Level]]]:
@@ -76,13 +82,14 @@ def assert_sound(engine: AnyEngine) -> None:
                 else:
                     assert len(side_levels) == 1, "a level without orders is a quote, and stands alone"
     counters = engine.counters
+    assert counters["records"] == sum(counters[name] for name in RECORD_OUTCOMES)
     assert counters["volume_added_bid"] == resting["B"] + counters["volume_removed_bid"]
     assert counters["volume_added_ask"] == resting["A"] + counters["volume_removed_ask"]
 
 
 @dataclass(frozen=True, slots=True)
 class BookContent:
-    """What must come through a snapshot: equal books have equal contents (docs/book.md § Snapshots)."""
+    """What must come through a snapshot: equal books have equal contents (docs/book.md § Snapshots that are written)."""
 
     good: bool
     in_event: bool

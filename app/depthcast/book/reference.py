@@ -257,7 +257,7 @@ class ReferenceEngine:
         )
 
     def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        """One book, or all of them, as MBO records (§ Snapshots).
+        """One book, or all of them, as MBO records (§ Snapshots that are written).
 
         Raises:
             UnknownBookError, AmbiguousBookError

@@ -1,7 +1,7 @@
 """One book, by the rules: what each record does to it, in the plainest Python.
 
-This is the executable form of docs/book.md; a comment names the section (§) that each piece states.
-Nothing here is meant to be fast.
+This is the executable form of docs/book.md; a comment names the section (§) that each piece states, and the
+page of Databento's documentation that the section rests on. Nothing here is meant to be fast.
 """
 
 from typing import Final
@@ -51,7 +51,7 @@ class ReferenceBook:
         self.event_start: int | None = None
         self.event_is_long = False
         self.event_snapshot_version: tuple[int, int] | None = None
-        # § Snapshots: whether the present run of snapshot records has had its clear.
+        # § Snapshots that come in: whether the present run of snapshot records has had its clear.
         self.cleared = False
 
     def apply(self, record: MboRecord) -> None:
@@ -70,11 +70,11 @@ class ReferenceBook:
             self._act(record)
             is_clear = record.action == b"R"
         if not is_clear and (record.flags & LAST or not record.flags & SNAPSHOT):
-            self.cleared = False  # § Snapshots: the run of snapshot records is over.
+            self.cleared = False  # § Snapshots that come in: the run is over.
         if record.flags & LAST:
             self._close_event(record)
 
-    # -- § Events
+    # -- § Events (Databento: "Common fields, enums and types", flags; "State management of resting orders")
 
     def _enter_event(self, record: MboRecord) -> None:
         self.counters["records"] += 1
@@ -120,7 +120,7 @@ class ReferenceBook:
         self._restart_measure()
         self.event_is_long = False
 
-    # -- § Validation
+    # -- § Validation (Databento: "Market by order (MBO)", fields)
 
     def _fault(self, record: MboRecord) -> str | None:
         """The counter of what is wrong with a record in itself, or None."""
@@ -138,7 +138,7 @@ class ReferenceBook:
             return "zero_size_adds"
         return None
 
-    # -- § Snapshots
+    # -- § Snapshots that come in (Databento: "MBO snapshots")
 
     def _imply_clear(self, record: MboRecord) -> None:
         """A run of snapshot records that starts without R implies one: no ghost orders stay behind."""
@@ -149,7 +149,7 @@ class ReferenceBook:
         self.complete = not record.flags & MAYBE_BAD
         self.cleared = True
 
-    # -- § Actions
+    # -- § Actions (Databento: "State management of resting orders", "Limit order book construction")
 
     def _act(self, record: MboRecord) -> None:
         if record.action == b"M" and record.flags & TOB:
@@ -237,7 +237,7 @@ class ReferenceBook:
         self.fills[order.order_id] = min(filled, FILLS_MAX)
 
     def _add_top_of_book(self, record: MboRecord) -> None:
-        """§ Top of book: the record is the whole side."""
+        """§ Top of book: the record is the whole side (Databento: "Limit order book construction")."""
         self.counters["tob_adds"] += 1
         side = self.sides[record.side]
         for order in list(side.orders()):

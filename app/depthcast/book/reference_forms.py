@@ -23,7 +23,7 @@ SNAPSHOT_FLAGS: Final = SNAPSHOT | BAD_TS_RECV
 def snapshot(book: ReferenceBook, ts_recv: int) -> bytes:
     """The book as MBO records: R, bids best first, asks best first; inside an event, its fills after them.
 
-    Source: docs/book.md § Snapshots; the form is that of Databento's "MBO snapshots".
+    Source: docs/book.md § Snapshots that are written; the form is that of Databento's "MBO snapshots".
     """
     flags = SNAPSHOT_FLAGS
     if book.suspect or not book.complete:

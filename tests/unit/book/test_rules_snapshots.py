@@ -1,4 +1,4 @@
-"""docs/book.md § Snapshots: those that come in, and those that the engine writes."""
+"""docs/book.md § Snapshots that come in, § Snapshots that are written."""
 
 import pytest
 

@@ -2,12 +2,14 @@
 
 from itertools import chain
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from depthcast.dbn.layout import UNDEF_PRICE
 from tests.support.domains import Domain
 from tests.support.records import BAD_TS_RECV, LAST, MAYBE_BAD, MBP, SNAPSHOT, TOB, mbo, other, status
 
+USUAL_TRIES = 100
 Draw = st.DrawFn
 RecordList = list[bytes]
 
@@ -16,6 +18,11 @@ ODD_FLAGS = [TOB, MBP, SNAPSHOT, SNAPSHOT, SNAPSHOT | BAD_TS_RECV, MAYBE_BAD, 0x
 SNAPSHOT_FLAGS = SNAPSHOT | BAD_TS_RECV
 TIMES = [*range(1, 60), 0, 10**9, 59 * 10**9, 2**63, 2**64 - 1]
 """Few and small, so that ties and steps back are common; some far, so that events grow long."""
+
+
+def tries(count: int) -> settings:
+    """``count`` examples by default, in proportion more under a profile that looks further."""
+    return settings(max_examples=max(1, count * settings().max_examples // USUAL_TRIES))
 
 
 @st.composite

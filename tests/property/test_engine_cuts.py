@@ -5,14 +5,14 @@ What a snapshot cannot carry is written in docs/decisions/0001-book-rulings.md; 
 
 from dataclasses import dataclass, replace
 
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from depthcast.book.engine import Engine
 from depthcast.book.reference import ReferenceEngine
 from depthcast.book.types import BookKey
 from depthcast.dbn.layout import RType
-from tests.property.strategies import record_lists
+from tests.property.strategies import record_lists, tries
 from tests.support.compare import assert_same_answers, content
 from tests.support.domains import EDGES, LADDER, SMALL, TIGHT, VENUES
 from tests.support.engines import AnyEngine
@@ -86,7 +86,7 @@ def check_cut(cut: Cut, whole: ReferenceEngine) -> None:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@tries(120)
 def test_going_on_from_a_snapshot_at_any_cut_equals_never_having_stopped(data: st.DataObject) -> None:
     domain = data.draw(st.sampled_from([TIGHT, SMALL, EDGES, LADDER, VENUES]))
     records = data.draw(record_lists(domain, 25))

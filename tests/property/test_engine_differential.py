@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from depthcast.book.engine import Engine
 from depthcast.book.reference import ReferenceEngine
 from depthcast.errors import BookError, RecordError
-from tests.property.strategies import broken_records, record_lists
+from tests.property.strategies import broken_records, record_lists, tries
 from tests.support.compare import assert_same_answers, assert_sound
 from tests.support.domains import DOMAINS, SMALL, TIGHT, Domain
 from tests.support.engines import AnyEngine
@@ -118,12 +118,12 @@ class TwoEngines(RuleBasedStateMachine):
             assert_sound(self.reference)
 
 
-TwoEngines.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TwoEngines.TestCase.settings = settings(tries(40), stateful_step_count=20)
 TestTwoEngines = TwoEngines.TestCase
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@tries(100)
 def test_small_books_stay_equal_record_by_record(data: st.DataObject) -> None:
     domain = data.draw(st.sampled_from([TIGHT, SMALL]))
     engine, reference = Engine(), ReferenceEngine()

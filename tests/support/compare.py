@@ -89,7 +89,7 @@ def assert_sound(engine: AnyEngine) -> None:
 
 @dataclass(frozen=True, slots=True)
 class BookContent:
-    """What must come through a snapshot: equal books have equal contents (docs/book.md § Snapshots that are written)."""
+    """What comes through a snapshot; equal books have equal contents (§ Snapshots that are written)."""
 
     good: bool
     in_event: bool

@@ -1,11 +1,10 @@
-"""Random numbers that are the same everywhere, for ever: SplitMix64 of a counter, and tables drawn with
-integers.
+"""Random numbers that are the same everywhere, for ever: SplitMix64 of a counter, and tables.
 
 A simulation must give the same bytes on every Python, numpy and processor, and a checkpoint of it must be
-small. So no library's generator or distribution is used (their streams may change between versions), and no
-floating point after the tables are made (whose logarithms are `decimal`'s, correctly rounded everywhere): the
-n-th number of a stream is a fixed mix of its key and n, and all there is to save is n. Source of the mix:
-Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+small. So no library's generator or distribution is used: their streams may change between versions. The n-th
+number of a stream is a fixed mix of its key and n, and all there is to save is n. Distributions are tables,
+looked up with integers; their logarithms are `decimal`'s, which are correctly rounded everywhere.
+Source of the mix: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 """
 
 import decimal

@@ -258,14 +258,12 @@ class NasdaqEmitter(OrderEmitter):
         words = self.cancel_last[order.side]
         self.tape.put(self.header, order.order_id, order.price, by, words, self.sequence.take())
 
-    def traded(self, side: int, _taker_id: int, fills: list[Fill], rested: Order | None) -> None:
+    def traded(self, side: int, _taker_id: int, fills: list[Fill], _rested: Order | None) -> None:
         """``T``, ``F``, ``C``; an ``A`` for a new slice of an iceberg. What rests is the next event."""
         sequence = self.sequence.take()
         for fill in fills:
             self.tape.put(self.header, 0, fill.price, fill.size, self.trade[side], sequence)
             self._execution(fill, self.fill[1 - side], sequence)
-        if rested is not None:
-            self._add(rested, self.add, sequence)
         self.tape.close_event()
 
     def replaced(self, old: Order, new: Order, _fills: list[Fill]) -> None:

@@ -34,9 +34,9 @@ class Outcome(IntEnum):
 
 
 class Order:
-    """A resting order. ``size`` is what it shows; ``hidden`` what an iceberg keeps back, ``peak`` what it
-    shows at most.
+    """A resting order.
 
+    ``size`` is what it shows, ``hidden`` what an iceberg keeps back, ``peak`` what it shows at most.
     ``ts_event`` and ``sequence`` are those of the record that announced its present priority. ``slot`` is its
     index in `MatchingEngine.live`.
     """
@@ -77,8 +77,9 @@ class Fill(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Auction:
-    """An uncross: everything at one price. ``bids`` and ``asks`` are the fills of each side, best first;
-    equal volume.
+    """An uncross: ``volume`` of each side at one price.
+
+    ``bids`` and ``asks`` are the fills of each side, best first.
     """
 
     price: int
@@ -177,8 +178,7 @@ class MatchingEngine:
     # -- Matching
 
     def match(self, side: int, limit: int | None, size: int, max_fills: int = 0) -> list[Fill]:
-        """Trade an incoming order of ``side`` against the other side, best price first, each at the resting
-        price.
+        """Trade an incoming order against the other side, best price first, each at the resting price.
 
         Args:
             side: BID for a buy.
@@ -216,11 +216,11 @@ class MatchingEngine:
     def replace(
         self, order_id: int, price: int, size: int, *, matching: bool = True
     ) -> tuple[Order, list[Fill]]:
-        """Change an order's price and shown size. It keeps its priority only if the price stays and it does
-        not grow.
+        """Change an order's price and shown size.
 
-        An order that loses its priority may trade at its new price if ``matching``; what remains rests at the
-        end of its queue. Returns the order (its size 0 if nothing remains) and the fills of others.
+        It keeps its priority only if the price stays and it does not grow. Else it may trade at its new price
+        if ``matching``, and what remains rests at the end of its queue. Returns the order (its size 0 if
+        nothing remains) and the fills of others.
         """
         order = self.orders[order_id]
         keeps_priority = price == order.price and size <= order.size

@@ -1,5 +1,4 @@
-"""What a simulated exchange is told: its venues, instruments, session and order flow. Typed, checked,
-documented.
+"""What a simulated exchange is told: venues, instruments, session, order flow. Typed and checked.
 
 Prices are integers in 1e-9 units, times ns. Every class checks itself when it is made and raises `UsageError`
 that names the parameter and its bounds.

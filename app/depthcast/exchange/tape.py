@@ -4,7 +4,7 @@ One `struct` call a record, no Python object. Source of the layouts: Databento's
 "Status"); a test holds these bytes against ``databento_dbn``.
 """
 
-from struct import Struct, error
+from struct import Struct
 from typing import Final
 
 from depthcast.dbn.layout import LENGTH_WORD, MBO_SIZE, STATUS, Flags, RType
@@ -65,14 +65,12 @@ class Tape:
 
     def put(self, header: int, order_id: int, price: int, size: int, word: int, sequence: int) -> None:
         """Write an MBO record of the present event."""
-        fields = (
-            header, self.ts_event, order_id, price, size, word, self.ts_recv, self.ts_in_delta, sequence,
-        )  # fmt: skip
-        try:
-            MBO_FIELDS.pack_into(self.buffer, self.end, *fields)
-        except error:
+        after = (self.ts_recv, self.ts_in_delta, sequence)
+        if self.end + MBO_SIZE > len(self.buffer):
             self._grow()
-            MBO_FIELDS.pack_into(self.buffer, self.end, *fields)
+        MBO_FIELDS.pack_into(
+            self.buffer, self.end, header, self.ts_event, order_id, price, size, word, *after
+        )
         self.end += MBO_SIZE
         self.records += 1
 

@@ -152,8 +152,10 @@ def check_reader(data: bytes, sizes: Sequence[int] = (1 << 20,), chunk_size: int
     found = read(data, sizes, chunk_size)
     if expected.in_broken_block and found != expected:
         assert expected.records.startswith(found.records)
-        assert found.error_offset is not None
-        assert expected.error_offset is None or found.error_offset <= expected.error_offset
+        if found.error_offset is None:  # an empty block that zstd lets pass or not, by how it is given
+            assert found.records == expected.records
+        else:
+            assert expected.error_offset is None or found.error_offset <= expected.error_offset
         return found
     assert found.opened == expected.opened
     assert found.records == expected.records

@@ -28,7 +28,6 @@ def snapshot(book: ReferenceBook, ts_recv: int) -> bytes:
     flags = SNAPSHOT_FLAGS
     if book.suspect or not book.complete:
         flags |= MAYBE_BAD
-    ts_event, sequence = book.version
 
     def record(
         action: bytes, side: bytes, price: int, size: int, order_id: int, priority: tuple[int, int]
@@ -67,7 +66,7 @@ def snapshot(book: ReferenceBook, ts_recv: int) -> bytes:
             for order in side.orders():
                 filled = book.fills.get(order.order_id, 0)
                 if filled:
-                    records.append(order_record(b"F", order, filled, (ts_event, sequence)))
+                    records.append(order_record(b"F", order, filled, book.version))
     else:
         records[-1] = records[-1]._replace(flags=records[-1].flags | LAST)
     return b"".join(MBO_STRUCT.pack(*record) for record in records)

@@ -12,6 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (by default the process's own) and return its exit code (docs/cli.md)."""
     try:
         from depthcast.cli._main import run
-    except KeyboardInterrupt:  # Ctrl-C while Python still loads
+
+        return run(arguments)
+    except KeyboardInterrupt:  # Ctrl-C while Python still loads, or a second one
         return 130
-    return run(arguments)

@@ -13,7 +13,7 @@ from tests.support.records import clear, listing
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_good_engines_raise_no_alarm_and_chunks_change_no_word(data: st.DataObject) -> None:
     domain = data.draw(st.sampled_from([TIGHT, SMALL, EDGES, LADDER, VENUES]))
     records = data.draw(record_lists(domain, 30))

@@ -129,11 +129,12 @@ def _books(books: list[AuditedBook]) -> "Table":
         table.add_column(
             name, justify="right" if name in {"records", "events", "orders", "levels"} else "left"
         )
+    several = len({book.publisher_id for book in books}) > 1
     for book in sorted(books, key=lambda book: -book.records)[:_BOOKS_SHOWN]:
         state = "suspect" if book.suspect else "complete" if book.complete else "incomplete"
         top = book.top + (f", {book.phase}" if book.phase else "")
         table.add_row(
-            book.symbol or f"{book.publisher_id}/{book.instrument_id}",
+            (book.symbol or str(book.instrument_id)) + (f" at {book.publisher_id}" if several else ""),
             f"{book.records:,}",
             f"{book.events:,}",
             f"{book.orders:,}",

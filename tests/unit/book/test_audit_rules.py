@@ -1,17 +1,12 @@
 """The audit's hard rules: each holds on good engines, and each catches an engine that breaks it."""
 
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from depthcast.book.engine import Engine
 from depthcast.book.reference import ReferenceEngine
-from depthcast.book.reference_side import BookSide, RestingOrder
-from depthcast.book.types import Bbo, BookStatus, Depth, Level, QueuePosition
-from depthcast.dbn.layout import MBO
-from depthcast.errors import UnknownOrderError
+from tests.support import erring_engines as erring
 from tests.support.audit import Wrapped, audited, broken, faults
 from tests.support.engines import ENGINES, AnyEngine
 from tests.support.records import LAST, SNAPSHOT, TOB, add, cancel, clear, fill, modify, status, trade
@@ -99,158 +94,43 @@ def test_books_of_every_kind_are_sound() -> None:
 # -- Engines that err in what they answer
 
 
-class AnswersWrongly(Wrapped):
-    """Errs in its answers once the book has order 6 in it."""
-
-    def errs(self) -> bool:
-        try:
-            self.real.queue_position(6, 7, 1)
-        except LookupError:
-            return False
-        return True
-
-
-class MiscountsRecords(Wrapped):
-    @property
-    def counters(self) -> dict[str, int]:
-        return self.real.counters | {"records": self.real.counters["records"] + 1}
-
-
-class IgnoresInSilence(Wrapped):
-    @property
-    def counters(self) -> dict[str, int]:
-        return self.real.counters | {"cancels": 0}
-
-
-class InflatesALevel(AnswersWrongly):
-    def depth(self, instrument_id: int, levels: int = 10, publisher_id: int | None = None) -> Depth:
-        bids, asks = self.real.depth(instrument_id, levels, publisher_id)
-        if self.errs() and bids:
-            bids[0] = Level(bids[0].price, bids[0].size + 1, bids[0].count)
-        return Depth(bids, asks)
-
-
-class KeepsAnEmptyLevel(AnswersWrongly):
-    def depth(self, instrument_id: int, levels: int = 10, publisher_id: int | None = None) -> Depth:
-        bids, asks = self.real.depth(instrument_id, levels, publisher_id)
-        return Depth(bids, [*asks, Level(500, 0, 0)] if self.errs() else asks)
-
-
-class MiscountsOrders(AnswersWrongly):
-    def status(self, instrument_id: int, publisher_id: int | None = None) -> BookStatus:
-        found = self.real.status(instrument_id, publisher_id)
-        return replace(found, orders=found.orders + self.errs())
-
-
-class QueuesAnOrderTwice(AnswersWrongly):
-    def orders(self, instrument_id: int, side: Any, price: int, publisher_id: int | None = None) -> Any:
-        queue = self.real.orders(instrument_id, side, price, publisher_id)
-        return [*queue, queue[0]] if self.errs() and queue else queue
-
-
-class ShowsAnOrderWithoutSize(AnswersWrongly):
-    def orders(self, instrument_id: int, side: Any, price: int, publisher_id: int | None = None) -> Any:
-        queue = self.real.orders(instrument_id, side, price, publisher_id)
-        return [queue[0]._replace(size=0), *queue[1:]] if self.errs() and queue else queue
-
-
-class FindsAnOrderElsewhere(AnswersWrongly):
-    def queue_position(
-        self, order_id: int, instrument_id: int, publisher_id: int | None = None
-    ) -> QueuePosition:
-        found = self.real.queue_position(order_id, instrument_id, publisher_id)
-        return found._replace(price=found.price + 1)
-
-
-class LosesAnId(Wrapped):
-    def queue_position(self, order_id: int, *book: int) -> QueuePosition:
-        raise UnknownOrderError(f"no order {order_id} in {book}")
-
-
-class MixesUpLevels(AnswersWrongly):
-    def depth(self, instrument_id: int, levels: int = 10, publisher_id: int | None = None) -> Depth:
-        bids, asks = self.real.depth(instrument_id, levels, publisher_id)
-        return Depth(bids[::-1] if self.errs() else bids, asks)
-
-
-class HasAnotherTouch(AnswersWrongly):
-    def bbo(self, instrument_id: int, publisher_id: int | None = None) -> Bbo:
-        found = self.real.bbo(instrument_id, publisher_id)
-        return Bbo(found.bid, None) if self.errs() else found
-
-
-class CutsDepthShort(AnswersWrongly):
-    def depth(self, instrument_id: int, levels: int = 10, publisher_id: int | None = None) -> Depth:
-        bids, asks = self.real.depth(instrument_id, levels, publisher_id)
-        return Depth(bids, asks[:-1]) if levels and self.errs() else Depth(bids, asks)
-
-
-class MisjudgesTheTop(AnswersWrongly):
-    def status(self, instrument_id: int, publisher_id: int | None = None) -> BookStatus:
-        return replace(self.real.status(instrument_id, publisher_id), top="locked")
-
-
-class SnapshotsInAnotherOrder(AnswersWrongly):
-    def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        records = np.frombuffer(self.real.snapshot(instrument_id, publisher_id), MBO).copy()
-        if self.errs():
-            bids = np.flatnonzero(records["side"] == b"B")
-            records[bids] = records[bids[::-1]]
-        return records.tobytes()
-
-
-class SnapshotsElsewhere(AnswersWrongly):
-    def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        records = np.frombuffer(self.real.snapshot(instrument_id, publisher_id), MBO).copy()
-        records["price"] += self.errs()
-        return records.tobytes()
-
-
-class LosesTheLastOfASnapshot(AnswersWrongly):
-    def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        whole = self.real.snapshot(instrument_id, publisher_id)
-        return whole[:-56] if self.errs() else whole
-
-
-class LaundersABook(Wrapped):
-    def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        records = np.frombuffer(self.real.snapshot(instrument_id, publisher_id), MBO).copy()
-        records["flags"] &= 0xFB
-        return records.tobytes()
-
-
-class LosesVolume(Wrapped):
-    @property
-    def counters(self) -> dict[str, int]:
-        return self.real.counters | {"volume_removed_ask": 0}
-
-
-class KnowsItIsUnsound(Wrapped):
-    def verify(self) -> list[str]:
-        return ["a link leads nowhere"]
-
-
 @pytest.mark.parametrize(
     ("engine", "rule", "said"),
     [
-        (MiscountsRecords, "counted", "counter records: 14, the file has 13"),
-        (IgnoresInSilence, "counted", "11 records were applied or ignored under a counter, of 13"),
-        (InflatesALevel, "levels", "level B 100: size 16 and count 3, its orders make 15 and 3"),
-        (KeepsAnEmptyLevel, "levels", "level A 500: size 0 and count 0, its orders make 0 and 0"),
-        (MiscountsOrders, "levels", "the status says 7 orders and 4 levels, the book has 6 and 4"),
-        (QueuesAnOrderTwice, "orders", "level B 100: an order of its queue is in another place too"),
-        (ShowsAnOrderWithoutSize, "orders", "level B 100: an order of its queue has size 0"),
-        (FindsAnOrderElsewhere, "orders", "order 1: by its id ('B', 101, 5, 0, 0), by its queue ('B', 100,"),
-        (LosesAnId, "orders", "order 1 is queued at B 100 and not found by its id"),
-        (MixesUpLevels, "prices", "side B: prices do not run strictly from the touch"),
-        (HasAnotherTouch, "prices", "the best bid and offer are not the first levels of the depth"),
-        (CutsDepthShort, "prices", "the first 10 levels are not those of the full depth"),
-        (MisjudgesTheTop, "prices", "the status says the top is locked; it is empty"),
-        (SnapshotsInAnotherOrder, "priority", "the snapshot lists 6 orders, the queues 6; they differ from"),
-        (SnapshotsElsewhere, "priority", "the snapshot lists 6 orders, the queues 6; they stand at other"),
-        (LosesTheLastOfASnapshot, "priority", "the snapshot lists 5 orders, the queues 6; one goes on"),
-        (LosesVolume, "volume", "asks: 9 added and 0 removed, but 6 rest"),
-        (KnowsItIsUnsound, "structures", "a link leads nowhere"),
+        (erring.MiscountsRecords, "counted", "counter records: 14, the file has 13"),
+        (erring.IgnoresInSilence, "counted", "11 records were applied or ignored under a counter, of 13"),
+        (erring.InflatesALevel, "levels", "level B 100: size 16 and count 3, its orders make 15 and 3"),
+        (erring.KeepsAnEmptyLevel, "levels", "level A 500: size 0 and count 0, its orders make 0 and 0"),
+        (erring.MiscountsOrders, "levels", "the status says 7 orders and 4 levels, the book has 6 and 4"),
+        (erring.QueuesAnOrderTwice, "orders", "level B 100: an order of its queue is in another place too"),
+        (erring.ShowsAnOrderWithoutSize, "orders", "level B 100: an order of its queue has size 0"),
+        (
+            erring.FindsAnOrderElsewhere,
+            "orders",
+            "order 1: by its id ('B', 101, 5, 0, 0), by its queue ('B',",
+        ),
+        (erring.LosesAnId, "orders", "order 1 is queued at B 100 and not found by its id"),
+        (erring.MixesUpLevels, "prices", "side B: prices do not run strictly from the touch"),
+        (erring.HasAnotherTouch, "prices", "the best bid and offer are not the first levels of the depth"),
+        (erring.CutsDepthShort, "prices", "the first 10 levels are not those of the full depth"),
+        (erring.MisjudgesTheTop, "prices", "the status says the top is locked; it is empty"),
+        (
+            erring.SnapshotsInAnotherOrder,
+            "priority",
+            "the snapshot lists 6 orders, the queues 6; they differ",
+        ),
+        (
+            erring.SnapshotsElsewhere,
+            "priority",
+            "the snapshot lists 6 orders, the queues 6; they stand",
+        ),
+        (
+            erring.LosesTheLastOfASnapshot,
+            "priority",
+            "the snapshot lists 5 orders, the queues 6; one goes",
+        ),
+        (erring.LosesVolume, "volume", "asks: 9 added and 0 removed, but 6 rest"),
+        (erring.KnowsItIsUnsound, "structures", "a link leads nowhere"),
     ],
 )
 def test_an_engine_that_answers_wrongly_is_caught(engine: type[Wrapped], rule: str, said: str) -> None:
@@ -262,7 +142,7 @@ def test_an_engine_that_answers_wrongly_is_caught(engine: type[Wrapped], rule: s
 
 
 def test_a_snapshot_that_launders_a_bad_book_is_caught() -> None:
-    report = audited(*FEED[1:], engine=LaundersABook)
+    report = audited(*FEED[1:], engine=erring.LaundersABook)
     assert broken(report) == {"priority", "snapshots"}
     assert faults(report, "priority")[0] == "the snapshot of a bad book does not say so"
     assert "whether it is complete and not suspect differs" in faults(report, "snapshots")[0]
@@ -281,95 +161,33 @@ def test_the_plain_engine_is_asked_to_check_itself_too() -> None:
 # -- Engines that err in what they do
 
 
-class JumpsTheQueue(ReferenceEngine):
-    """Puts new orders at the head of their level."""
-
-    def _take_mbo(self, record: Any) -> None:
-        super()._take_mbo(record)
-        for book in self._books.values():
-            for side in book.sides.values():
-                side.__class__ = HeadFirst
-
-
-class HeadFirst(BookSide):
-    def append(self, order: RestingOrder) -> None:
-        super().append(order)
-        queue = self.levels[order.price]
-        others = {order_id: queue.pop(order_id) for order_id in list(queue) if order_id != order.order_id}
-        queue.update(others)
-
-
 def test_an_engine_that_puts_orders_before_those_that_wait_is_caught_without_another_engine() -> None:
     feed = [clear(), add(1, "B", P, 5), add(2, "B", P, 9)]
-    report = audited(*feed, engine=JumpsTheQueue, other=JumpsTheQueue)
+    report = audited(*feed, engine=erring.JumpsTheQueue, other=erring.JumpsTheQueue)
     assert "priority" in broken(report)
     assert faults(report, "priority") == ["level B 100: an added order stands before one that was there"]
     assert report.rules[4].examples[0].at is not None
     assert report.rules[4].examples[0].at.record == 2
 
 
-class TouchesAnother(Wrapped):
-    """A cancel of order 2 also takes the order after it."""
-
-    def apply(self, buffer: Any) -> int:
-        taken = self.real.apply(buffer)
-        records = np.frombuffer(buffer, MBO)
-        if ((records["action"] == b"C") & (records["order_id"] == 2)).any():
-            self.real.apply(cancel(1, "B", P, 5))
-        return taken
-
-
 def test_an_engine_that_changes_an_order_that_no_record_named_is_caught() -> None:
-    report = audited(*FEED, engine=TouchesAnother, other=TouchesAnother)
+    report = audited(*FEED, engine=erring.TouchesAnother, other=erring.TouchesAnother)
     assert {"priority", "counted"} <= broken(report)
     assert faults(report, "priority") == ["level B 100: orders that no record named have changed"]
 
 
-class LosesTheEndOfAChunk(Wrapped):
-    """Forgets the last record of a chunk of several."""
-
-    def apply(self, buffer: Any) -> int:
-        return self.real.apply(buffer[:-56] if len(buffer) > 56 else buffer)
-
-
 def test_an_engine_to_which_chunks_matter_is_caught() -> None:
-    report = audited(*FEED * 20, engine=LosesTheEndOfAChunk)
+    report = audited(*FEED * 20, engine=erring.LosesTheEndOfAChunk)
     assert broken(report) == {"chunking", "snapshots"}
     assert faults(report, "chunking")[0] == "book (1, 7): its status differs"
-
-
-class ForgetsTheTail(Wrapped):
-    """Its snapshot of everything leaves the last ask out."""
-
-    def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        whole = self.real.snapshot(instrument_id, publisher_id)
-        return whole if instrument_id is not None or len(whole) < 120 else whole[:-56]
-
-
-class ForgetsPriorityTime(Wrapped):
-    """Its snapshot of everything has another time for every order."""
-
-    def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        records = np.frombuffer(self.real.snapshot(instrument_id, publisher_id), MBO).copy()
-        if instrument_id is None:
-            records["ts_event"] += 1
-        return records.tobytes()
-
-
-class ForgetsFills(Wrapped):
-    """Its snapshot of everything has no fills, so a refill after a restart keeps its place."""
-
-    def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        records = np.frombuffer(self.real.snapshot(instrument_id, publisher_id), MBO)
-        return records[records["action"] != b"F"].tobytes() if instrument_id is None else records.tobytes()
 
 
 @pytest.mark.parametrize(
     ("engine", "said"),
     [
-        (ForgetsTheTail, "the checksum differs"),
-        (ForgetsPriorityTime, "its orders, their priority or their fills differ"),
-        (ForgetsFills, "its orders, their priority or their fills differ"),
+        (erring.ForgetsTheTail, "the checksum differs"),
+        (erring.ForgetsPriorityTime, "its orders, their priority or their fills differ"),
+        (erring.ForgetsFills, "its orders, their priority or their fills differ"),
     ],
 )
 def test_an_engine_that_does_not_survive_a_restart_is_caught(engine: type[Wrapped], said: str) -> None:
@@ -378,17 +196,8 @@ def test_an_engine_that_does_not_survive_a_restart_is_caught(engine: type[Wrappe
     assert said in faults(report, "snapshots")[0]
 
 
-class KnowsNoRefills(ReferenceEngine):
-    """A refill keeps its place."""
-
-    def _take_mbo(self, record: Any) -> None:
-        super()._take_mbo(record)
-        for book in self._books.values():
-            book.fills.clear()
-
-
 def test_an_engine_that_reads_the_rules_otherwise_is_caught() -> None:
-    report = audited(*FEED, other=KnowsNoRefills)
+    report = audited(*FEED, other=erring.KnowsNoRefills)
     assert broken(report) == {"engines"}
     said = "\n".join(faults(report, "engines"))
     assert "book (1, 7): checksum" in said
@@ -406,14 +215,14 @@ def test_an_engine_that_misses_a_book_is_caught() -> None:
 
 
 def test_violations_name_their_record_and_book() -> None:
-    report = audited(*FEED, engine=InflatesALevel)
+    report = audited(*FEED, engine=erring.InflatesALevel)
     first = next(rule for rule in report.rules if rule.id == "levels").examples[0]
     assert first.at is not None
     assert (first.at.record, first.publisher_id, first.instrument_id) == (10, 1, 7)
 
 
 def test_few_examples_are_kept_of_many_violations() -> None:
-    report = audited(*FEED * 3, engine=KnowsItIsUnsound)
+    report = audited(*FEED * 3, engine=erring.KnowsItIsUnsound)
     rule = next(rule for rule in report.rules if rule.id == "structures")
     assert (rule.violations, len(rule.examples)) == (34, 3)
 
@@ -456,3 +265,24 @@ def test_orders_named_by_odd_adds_raise_no_alarm() -> None:
         cancel(3, "B", P, 5),
     )
     assert broken(report) == set()
+
+
+def test_an_event_that_never_ends_does_not_stop_the_checks() -> None:
+    """An `R` without F_LAST opens the day of an instrument that nobody quotes."""
+    feed = [clear(0, instrument_id=9), clear(), *(add(order, "B", P, 5) for order in range(1, 2_200))]
+    report = audited(*feed, cancel(1, "B", P, 5))
+    checks = next(rule.checks for rule in report.rules if rule.id == "levels")
+    assert broken(report) == set()
+    assert checks > 50
+
+
+def test_of_a_large_file_samples_are_checked_evenly() -> None:
+    """A deep book costs more to look at than the budget allows after each event."""
+    feed = [clear(), *(add(order, "B", P + order % 50, 5) for order in range(1, 8_000))]
+    report = audited(*feed)
+    checks = {rule.id: rule.checks for rule in report.rules}
+    hows = {rule.id: rule.how for rule in report.rules}
+    assert broken(report) == set()
+    assert 50 < checks["levels"] < 1_000
+    assert hows["levels"] == f"at the end and {checks['levels'] - 1:,} of 8,000 event ends"
+    assert 20 < checks["engines"] < 200

@@ -256,6 +256,16 @@ def test_many_books_are_told_in_few_lines(write: WriteFile) -> None:
     assert len(report_of(command("audit", write(books), "--json"))["books"]) == 40
 
 
+def test_books_of_several_publishers_are_told_apart(write: WriteFile) -> None:
+    lines = command("audit", write([*DAY, clear(publisher_id=2), clear(instrument_id=8)])).out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("BOOK"))
+    assert [line[:9].rstrip() for line in lines[start + 1 : start + 4]] == [
+        "AAPL at 1",
+        "8 at 1",
+        "AAPL at 2",
+    ]
+
+
 def test_a_terminal_gets_colours_and_its_own_width() -> None:
     from depthcast.cli._audit_text import as_text
     from tests.support.audit import audited

@@ -120,6 +120,7 @@ def test_databentos_client_opens_the_file(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import databento
+
     for schema in ("mbp-10", "bbo-1s", "ohlcv-1m", "trades"):
         path = tmp_path / f"{schema}.dbn.zst"
         run(capsys, file, "--schema", schema, "-o", path, "-q")

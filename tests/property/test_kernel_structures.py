@@ -1,4 +1,4 @@
-"""Large books, checked from within: id tables that grow under way, ladders planned anew, levels far off them."""
+"""Large books, checked from within: id tables that grow, ladders planned anew, levels far off them."""
 
 from collections.abc import Callable
 

@@ -65,7 +65,8 @@ def batches(chunks: Iterable[memoryview], instrument_ids: Collection[int] | None
 def book_numbers(mbo: NDArray[np.void]) -> NDArray[np.uint64]:
     """The book of each record as one number; `book_key` reads it."""
     publishers: NDArray[np.uint64] = mbo["publisher_id"].astype(np.uint64)
-    return (publishers << np.uint64(_KEY_SHIFT)) | mbo["instrument_id"]
+    numbers: NDArray[np.uint64] = (publishers << np.uint64(_KEY_SHIFT)) | mbo["instrument_id"]
+    return numbers
 
 
 def book_key(number: int) -> BookKey:

@@ -126,7 +126,7 @@ class Trades:
         """Where the next event that holds a trade begins; `NEVER` if there is none."""
         if self._next == len(self):
             return NEVER
-        return self.origins[self._by_origin[self._next]]
+        return self.origins[int(self._by_origin[self._next])]
 
     def take_event(self) -> list[Trade]:
         """The trades of the event at `next_origin`, in order."""

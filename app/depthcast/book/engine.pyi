@@ -1,7 +1,6 @@
 from typing import Literal, final
 
-from typing_extensions import Buffer
-
+from depthcast.book.reference_records import RecordBuffer
 from depthcast.book.types import Bbo, BookKey, BookStatus, Depth, Order, QueuePosition
 
 @final
@@ -11,9 +10,9 @@ class Engine:
     One thread owns an engine. `apply` and `boundary` release the GIL; a call from another thread meanwhile
     raises RuntimeError. Prices are ints in 1e-9 units, timestamps ns since the epoch, sizes sums of uint32.
 
-    Questions about one instrument take ``publisher_id`` where several publishers have a book of it: without it
-    they raise `AmbiguousBookError` then (`depth` and `bbo` consolidate instead). An instrument without a book is
-    `UnknownBookError`.
+    Questions about one instrument take ``publisher_id`` where several publishers have a book of it: without
+    it they raise `AmbiguousBookError` then (`depth` and `bbo` consolidate instead). An instrument without a
+    book is `UnknownBookError`.
 
     Args:
         max_event_records: an event of more records (snapshot records aside) makes its book suspect.
@@ -21,11 +20,11 @@ class Engine:
     """
 
     def __init__(self, *, max_event_records: int = 65536, max_event_ns: int = 60_000_000_000) -> None: ...
-    def apply(self, buffer: Buffer) -> int:
+    def apply(self, buffer: RecordBuffer) -> int:
         """Apply a buffer of whole records; how many MBO and Status records were taken.
 
-        Others are skipped and counted. MBO records have 56 bytes, or 64 with ts_out. Market data never raises;
-        what is ignored is in `counters`.
+        Others are skipped and counted. MBO records have 56 bytes, or 64 with ts_out. Market data never
+        raises; what is ignored is in `counters`.
 
         Raises:
             RecordError: broken framing, with its ``offset`` in the buffer; the ``applied`` records before it
@@ -33,7 +32,7 @@ class Engine:
             MemoryError: no memory; the records before the one named were applied.
         """
 
-    def boundary(self, buffer: Buffer) -> int:
+    def boundary(self, buffer: RecordBuffer) -> int:
         """Bytes of the longest prefix of the buffer that, applied now, leaves no book inside an event.
 
         It changes no book. A last record that is cut short is no error here: it is not in the prefix.
@@ -80,8 +79,8 @@ class Engine:
     def checksum(self, instrument_id: int, levels: int = 0, publisher_id: int | None = None) -> int:
         """CRC-32 of the first ``levels`` of both sides; with 0 of the full book, its orders included.
 
-        Over (side u8 'B' or 'A', price i64, size u64, count u32) a level, little-endian, bids best first, then
-        asks; with 0 each level is followed by its orders (order_id u64, size u32) in priority order.
+        Over (side u8 'B' or 'A', price i64, size u64, count u32) a level, little-endian, bids best first,
+        then asks; with 0 each level is followed by its orders (order_id u64, size u32) in priority order.
         """
 
     def mark_suspect(self, instrument_id: int | None = None, publisher_id: int | None = None) -> None:

@@ -53,8 +53,8 @@ MARKS: Final = 128
 """Positions at which the books are kept for the rebuild, or fewer:"""
 MARK_VISITS: Final = 1_000_000
 """What they may cost (see `Budget`)."""
-BOOK_VISITS: Final = 8
-"""What even an empty book costs."""
+BOOK_VISITS: Final = 64
+"""What even an empty book costs: its state is kept at every mark."""
 
 
 class Mark(NamedTuple):

@@ -28,6 +28,9 @@ from depthcast.book.orders cimport Stamp, index_seek
 from depthcast.book.rules cimport (
     Book,
     COUNTERS_LENGTH,
+    IN_EVENT,
+    N_EVENTS,
+    N_RECORDS,
     State,
 )
 from depthcast.book.snapshot cimport snapshot_book, snapshot_records
@@ -159,7 +162,7 @@ cdef class Engine:
             self.list_books()
         numbers = [
             number for number in self.instruments.get(instrument_id, ())
-            if self.state.books[number].seen
+            if self.state.books[number].records
             and (publisher_id is None or self.state.books[number].publisher_id == publisher_id)
         ]
         if not numbers:
@@ -186,7 +189,7 @@ cdef class Engine:
         self.free_to_read()
         return sorted(
             BookKey(self.state.books[i].publisher_id, self.state.books[i].instrument_id)
-            for i in range(self.state.books_length) if self.state.books[i].seen
+            for i in range(self.state.books_length) if self.state.books[i].records
         )
 
     def changed(self):
@@ -208,7 +211,7 @@ cdef class Engine:
         return BookStatus(
             publisher_id=b.publisher_id,
             instrument_id=b.instrument_id,
-            in_event=bool(b.in_event),
+            in_event=bool(b.event_bits & IN_EVENT),
             complete=bool(b.complete),
             suspect=bool(b.suspect),
             top=TOPS[top_of(&self.state, b)],
@@ -220,7 +223,7 @@ cdef class Engine:
             orders=b.index.count,
             levels=b.sides[0].levels + b.sides[1].levels,
             records=b.records,
-            events=b.events,
+            events=b.event,
         )
 
     def depth(self, instrument_id, levels=10, publisher_id=None):
@@ -339,7 +342,7 @@ cdef class Engine:
             if publisher_id is not None:
                 raise ValueError("to mark one publisher's book, pass its instrument_id too")
             for i in range(self.state.books_length):
-                if self.state.books[i].seen:
+                if self.state.books[i].records:
                     self.state.books[i].suspect = 1
             return
         for number in self.books_of(instrument_id, publisher_id):
@@ -348,7 +351,13 @@ cdef class Engine:
     @property
     def counters(self):
         cdef int i
+        cdef uint32_t number
         self.free_to_read()
+        self.state.counters[N_RECORDS] = 0
+        self.state.counters[N_EVENTS] = 0
+        for number in range(self.state.books_length):
+            self.state.counters[N_RECORDS] += self.state.books[number].records
+            self.state.counters[N_EVENTS] += self.state.books[number].event
         return {name: self.state.counters[i] for i, name in enumerate(COUNTERS)}
 
     @property

@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
 from depthcast.book.ladder cimport FIRST_PATIENCE, Level, level_find, price_mask
-from depthcast.book.native cimport likely, prefetch, release, unlikely
+from depthcast.book.native cimport likely, load64, prefetch, release, unlikely
 from depthcast.book.orders cimport (
     FIRST_LENGTH,
     IdTable,
@@ -22,7 +22,7 @@ from depthcast.book.orders cimport (
     table_home,
     table_next,
 )
-from depthcast.book.rules cimport Book, N_SKIPPED, N_STATUS, State, apply_mbo, reserve
+from depthcast.book.rules cimport Book, IN_EVENT, N_SKIPPED, N_STATUS, State, apply_rules, note_records, reserve
 from depthcast.dbn.layout cimport RTYPE_MBO, RTYPE_STATUS, F_LAST, MboRecord, RecordHeader, StatusRecord
 
 
@@ -255,10 +255,13 @@ cdef inline Framing apply_records(
     """Apply a buffer's records in order; `offset` is where the walk ended, `applied` how many were taken."""
     cdef const uint8_t *at = start
     cdef const uint8_t *end = start + length
-    cdef const MboRecord *r
+    cdef const MboRecord *r = NULL
     cdef Book *b = NULL
     cdef Framing why = FRAMING_OK
     cdef size_t taken = 0
+    cdef size_t run = 0                     # records of this book since it was last noted
+    cdef uint64_t head = 0                  # its records' first 8 bytes: length, rtype, publisher_id, instrument_id
+    cdef size_t step = <size_t>-1           # the length they say; none yet: no record is so long
     cdef uint32_t group = 0
     while at < end:
         if group == 0:
@@ -269,26 +272,36 @@ cdef inline Framing apply_records(
             if s.live >= DEEP:
                 fetch_ahead(s, at, end)
         group -= 1
-        why = framing(at, <size_t>(end - at))
-        if unlikely(why != FRAMING_OK):
-            break
-        if likely(at[1] == RTYPE_MBO):
-            r = <const MboRecord *>at
-            if not of_book(b, r):
-                b = book_of(s, <const RecordHeader *>at)
-                if b == NULL:
-                    why = NO_MEMORY
-                    break
-            if unlikely(not index_reserve(&b.index)):
-                why = NO_MEMORY
-                break
-            apply_mbo(s, b, r)
-            taken += 1
-        else:
-            why = apply_other(s, at, &taken)
+        if unlikely(<size_t>(end - at) < 56 or load64(at) != head or <size_t>(end - at) < step):
+            why = framing(at, <size_t>(end - at))
             if unlikely(why != FRAMING_OK):
                 break
-        at += 4 * <size_t>at[0]
+            if at[1] != RTYPE_MBO:
+                why = apply_other(s, at, &taken)
+                if unlikely(why != FRAMING_OK):
+                    break
+                at += 4 * <size_t>at[0]
+                continue
+            if run != 0:
+                note_records(s, b, r, run)
+                taken += run
+                run = 0
+            b = book_of(s, <const RecordHeader *>at)
+            if b == NULL:
+                why = NO_MEMORY
+                break
+            head = load64(at)
+            step = 4 * <size_t>at[0]
+        if unlikely(not index_reserve(&b.index)):
+            why = NO_MEMORY
+            break
+        r = <const MboRecord *>at
+        apply_rules(s, b, r)
+        run += 1
+        at += step
+    if run != 0:
+        note_records(s, b, r, run)
+        taken += run
     offset[0] = <size_t>(at - start)
     applied[0] = taken
     return why
@@ -317,7 +330,7 @@ cdef inline Framing find_boundary(State *s, const uint8_t *start, size_t length,
                     break
             if b.scan != s.scan:
                 b.scan = s.scan
-                b.scan_open = b.in_event
+                b.scan_open = b.event_bits & IN_EVENT
             if r.flags & F_LAST:
                 open_events -= b.scan_open
                 b.scan_open = 0

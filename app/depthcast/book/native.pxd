@@ -25,6 +25,7 @@ cdef extern from *:
     }
     /* (a if yes else b) without a branch: for conditions that are as good as random */
     static inline uint32_t dc_pick(int yes, uint32_t a, uint32_t b) { return b ^ ((a ^ b) & (0u - (uint32_t)!!yes)); }
+    static inline uint64_t dc_load64(const void *p) { uint64_t x; memcpy(&x, p, 8); return x; }
     static inline int dc_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
     static inline int dc_highest_bit(uint64_t x) { return 63 - __builtin_clzll(x); }
 
@@ -81,6 +82,7 @@ cdef extern from *:
     bint unlikely "dc_unlikely"(bint x) noexcept nogil
     uint64_t mulhi "dc_mulhi"(uint64_t a, uint64_t b) noexcept nogil
     uint32_t pick "dc_pick"(bint yes, uint32_t a, uint32_t b) noexcept nogil
+    uint64_t load64 "dc_load64"(const void *p) noexcept nogil
     int lowest_bit "dc_lowest_bit"(uint64_t x) noexcept nogil
     int highest_bit "dc_highest_bit"(uint64_t x) noexcept nogil
     void *zalloc "dc_zalloc"(size_t nbytes) noexcept nogil

@@ -49,11 +49,12 @@ cdef struct OrderIndex:
     uint64_t frontier
     uint32_t sweep              # the slot of `now` that the move has come to
     uint32_t count
-    uint32_t limit              # count at which it grows: half of the slots, a quarter while it is small
+    uint32_t limit              # count at which it grows: half of the slots, an eighth while it is small
 
 
 cdef struct Found:              # what a search for an order id found
     IdTable *table
+    uint32_t hash
     uint32_t slot
     uint32_t order              # pool index, 0: not there, and the slot is empty
 
@@ -165,9 +166,14 @@ cdef inline void table_remove(IdTable *table, uint32_t gap) noexcept nogil:
     table.slots[gap] = 0
 
 
+cdef inline uint32_t limit_of(uint64_t length) noexcept nogil:
+    """The most ids that a table of this length is to hold."""
+    return <uint32_t>(length // (8 if length <= ROOMY_LENGTH else 2))
+
+
 cdef inline bint index_start(OrderIndex *index, uint64_t length) noexcept nogil:
     memset(index, 0, sizeof(OrderIndex))
-    index.limit = <uint32_t>(length // (4 if length <= ROOMY_LENGTH else 2))
+    index.limit = limit_of(length)
     return table_start(&index.now, length)
 
 
@@ -214,7 +220,7 @@ cdef inline void index_move(OrderIndex *index, uint32_t slots) noexcept nogil:
     index.next.slots = NULL
     index.next.length = 0
     index.frontier = 0
-    index.limit = index.now.length // (4 if index.now.length <= ROOMY_LENGTH else 2)
+    index.limit = limit_of(index.now.length)
 
 
 cdef inline bint index_grow(OrderIndex *index) noexcept nogil:
@@ -238,7 +244,9 @@ cdef inline bint index_grow(OrderIndex *index) noexcept nogil:
 
 cdef inline bint index_reserve(OrderIndex *index) noexcept nogil:
     """Room for one more id; False when there is no memory."""
-    return likely(index.count < index.limit) or index_grow(index)
+    if likely(index.count < index.limit):
+        return True
+    return index_grow(index)
 
 
 cdef inline IdTable *index_table(OrderIndex *index, uint32_t hash) noexcept nogil:
@@ -258,14 +266,15 @@ cdef inline Found index_seek(OrderIndex *index, const Order *orders, uint64_t or
         at = table_next(table, at)
         slot = table.slots[at]
     found.table = table
+    found.hash = hash
     found.slot = at
     found.order = <uint32_t>slot
     return found
 
 
-cdef inline void index_put(OrderIndex *index, const Found *found, uint32_t order, uint64_t order_id) noexcept nogil:
+cdef inline void index_put(OrderIndex *index, const Found *found, uint32_t order) noexcept nogil:
     """Put an order where index_seek() found an empty slot for it."""
-    found.table.slots[found.slot] = <uint64_t>hash_id(order_id) << 32 | order
+    found.table.slots[found.slot] = <uint64_t>found.hash << 32 | order
     index.count += 1
 
 

@@ -82,35 +82,37 @@ cdef enum:                      # in the order of depthcast.book.types.COUNTERS
     COUNTERS_LENGTH
 
 
+cdef enum:                      # Book.event_bits: what is not at rest about the open event
+    IN_EVENT = 1
+    LONG_EVENT = 2              # it has been found too long
+    NEWEST_KNOWN = 4            # `newest_*` hold a snapshot record of it
+    CLEARED = 8                 # an R came in, or just before, the present run of snapshot records (implied ones too)
+
+
 cdef struct Book:
     uint32_t instrument_id
     uint16_t publisher_id
-    uint8_t seen                # has had an MBO record; a Status record or a boundary scan may make a book before
     uint8_t phase
-    uint8_t in_event
     uint8_t complete
     uint8_t suspect
-    uint8_t cleared             # an R came in, or just before, the present run of snapshot records (implied ones too)
     uint8_t changed             # is in State.changed
-    uint8_t long_event          # the open event has been found too long
-    uint8_t newest_known        # `newest_*` hold a snapshot record of the open event
     uint8_t scan_open           # for boundary()
-    uint64_t scan
-    uint64_t event              # number of the open (or next) event
-    uint64_t event_records      # of it, without F_SNAPSHOT, since its start or its last R
+    uint32_t event_bits
+    uint32_t version_sequence
+    uint64_t version_ts
+    uint64_t event              # number of the open (or next) event: how many were completed
+    OrderIndex index
+    Side sides[2]               # bids, asks
+    uint64_t event_records      # of the open event, without F_SNAPSHOT, since its start or its last R
     uint64_t event_start        # ts_recv of the first of these
     uint64_t newest_ts          # the open event's snapshot record with the greatest ts_event
     uint32_t newest_sequence
-    uint32_t version_sequence
-    uint64_t version_ts
-    uint64_t ts_event           # of the last record
+    uint32_t sequence           # of the last record, like the next two
+    uint64_t ts_event
     uint64_t ts_recv
-    uint32_t sequence
+    uint64_t records            # 0: a Status record or a boundary scan made the book, it is not there yet
+    uint64_t scan
     uint32_t number             # place in State.books
-    uint64_t records
-    uint64_t events
-    OrderIndex index
-    Side sides[2]               # bids, asks
 
 
 cdef struct State:
@@ -231,17 +233,16 @@ cdef inline void append(State *s, Book *b, uint32_t number, const MboRecord *r, 
     s.counters[N_VOLUME_ADDED + number] += r.size
 
 
-cdef inline void add_new(State *s, Book *b, uint32_t number, const MboRecord *r, const Found *found) noexcept nogil:
-    cdef uint32_t index = order_take(&s.orders)
-    s.orders.at[index].order_id = r.order_id
-    index_put(&b.index, found, index, r.order_id)
-    s.live += 1
-    append(s, b, number, r, index)
-
-
-cdef inline void requeue(State *s, Book *b, uint32_t number, const MboRecord *r, uint32_t index) noexcept nogil:
-    """Priority lost: out of its queue, to the tail of its new one."""
-    unlink(s, b, index)
+cdef inline void enter(State *s, Book *b, uint32_t number, const MboRecord *r, const Found *found) noexcept nogil:
+    """To the tail of its level: a new order, or one that is found and loses its priority."""
+    cdef uint32_t index = found.order
+    if index != 0:
+        unlink(s, b, index)
+    else:
+        index = order_take(&s.orders)
+        s.orders.at[index].order_id = r.order_id
+        index_put(&b.index, found, index)
+        s.live += 1
     append(s, b, number, r, index)
 
 
@@ -251,16 +252,6 @@ cdef inline bint reserve(State *s, uint32_t records) noexcept nogil:
 
 
 # ---------------------------------------------------------------------------------------------- actions
-
-
-cdef inline void act_add(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
-    cdef Found found = index_seek(&b.index, s.orders.at, r.order_id)
-    cdef uint32_t index = found.order
-    if unlikely(index != 0):
-        s.counters[N_DUPLICATE_ADDS] += 1
-        requeue(s, b, number, r, index)
-    else:
-        add_new(s, b, number, r, &found)
 
 
 cdef inline void act_add_tob(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
@@ -297,33 +288,31 @@ cdef inline void act_cancel(State *s, Book *b, const MboRecord *r) noexcept nogi
     s.counters[N_VOLUME_REMOVED + level.side] += r.size
 
 
-cdef inline void act_modify(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
-    cdef Found found = index_seek(&b.index, s.orders.at, r.order_id)
-    cdef uint32_t index = found.order
+cdef inline bint act_modify(State *s, Book *b, const MboRecord *r, uint32_t number, const Found *found) noexcept nogil:
+    """True where the order goes to the tail of its level, as an added one does."""
     cdef Order *order
     cdef Level *level
     cdef bint refill
     if unlikely(r.size == 0):
         s.counters[N_ZERO_SIZE_MODIFIES] += 1
-        if index != 0:
-            remove(s, b, &found)
-        return
-    if unlikely(index == 0):
+        if found.order != 0:
+            remove(s, b, found)
+        return False
+    if unlikely(found.order == 0):
         s.counters[N_UNKNOWN_MODIFIES] += 1
-        add_new(s, b, number, r, &found)
-        return
-    order = &s.orders.at[index]
+        return True
+    order = &s.orders.at[found.order]
     level = &s.levels.at[order.level]
-    refill = order.fills >= order.size and filled_in(&s.orders, index, b.event)
+    refill = order.fills >= order.size and filled_in(&s.orders, found.order, b.event)
     s.counters[N_REFILLS] += refill
     s.counters[N_SIDE_CHANGES] += level.side != number
     if refill | (r.size > order.size) | (level.side != number) | (r.price != level.key ^ price_mask(number)):
-        requeue(s, b, number, r, index)
-        return
+        return True
     level.size -= order.size - r.size
     s.counters[N_VOLUME_REMOVED + level.side] += order.size - r.size
     order.size = r.size
     order.fills = 0
+    return False
 
 
 cdef inline void act_fill(State *s, Book *b, const MboRecord *r) noexcept nogil:
@@ -345,34 +334,29 @@ cdef inline void act_clear(State *s, Book *b, const MboRecord *r) noexcept nogil
     empty_book(s, b)
     b.complete = not bad
     b.suspect = bad
-    b.cleared = 1
+    b.event_bits |= CLEARED
     b.event_records = 0
 
 
 # ---------------------------------------------------------------------------------------------- one record
 
 
-cdef inline void close_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
-    if b.in_event:
-        b.in_event = 0
-        s.open_events -= 1
-    if r.flags & F_SNAPSHOT and b.newest_known:
-        b.version_ts = b.newest_ts
-        b.version_sequence = b.newest_sequence
-    else:
-        b.version_ts = r.ts_event
-        b.version_sequence = r.sequence
-    b.newest_known = 0
-    b.cleared = b.cleared and r.action == c'R'
-    b.long_event = 0
-    b.event_records = 0
+cdef inline void finish_event(State *s, Book *b, uint64_t version_ts, uint32_t version_sequence) noexcept nogil:
+    b.version_ts = version_ts
+    b.version_sequence = version_sequence
     b.event += 1
-    b.events += 1
-    s.counters[N_EVENTS] += 1
     if not b.changed:
         b.changed = 1
         s.changed[s.changed_length] = b.number
         s.changed_length += 1
+
+
+cdef inline void close_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    cdef bint snapshot = r.flags & F_SNAPSHOT and b.event_bits & NEWEST_KNOWN
+    s.open_events -= b.event_bits & IN_EVENT
+    b.event_bits &= CLEARED if r.action == c'R' else 0
+    b.event_records = 0
+    finish_event(s, b, b.newest_ts if snapshot else r.ts_event, b.newest_sequence if snapshot else r.sequence)
 
 
 cdef inline void count_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
@@ -385,8 +369,8 @@ cdef inline void count_event(State *s, Book *b, const MboRecord *r) noexcept nog
     ):
         return
     b.suspect = 1
-    if not b.long_event:
-        b.long_event = 1
+    if not b.event_bits & LONG_EVENT:
+        b.event_bits |= LONG_EVENT
         s.counters[N_LONG_EVENTS] += 1
 
 
@@ -398,11 +382,11 @@ cdef inline bint flagged(State *s, Book *b, const MboRecord *r, uint32_t number)
         return False
     if r.flags & F_TOB and r.action == c'M':
         s.counters[N_TOB_MODIFIES] += 1
-    if r.flags & F_SNAPSHOT and not b.cleared and (r.action == c'A' or r.action == c'C' or r.action == c'M'):
+    if r.flags & F_SNAPSHOT and not b.event_bits & CLEARED and (r.action == c'A' or r.action == c'C' or r.action == c'M'):
         s.counters[N_SNAPSHOTS_WITHOUT_CLEAR] += 1
         empty_book(s, b)
         b.complete = r.flags & F_MAYBE_BAD_BOOK == 0
-        b.cleared = 1
+        b.event_bits |= CLEARED
     if r.flags & F_TOB and r.action == c'A':
         s.counters[N_ADDS] += 1
         act_add_tob(s, b, r, number)
@@ -417,40 +401,43 @@ cdef inline void note_flags(State *s, Book *b, const MboRecord *r) noexcept nogi
         b.suspect = 1
     if r.flags & F_SNAPSHOT:
         s.counters[N_SNAPSHOT] += 1
-        if not b.newest_known or r.ts_event > b.newest_ts:
-            b.newest_known = 1
+        if not b.event_bits & NEWEST_KNOWN or r.ts_event > b.newest_ts:
+            b.event_bits |= NEWEST_KNOWN
             b.newest_ts = r.ts_event
             b.newest_sequence = r.sequence
 
 
-cdef inline void act(State *s, Book *b, const MboRecord *r) noexcept nogil:
-    """Validation, then the table of actions."""
+cdef inline void act(State *s, Book *b, const MboRecord *r, bint rare) noexcept nogil:
+    """Validation, then the table of actions; `rare` where the record may have one of the flags F_TOB, F_MBP, F_SNAPSHOT."""
     cdef uint8_t action = r.action
     cdef uint32_t number = <uint32_t>c'B' - r.side      # bids 0, asks 1: 'A' is the byte before 'B'
-    cdef bint rare = r.flags & (F_TOB | F_MBP | F_SNAPSHOT) != 0
+    cdef Found found
     if action == c'A' or action == c'M':
         if unlikely(number > 1):
             s.counters[N_BAD_SIDE] += 1
             return
-        if unlikely(not r.flags & F_TOB and r.price == UNDEF_PRICE):
+        if unlikely(r.price == UNDEF_PRICE and not (rare and r.flags & F_TOB)):
             s.counters[N_BAD_PRICE] += 1
             return
-        if unlikely(not r.flags & F_TOB and r.size == 0 and action == c'A'):
+        if unlikely(r.size == 0 and action == c'A' and not (rare and r.flags & F_TOB)):
             s.counters[N_ZERO_SIZE_ADDS] += 1
             return
-        if unlikely(rare and not flagged(s, b, r, number)):
+        if rare and not flagged(s, b, r, number):
             return
+        found = index_seek(&b.index, s.orders.at, r.order_id)
         if action == c'A':
             s.counters[N_ADDS] += 1
-            act_add(s, b, r, number)
+            s.counters[N_DUPLICATE_ADDS] += found.order != 0
         else:
             s.counters[N_MODIFIES] += 1
-            act_modify(s, b, r, number)
+            if not act_modify(s, b, r, number, &found):
+                return
+        enter(s, b, number, r, &found)
         return
     if unlikely(not (action == c'C' or action == c'T' or action == c'F' or action == c'R' or action == c'N')):
         s.counters[N_UNKNOWN_ACTIONS] += 1
         return
-    if unlikely(rare and not flagged(s, b, r, number)):
+    if rare and not flagged(s, b, r, number):
         return
     if action == c'C':
         s.counters[N_CANCELS] += 1
@@ -467,25 +454,37 @@ cdef inline void act(State *s, Book *b, const MboRecord *r) noexcept nogil:
         s.counters[N_NONES] += 1
 
 
-cdef inline void apply_mbo(State *s, Book *b, const MboRecord *r) noexcept nogil:
-    """Apply one MBO record to its book. The caller made room: reserve(), index_reserve()."""
+cdef inline void apply_rules(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    """Apply one MBO record to its book. The caller made room (reserve, index_reserve) and notes it (note_records)."""
     cdef uint8_t flags = r.flags
-    b.seen = 1
-    b.records += 1
-    b.ts_event = r.ts_event
-    b.ts_recv = r.ts_recv
-    b.sequence = r.sequence
-    s.ts_recv = r.ts_recv
-    s.counters[N_RECORDS] += 1
+    if likely(flags & (F_LAST | F_TOB | F_SNAPSHOT | F_MBP | F_MAYBE_BAD_BOOK) == F_LAST and b.event_bits == 0):
+        act(s, b, r, False)                 # an event of one ordinary record
+        finish_event(s, b, r.ts_event, r.sequence)
+        return
     if unlikely(flags & (F_MAYBE_BAD_BOOK | F_SNAPSHOT)):
         note_flags(s, b, r)
     if likely(not flags & F_SNAPSHOT):
-        b.cleared = 0
-        if not (flags & F_LAST) or b.in_event:
+        b.event_bits &= ~<uint32_t>CLEARED
+        if not (flags & F_LAST) or b.event_bits & IN_EVENT:
             count_event(s, b, r)
-    act(s, b, r)
+    act(s, b, r, True)
     if flags & F_LAST:
         close_event(s, b, r)
-    elif not b.in_event:
-        b.in_event = 1
+    elif not b.event_bits & IN_EVENT:
+        b.event_bits |= IN_EVENT
         s.open_events += 1
+
+
+cdef inline void note_records(State *s, Book *b, const MboRecord *last, uint64_t records) noexcept nogil:
+    """So many records were applied to a book in a row, this one last."""
+    b.records += records
+    b.ts_event = last.ts_event
+    b.ts_recv = last.ts_recv
+    b.sequence = last.sequence
+    s.ts_recv = last.ts_recv
+
+
+cdef inline void apply_mbo(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    """Apply and note one MBO record."""
+    apply_rules(s, b, r)
+    note_records(s, b, r, 1)

@@ -7,7 +7,7 @@ from libc.string cimport memset
 from depthcast.book.ladder cimport Level, price_mask
 from depthcast.book.native cimport prefetch
 from depthcast.book.orders cimport Order, filled_in
-from depthcast.book.rules cimport Book, State
+from depthcast.book.rules cimport Book, IN_EVENT, State
 from depthcast.dbn.layout cimport (
     F_BAD_TS_RECV,
     F_LAST,
@@ -27,7 +27,7 @@ cdef inline uint64_t snapshot_records(const State *s, const Book *b) noexcept no
     cdef int side
     for side in range(2):
         level = b.sides[side].best
-        while b.in_event and level != 0:
+        while b.event_bits & IN_EVENT and level != 0:
             order = s.levels.at[level].head
             while order != 0:
                 records += filled_in(&s.orders, order, b.event)
@@ -100,7 +100,7 @@ cdef inline uint64_t snapshot_book(const State *s, const Book *b, uint8_t *out) 
     r += 1
     r += snapshot_side(s, b, 0, False, r)
     r += snapshot_side(s, b, 1, False, r)
-    if b.in_event:
+    if b.event_bits & IN_EVENT:
         r += snapshot_side(s, b, 0, True, r)
         r += snapshot_side(s, b, 1, True, r)
     else:

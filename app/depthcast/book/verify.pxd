@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from depthcast.book.ladder cimport OFF_LADDER, Level, Side, far_find, ladder_before, price_mask, slot_of
 from depthcast.book.orders cimport Order, index_seek
-from depthcast.book.rules cimport Book, N_VOLUME_ADDED, N_VOLUME_REMOVED, State
+from depthcast.book.rules cimport Book, IN_EVENT, N_VOLUME_ADDED, N_VOLUME_REMOVED, State
 
 
 cdef inline int verify_level(const State *s, Book *b, int side, uint32_t at, str where, list found) except -1:
@@ -99,7 +99,7 @@ cdef inline int verify_volume(const State *s, list found) except -1:
     resting[1] = 0
     for i in range(s.books_length):
         live += s.books[i].index.count
-        open_events += s.books[i].in_event
+        open_events += s.books[i].event_bits & IN_EVENT
         for side in range(2):
             at = s.books[i].sides[side].best
             while at != 0:

@@ -26,10 +26,13 @@ from depthcast.book.reference import ReferenceEngine
 from tests.exhaustive.states import StateKey, book_of, canonical, state_key, without_version
 from tests.exhaustive.worlds import WORLDS, Kind, World
 from tests.support.compare import assert_same_answers, assert_sound
-from tests.support.records import INSTRUMENT, SNAPSHOT, listing
+from tests.support.records import INSTRUMENT, SNAPSHOT, cancel, listing
 
 BEFORE, NOW = 1, 2
 """Times of the records that led to a state, and of the one under test: what has lost its priority shows."""
+
+REVEALING = cancel(99, "B", 1, 1, SNAPSHOT)
+"""A record that shows the part of a state that no question does: it clears unless the run has its clear."""
 
 Progress = Callable[[str], None]
 
@@ -83,9 +86,9 @@ class Search:
         snapshot = here.snapshot()
         for index, probe in enumerate(self.probes):
             try:
-                engine, reference, outcome = self._by_path(path + probe)
+                reference, outcome, checksum = self._by_path(path + probe)
                 if self._carried(here, self.world.kinds[index]):
-                    self._by_snapshot(snapshot + probe, outcome, engine.checksum(INSTRUMENT))
+                    self._by_snapshot(snapshot + probe, outcome, checksum)
                 else:
                     self.beyond_snapshots += 1
             except AssertionError as difference:
@@ -94,13 +97,14 @@ class Search:
             self.leads_to.append(self._state(reference, outcome, path + self.steps[index]))
             self.transitions += 1
 
-    def _by_path(self, records: bytes) -> tuple[Engine, ReferenceEngine, bytes]:
-        """Both engines from their first record on."""
+    def _by_path(self, records: bytes) -> tuple[ReferenceEngine, bytes, int]:
+        """Both engines from their first record on: the reference, its snapshot and checksum."""
         engine, reference = Engine(), ReferenceEngine()
         assert engine.apply(records) == reference.apply(records)
         outcome = reference.snapshot()
         assert engine.snapshot() == outcome, "snapshot"
-        assert engine.checksum(INSTRUMENT) == reference.checksum(INSTRUMENT), "checksum"
+        checksum = reference.checksum(INSTRUMENT)
+        assert engine.checksum(INSTRUMENT) == checksum, "checksum"
         assert engine.status(INSTRUMENT) == reference.status(INSTRUMENT), "status"
         assert engine.counters == reference.counters, "counters"
         assert engine.changed() == reference.changed(), "changed"
@@ -110,7 +114,11 @@ class Search:
             assert_same_answers(engine, reference)
             assert_sound(engine)
             assert_sound(reference)
-        return engine, reference, outcome
+        implied = engine.counters["snapshots_without_clear"]
+        engine.apply(REVEALING)
+        implied = engine.counters["snapshots_without_clear"] - implied
+        assert implied == (not book_of(reference).cleared), "whether the run has had its clear"
+        return reference, outcome, checksum
 
     def _by_snapshot(self, records: bytes, outcome: bytes, checksum: int) -> None:
         """An engine that starts from the snapshot of the state comes to the same."""

@@ -105,9 +105,10 @@ def _snapshot_runs(random: np.random.Generator, records: NDArray[np.void], chanc
     for start in np.flatnonzero(random.random(len(records)) < chance).tolist():
         run = records[start : start + int(random.integers(1, 31))]
         run["publisher_id"], run["instrument_id"] = run["publisher_id"][0], run["instrument_id"][0]
-        run["action"] = pick(random, {"A": 40, "R": 1, "T": 1, "C": 1, "M": 1}, len(run))
+        run["action"] = pick(random, {"A": 30, "R": 2, "T": 1, "C": 1, "M": 1}, len(run))
         run["flags"] = SNAPSHOT | BAD_TS_RECV
         run["flags"][random.random(len(run)) < 0.1] |= LAST
+        run["flags"][random.random(len(run)) < 0.03] |= MBP
         run["ts_event"] = run["ts_event"][0] - random.integers(0, 4, len(run)).astype(np.uint64)
         if random.random() < 0.5:
             run["action"][0] = b"R"

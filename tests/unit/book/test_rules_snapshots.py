@@ -108,6 +108,13 @@ def test_records_of_another_book_do_not_end_a_run(engine: AnyEngine) -> None:
     assert levels(engine) == ([(P, 11, 2)], [])
 
 
+def test_an_aggregated_clear_that_ends_its_event_ends_the_run(engine: AnyEngine) -> None:
+    engine.apply(clear(SNAP) + add(1, "B", P, 5, SNAP) + clear(SNAP | MBP | LAST))
+    assert queue(engine, "B", P) == [(1, 5)]
+    engine.apply(add(2, "B", P, 6, SNAP | LAST))
+    assert queue(engine, "B", P) == [(2, 6)]
+
+
 @pytest.mark.parametrize("action", ["T", "F", "N"])
 def test_a_trade_flagged_snapshot_implies_no_clear(engine: AnyEngine, action: str) -> None:
     engine.apply(add(1, "B", P, 5) + mbo(action, "B", P, 1, 1, SNAP))

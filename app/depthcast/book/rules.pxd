@@ -354,7 +354,7 @@ cdef inline void finish_event(State *s, Book *b, uint64_t version_ts, uint32_t v
 cdef inline void close_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
     cdef bint snapshot = r.flags & F_SNAPSHOT and b.event_bits & NEWEST_KNOWN
     s.open_events -= b.event_bits & IN_EVENT
-    b.event_bits &= CLEARED if r.action == c'R' else 0
+    b.event_bits &= CLEARED if r.action == c'R' and not r.flags & F_MBP else 0
     b.event_records = 0
     finish_event(s, b, b.newest_ts if snapshot else r.ts_event, b.newest_sequence if snapshot else r.sequence)
 

@@ -83,7 +83,8 @@ class DBNReader:
         self._raw = RawSource(stream, sha256=sha256)
         self._carry = b""
         self._ended = False
-        self._error: DBNError | None = None
+        self._failure: tuple[str, int | None] | None = None
+        """What is wrong and where. Not the error: with its traceback it would keep this reader alive."""
         self._sha256: str | None = None
         try:
             magic = self._raw.peek(4)
@@ -146,7 +147,7 @@ class DBNReader:
         view = memoryview(bytearray(size))
         data = np.frombuffer(view, dtype=np.uint8)
         readable = view.toreadonly()
-        while self._error is None and not self._ended:
+        while self._failure is None and not self._ended:
             if self._sha256 is not None:
                 raise ValueError("the rest of the file was read for its hash: its records are gone")
             held = len(self._carry)
@@ -154,23 +155,24 @@ class DBNReader:
             try:
                 got = self._source.readinto(view[held:])
             except DBNError as error:
-                self._error = error
+                self._failure = error.reason, error.offset
                 break
             if got == 0:
                 self._ended = True
                 if held:
-                    self._error = self._cut_short()
+                    self._failure = self._cut_short(), self._offset
                 break
             whole, broken = frame(data, 0, held + got)
             self._carry = bytes(view[whole : held + got])
             self._offset += whole
             if broken is not None:
                 self._carry = b""
-                self._error = DBNError(f"broken record: {broken}", path=self.path, offset=self._offset)
+                self._failure = f"broken record: {broken}", self._offset
             if whole:
                 yield readable[:whole]
-        if self._error is not None:
-            raise self._error
+        if self._failure is not None:
+            reason, offset = self._failure
+            raise DBNError(reason, path=self.path, offset=offset)
 
     def close(self) -> None:
         """Close the file, if `open_dbn` opened it."""
@@ -186,10 +188,9 @@ class DBNReader:
     ) -> None:
         self.close()
 
-    def _cut_short(self) -> DBNError:
+    def _cut_short(self) -> str:
         has, needs = len(self._carry), self._carry[0] * LENGTH_WORD
-        message = f"the file is cut short: it ends {has} bytes into a record of {needs}"
-        return DBNError(message, path=self.path, offset=self._offset)
+        return f"the file is cut short: it ends {has} bytes into a record of {needs}"
 
     def _read_metadata(self) -> bytes:
         """The metadata's bytes, prefix included, checked as far as its length."""

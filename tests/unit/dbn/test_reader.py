@@ -1,11 +1,14 @@
 """Opening and reading: versions, compression, streams, errors with file and offset, the hash."""
 
+import contextlib
+import gc
 import hashlib
 import io
 import os
 import subprocess
 import sys
 import tracemalloc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -355,6 +358,22 @@ def test_the_reader_closes_what_it_opened_and_only_that(tmp_path: Path) -> None:
     for _ in range(3):
         failure(path)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("data", [FILE, FILE + bytes(56), FILE[:-1], compress([head(), FILE])[:-9]])
+def test_a_reader_is_freed_at_once(data: bytes) -> None:
+    """Nothing that it raised or handed out keeps it, and its buffer, until the garbage collector comes."""
+    gc.collect()
+    gc.disable()
+    try:
+        reader = open_dbn(io.BytesIO(data))
+        with contextlib.suppress(DBNError):
+            drain(reader)
+        gone = weakref.ref(reader)
+        del reader
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

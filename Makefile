@@ -106,6 +106,6 @@ $(VENV)/.kernel: $(VENV)/.synced $(KERNEL)
 .uv/bin/uv:
 	@echo 'Bringing uv $(UV_VERSION) to .uv'
 	@{ $(PYTHON) -m venv .uv >/dev/null 2>&1 && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); } \
-	  || { rm -rf .uv && $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION); } \
+	  || { rm -rf .uv && $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .uv uv==$(UV_VERSION); } \
 	  || { rm -rf .uv; echo 'uv cannot be installed: $(PYTHON) has neither venv nor pip (Debian: python3-venv).' >&2; \
 	       echo 'Install one of them, or uv 0.13 itself, and try again.' >&2; exit 1; }

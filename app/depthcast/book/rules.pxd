@@ -422,7 +422,7 @@ cdef inline void act(State *s, Book *b, const MboRecord *r, bint rare) noexcept 
         if unlikely(r.size == 0 and action == c'A' and not (rare and r.flags & F_TOB)):
             s.counters[N_ZERO_SIZE_ADDS] += 1
             return
-        if rare and not flagged(s, b, r, number):
+        if unlikely(rare) and not flagged(s, b, r, number):
             return
         found = index_seek(&b.index, s.orders.at, r.order_id)
         if action == c'A':
@@ -437,7 +437,7 @@ cdef inline void act(State *s, Book *b, const MboRecord *r, bint rare) noexcept 
     if unlikely(not (action == c'C' or action == c'T' or action == c'F' or action == c'R' or action == c'N')):
         s.counters[N_UNKNOWN_ACTIONS] += 1
         return
-    if rare and not flagged(s, b, r, number):
+    if unlikely(rare) and not flagged(s, b, r, number):
         return
     if action == c'C':
         s.counters[N_CANCELS] += 1
@@ -454,21 +454,26 @@ cdef inline void act(State *s, Book *b, const MboRecord *r, bint rare) noexcept 
         s.counters[N_NONES] += 1
 
 
+cdef inline void open_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
+    """Event accounting before the record is applied, where the event is more than one ordinary record."""
+    if unlikely(r.flags & (F_MAYBE_BAD_BOOK | F_SNAPSHOT)):
+        note_flags(s, b, r)
+    if likely(not r.flags & F_SNAPSHOT):
+        b.event_bits &= ~<uint32_t>CLEARED
+        if not (r.flags & F_LAST) or b.event_bits & IN_EVENT:
+            count_event(s, b, r)
+
+
 cdef inline void apply_rules(State *s, Book *b, const MboRecord *r) noexcept nogil:
     """Apply one MBO record to its book. The caller made room (reserve, index_reserve) and notes it (note_records)."""
     cdef uint8_t flags = r.flags
-    if likely(flags & (F_LAST | F_TOB | F_SNAPSHOT | F_MBP | F_MAYBE_BAD_BOOK) == F_LAST and b.event_bits == 0):
-        act(s, b, r, False)                 # an event of one ordinary record
+    cdef bint whole = flags & (F_LAST | F_TOB | F_SNAPSHOT | F_MBP | F_MAYBE_BAD_BOOK) == F_LAST and b.event_bits == 0
+    if not whole:
+        open_event(s, b, r)
+    act(s, b, r, flags & (F_TOB | F_SNAPSHOT | F_MBP) != 0)
+    if whole:                               # an event of one ordinary record
         finish_event(s, b, r.ts_event, r.sequence)
-        return
-    if unlikely(flags & (F_MAYBE_BAD_BOOK | F_SNAPSHOT)):
-        note_flags(s, b, r)
-    if likely(not flags & F_SNAPSHOT):
-        b.event_bits &= ~<uint32_t>CLEARED
-        if not (flags & F_LAST) or b.event_bits & IN_EVENT:
-            count_event(s, b, r)
-    act(s, b, r, True)
-    if flags & F_LAST:
+    elif flags & F_LAST:
         close_event(s, b, r)
     elif not b.event_bits & IN_EVENT:
         b.event_bits |= IN_EVENT

@@ -79,7 +79,7 @@ def conditions(results: Results) -> str:
     machine = results.machine
     return (
         f"{results.date}, {machine.processor}, {machine.cores} cores, {machine.python}, {machine.compiler}; "
-        f"medians of {results.rounds} interleaved rounds, one core."
+        f"medians of {results.rounds} interleaved rounds, one core, {machine.scheduling} scheduling."
     )
 
 

@@ -79,6 +79,7 @@ class Machine(msgspec.Struct, frozen=True):
     system: str
     python: str
     compiler: str
+    scheduling: Literal["ordinary", "real-time"]
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -114,6 +115,7 @@ def this_machine() -> Machine:
         system=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         compiler=compiler.stdout.partition("\n")[0],
+        scheduling="ordinary" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time",
     )
 
 

@@ -34,7 +34,7 @@ def chart(results: Results) -> str:
     """An SVG of ns a record of everyone shown, a group of bars a workload."""
     groups = [(table, [row for name in SHOWN if (row := table.row(name))]) for table in results.tables]
     values = [row.ns.median for _, rows in groups for row in rows]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    low, high = math.floor(math.log10(min(values) / 2)), math.ceil(math.log10(max(values)))
     body: list[str] = []
     top = 8
     for table, rows in groups:
@@ -49,7 +49,9 @@ def chart(results: Results) -> str:
 def group(table: Table, rows: list[Row], top: int, low: int, high: int) -> list[str]:
     """One workload: its title, its grid, a bar for each row."""
     bottom = top + TITLE + STEP * len(rows)
-    lines = [f'<text class="title" x="0" y="{top + 14}">{escape(table.about)}: ns a record</text>']
+    lines = [
+        f'<text class="title" x="0" y="{top + 14}">{escape(table.about)}: ns a record, logarithmic scale</text>'
+    ]
     for power in range(low, high + 1):
         x = place(10.0**power, low, high)
         lines.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + TITLE - 8}" y2="{bottom}"/>')

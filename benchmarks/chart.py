@@ -49,9 +49,8 @@ def chart(results: Results) -> str:
 def group(table: Table, rows: list[Row], top: int, low: int, high: int) -> list[str]:
     """One workload: its title, its grid, a bar for each row."""
     bottom = top + TITLE + STEP * len(rows)
-    lines = [
-        f'<text class="title" x="0" y="{top + 14}">{escape(table.about)}: ns a record, logarithmic scale</text>'
-    ]
+    title = f"{escape(table.about)}: ns a record, logarithmic scale"
+    lines = [f'<text class="title" x="0" y="{top + 14}">{title}</text>']
     for power in range(low, high + 1):
         x = place(10.0**power, low, high)
         lines.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + TITLE - 8}" y2="{bottom}"/>')

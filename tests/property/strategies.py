@@ -82,18 +82,26 @@ def ordinary_add(draw: Draw, domain: Domain) -> RecordList:
 
 @st.composite
 def trade_event(draw: Draw, domain: Domain) -> RecordList:
-    """A trade and its fills, then what becomes of the filled orders: gone, smaller, or shown anew."""
+    """A trade and its fills, then what becomes of the filled orders: gone, smaller, or shown anew.
+
+    Half of the filled orders rest for certain: they were added just before.
+    """
     fields = draw(book(domain))
     ids = draw(st.lists(st.sampled_from(domain.order_ids), min_size=1, max_size=3))
+    before = []
     records = [mbo("T", "B", domain.prices[0], 1, 0, 0, **fields)]
     after = []
     for order_id in ids:
         side, price = domain.home(order_id)
         size = draw(st.sampled_from(domain.sizes))
+        if draw(st.booleans()):
+            before.append(
+                mbo("A", side, price, draw(st.sampled_from(domain.sizes)), order_id, LAST, **fields)
+            )
         records += [mbo("F", side, price, size, order_id, 0, **fields)] * draw(st.integers(1, 2))
         action = draw(st.sampled_from("CMMM"))
         after.append(mbo(action, side, price, draw(st.sampled_from(domain.sizes)), order_id, 0, **fields))
-    records += after
+    records = [*before, *records, *after]
     if draw(st.sampled_from([True, True, True, False])):
         records.append(mbo("N", "N", 0, 0, 0, LAST, **fields))
     return records

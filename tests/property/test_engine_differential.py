@@ -11,7 +11,7 @@ from depthcast.book.reference import ReferenceEngine
 from depthcast.errors import BookError, RecordError
 from tests.property.strategies import broken_records, record_lists, tries
 from tests.support.compare import assert_same_answers, assert_sound
-from tests.support.domains import DOMAINS, SMALL, TIGHT, Domain
+from tests.support.domains import DOMAINS, EDGES, SMALL, TIGHT, Domain
 from tests.support.engines import AnyEngine
 from tests.support.records import LAST, listing
 
@@ -125,7 +125,7 @@ TestTwoEngines = TwoEngines.TestCase
 @given(st.data())
 @tries(100)
 def test_small_books_stay_equal_record_by_record(data: st.DataObject) -> None:
-    domain = data.draw(st.sampled_from([TIGHT, SMALL]))
+    domain = data.draw(st.sampled_from([TIGHT, SMALL, EDGES]))
     engine, reference = Engine(), ReferenceEngine()
     records = data.draw(record_lists(domain, 60))
     note(listing(records))

@@ -81,7 +81,7 @@ class Population:
 
     def prices(self, records: Records) -> NDArray[np.int64]:
         """A price for each, on its own side of its book's middle."""
-        away = self.random.integers(1, PRICES, len(records)) * TICK
+        away: NDArray[np.int64] = self.random.integers(1, PRICES, len(records)) * TICK
         away[records["side"] == b"B"] *= -1
         away += self.mids[records["instrument_id"] - 1]
         return away

@@ -1,7 +1,7 @@
 """Two engines held to each other: every answer of the one against the same answer of the other."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -103,7 +103,8 @@ class BookContent:
 
 def content(engine: AnyEngine, key: BookKey) -> BookContent:
     """A book's content, as its snapshot tells it."""
-    records = np.frombuffer(engine.snapshot(key.instrument_id, key.publisher_id), MBO).tolist()
+    snapshot = engine.snapshot(key.instrument_id, key.publisher_id)
+    records: list[tuple[Any, ...]] = np.frombuffer(snapshot, MBO).tolist()
     orders, quotes, fills = [], [], []
     for _, _, _, _, ts_event, order_id, price, size, flags, _, action, side, _, _, sequence in records[1:]:
         if action == b"F":

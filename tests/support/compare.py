@@ -104,7 +104,7 @@ class BookContent:
 def content(engine: AnyEngine, key: BookKey) -> BookContent:
     """A book's content, as its snapshot tells it."""
     snapshot = engine.snapshot(key.instrument_id, key.publisher_id)
-    records: list[tuple[Any, ...]] = np.frombuffer(snapshot, MBO).tolist()
+    records: list[Any] = np.frombuffer(snapshot, MBO).tolist()
     orders, quotes, fills = [], [], []
     for _, _, _, _, ts_event, order_id, price, size, flags, _, action, side, _, _, sequence in records[1:]:
         if action == b"F":

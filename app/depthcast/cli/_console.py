@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-__all__ = ["bold", "colour", "is_terminal", "table", "warn"]
+__all__ = ["bold", "colour", "is_terminal", "printable", "table", "warn"]
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -28,9 +28,14 @@ def bold(text: str, stream: TextIO) -> str:
     return colour(text, "1", stream)
 
 
+def printable(text: str) -> str:
+    """``text`` without control characters: a name from a file must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
 def warn(line: str) -> None:
     """One line on standard error that begins with the command's name. ``--quiet`` does not silence it."""
-    print(f"depthcast: warning: {line}", file=sys.stderr, flush=True)
+    print(f"depthcast: warning: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def table(rows: Iterable[Sequence[str]], *, headings: Sequence[str] = ()) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 
+from depthcast.cli._console import printable
 from depthcast.errors import BookError, DepthcastError, SettingsError, UsageError
 
 __all__ = ["Exit", "about_file", "guarded"]
@@ -92,7 +93,7 @@ def _report_bug(error: Exception, *, debug: bool) -> None:
 
 def _say(line: str) -> None:
     with suppress(OSError):  # nobody reads standard error any more: the exit code still tells
-        print(f"depthcast: {line}", file=sys.stderr, flush=True)
+        print(f"depthcast: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def _silence_stdout() -> None:

@@ -9,7 +9,7 @@ from depthcast.book.protocol import BookEngine
 from depthcast.book.types import BookKey
 from depthcast.book.views import BookView, book_view
 from depthcast.cli._book_json import BookStream, document, pretty
-from depthcast.cli._console import warn
+from depthcast.cli._console import printable, warn
 from depthcast.cli._feed import Feed
 from depthcast.cli._picture import draw
 from depthcast.cli._stepping import Cut, each_event, each_grid_point
@@ -113,7 +113,7 @@ class Run:
         key = max(keys, key=lambda key: self.engine.status(key.instrument_id, key.publisher_id).records)
         others = f" (the busiest of {len(keys):,} books)" if len(keys) > 1 else ""
         symbol = self._feed.symbols.get(key.instrument_id, f"instrument {key.instrument_id}")
-        title = f"{symbol}  {self._feed.dataset}{others}"
+        title = printable(f"{symbol}  {self._feed.dataset}{others}")
         width = shutil.get_terminal_size().columns
         return draw(self.engine, key, title=title, rows=rows, width=width, stream=stream)
 

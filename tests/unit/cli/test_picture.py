@@ -9,6 +9,7 @@ import pytest
 from depthcast.book.engine import Engine
 from depthcast.cli._picture import draw
 from tests.support.command import command
+from tests.support.dbn_files import Interval, Mapping, metadata
 from tests.support.records import TOB, add, cancel, clear, trade
 from tests.support.small_days import DAY, PX
 
@@ -44,6 +45,14 @@ def test_a_picture_has_the_best_in_the_middle(write: WriteFile) -> None:
     columns |= {line.index(price) for line, price in zip(lines[7:9], ("4.50", "4.00"), strict=True)}
     assert columns == {lines[6].index("0.25")}
     assert "\x1b" not in result.out
+
+
+def test_a_symbol_cannot_steer_the_terminal(write: WriteFile) -> None:
+    dates = metadata().mappings["AAPL"][0]
+    mapping = Mapping("A\x1b]0;owned\x07", [Interval(dates["start_date"], dates["end_date"], "7")])
+    path = write([add(1, "B", PX, 1)], mappings=[mapping])
+    assert "\x1b" not in command("reconstruct", path, "--picture").out
+    assert "\x1b" not in command("reconstruct", path, "--instrument", "x").err
 
 
 def test_a_picture_goes_with_a_file_of_json(write: WriteFile, tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ class Run:
     """A feed that goes through an engine.
 
     Raises:
-        UsageError: the instrument wanted is not in the data.
+        UsageError: the instrument wanted is not in the data; where it is given by its id, that is known, and
+            raised, when all is applied.
+        DBNError: so for files that hold records of another schema.
     """
 
     def __init__(self, task: Task, feed: Feed, engine: BookEngine, progress: "Progress") -> None:
@@ -71,6 +73,7 @@ class Run:
         """Apply the feed. Nothing here is done per record."""
         for chunk in self._chunks:
             self.meter.apply(chunk)
+        self._check()
 
     def write_every(self, stream: BinaryIO) -> None:
         """Apply the feed, and write books as they come."""
@@ -87,6 +90,7 @@ class Run:
             ends = each_event(self.meter.apply, self._chunks, count=every.events or 1, wanted=self._wanted)
             for key in ends:
                 out.write(self._view(key))
+        self._check()
         out.end(self._feed.partial)
 
     def write_last(self, stream: BinaryIO) -> None:
@@ -117,13 +121,8 @@ class Run:
         width = shutil.get_terminal_size().columns
         return draw(self.engine, key, title=title, rows=rows, width=width, stream=stream)
 
-    def check(self) -> None:
-        """Judge what was read, once all is applied: say what is odd, refuse what is wrong.
-
-        Raises:
-            DBNError: the files hold records of another schema.
-            UsageError: there is no book of the instrument wanted.
-        """
+    def _check(self) -> None:
+        """Judge what was read, once all is applied: say what is odd, refuse what is wrong."""
         partial = self._feed.partial
         if partial is not None:
             where = "" if partial.offset is None else f" byte {partial.offset}:"

@@ -6,13 +6,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from depthcast.cli._console import is_terminal
-from depthcast.cli._feed import Feed
 from depthcast.cli._options import Common, path_parameter
 from depthcast.cli._output import check_output, open_output, print_out
-from depthcast.cli._picture import ROWS
 from depthcast.cli._progress import Progress
-from depthcast.cli._run import Run, Task, make_engine
-from depthcast.cli._summary import print_summary
 from depthcast.cli._values import parse_depth, parse_every, parse_time
 from depthcast.errors import UsageError
 
@@ -70,17 +66,20 @@ def reconstruct(
       zstdcat CLX5.mbo.dbn.zst | depthcast reconstruct - --every 1s > books.ndjson
     """
     settings = common.load_settings(engine__kind=engine).settings
-    task = Task(
-        levels=parse_depth(depth),
-        orders=orders,
-        every=None if every is None else parse_every(every),
-        at=None if at is None else parse_time(at),
-        lines=(format or ("ndjson" if every else "json")) == "ndjson",
-        instrument=instrument,
-    )
+    levels = parse_depth(depth)
+    rhythm = None if every is None else parse_every(every)
+    until = None if at is None else parse_time(at)
     if picture and every:
         raise UsageError("--picture draws the last book, --every writes many: choose one")
     check_output(output, files)
+    # Help and wrong usage do without these, and so without numpy: they are there at once.
+    from depthcast.cli._feed import Feed
+    from depthcast.cli._picture import ROWS
+    from depthcast.cli._run import Run, Task, make_engine
+    from depthcast.cli._summary import print_summary
+
+    lines = (format or ("ndjson" if every else "json")) == "ndjson"
+    task = Task(levels, orders=orders, every=rhythm, at=until, lines=lines, instrument=instrument)
     show_bar = not common.quiet and not (every and output == "-" and is_terminal(sys.stdout))
     with (
         Feed(files, chunk_bytes=settings.reader.chunk_bytes, allow_partial=partial) as feed,
@@ -92,7 +91,6 @@ def reconstruct(
         else:
             with open_output(output) as stream:
                 run.write_every(stream)
-    run.check()
     if task.every is None and (not picture or output != "-"):
         with open_output(output) as stream:
             run.write_last(stream)

@@ -153,6 +153,8 @@ def test_every_exit_code_is_documented() -> None:
         (["--version"], {"numpy", "pandas", "databento_dbn"}),
         (["config"], {"rich", "numpy", "pandas", "databento_dbn"}),
         (["--help"], {"numpy", "pandas", "databento_dbn", "rich.markdown"}),
+        (["reconstruct", "--help"], {"numpy", "pandas", "databento_dbn", "rich.markdown"}),
+        (["reconstruct", "--depth", "no", "x"], {"numpy", "rich", "databento_dbn"}),
         (["reconstruct", "no-such-file"], {"rich", "pandas", "pyarrow", "databento", "sortedcontainers"}),
     ],
 )

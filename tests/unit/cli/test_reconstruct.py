@@ -115,9 +115,10 @@ def test_one_instrument_by_symbol(write: WriteFile) -> None:
 def test_an_instrument_that_is_not_there_is_an_error_that_names_some(
     write: WriteFile, instrument: str
 ) -> None:
-    result = command("reconstruct", write(BOOKS), "--instrument", instrument)
-    assert (result.code, result.out) == (2, "")
-    assert "AAPL (7)" in result.err
+    for options in ([], ["--every", "event", "--format", "json"]):
+        result = command("reconstruct", write(BOOKS), "--instrument", instrument, *options)
+        assert (result.code, result.out) == (2, "")
+        assert "AAPL (7)" in result.err
 
 
 def test_ndjson_is_a_line_a_book(write: WriteFile) -> None:

@@ -143,11 +143,14 @@ def test_a_file_without_mbo_records_has_no_books(
     assert result.err == "depthcast: warning: no MBO records, so there are no books\n"
 
 
-def test_a_file_of_another_schema_is_an_error(write: WriteFile) -> None:
+@pytest.mark.parametrize("options", [[], ["--every", "event"], ["--every", "event", "--format", "json"]])
+def test_a_file_of_another_schema_is_an_error(write: WriteFile, options: list[str]) -> None:
     path = write([other(RType.OHLCV_1S, 56)], schema=databento_dbn.Schema.OHLCV_1S)
-    result = command("reconstruct", path)
+    result = command("reconstruct", path, *options)
     assert (result.code, result.out) == (3, "")
     assert result.err == "depthcast: error: no MBO records: the data is of schema ohlcv-1s\n"
+    assert command("reconstruct", path, *options, "-o", path.with_name("out")).code == 3
+    assert not path.with_name("out").exists()
 
 
 def test_a_pipe_that_can_be_read_only_once(write: WriteFile, tmp_path: Path) -> None:

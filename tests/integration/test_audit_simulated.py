@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from depthcast.book.audit import EngineChoice, audit
-from depthcast.book.audit_report import Observation
+from depthcast.book.audit.report import Observation
 from depthcast.book.engine import Engine
 from depthcast.book.protocol import BookEngine
 from depthcast.dbn import open_dbn

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from depthcast.book.audit import EngineChoice, audit
-from depthcast.book.audit_report import AuditedSource, AuditReport, Observation
+from depthcast.book.audit.report import AuditedSource, AuditReport, Observation
 from depthcast.book.engine import Engine
 from depthcast.book.protocol import BookEngine
 from depthcast.book.reference import ReferenceEngine

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from depthcast.book.audit_report import AuditReport
+from depthcast.book.audit.report import AuditReport
 
 PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "audit.schema.json"
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from depthcast.book.audit_report import (
+from depthcast.book.audit.report import (
     AuditedBook,
     AuditReport,
     Example,

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from depthcast.book.audit import EngineChoice
 from depthcast.book.audit import audit as audit_books
-from depthcast.book.audit_report import AuditedFile, AuditedSource, AuditReport, CutShort
+from depthcast.book.audit.report import AuditedFile, AuditedSource, AuditReport, CutShort
 from depthcast.book.protocol import BookEngine
 from depthcast.cli._audit_text import as_text
 from depthcast.cli._book_json import pretty

@@ -2,7 +2,7 @@
 
 import pytest
 
-from depthcast.book.audit_report import AuditReport, TradeExample
+from depthcast.book.audit.report import AuditReport, TradeExample
 from tests.support.audit import audited, observation, parts
 from tests.support.records import LAST, add, cancel, clear, fill, modify, trade
 

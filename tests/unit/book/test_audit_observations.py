@@ -2,7 +2,7 @@
 
 import pytest
 
-from depthcast.book.audit_report import IntervalExample, Moment, OrderExample, RecordExample
+from depthcast.book.audit.report import IntervalExample, Moment, OrderExample, RecordExample
 from depthcast.book.engine import Engine
 from depthcast.book.reference import ReferenceEngine
 from depthcast.errors import DBNError, UnknownBookError

@@ -1,21 +1,21 @@
 """The audit: whether the books that a file gives can be trusted, and what the venue did (docs/audit.md).
 
-A file is read three times: for what its records say in themselves (`audit_scan`), record by record with the
-engine that is audited (`audit_walk`), and in large chunks with engines that must come to the same books
-(`audit_rebuild`). Hard rules are the invariants of docs/book.md; one that is broken is a bug, and the report
+A file is read three times: for what its records say in themselves (`scan`), record by record with the
+engine that is audited (`walk`), and in large chunks with engines that must come to the same books
+(`rebuild`). Hard rules are the invariants of docs/book.md; one that is broken is a bug, and the report
 is not valid. Observations are about the data: none of them makes a report invalid.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from depthcast.book.audit_observations import observe
-from depthcast.book.audit_rebuild import Rebuild
-from depthcast.book.audit_records import Batch, batches, moment
-from depthcast.book.audit_report import FORMAT, AuditedBook, AuditedSource, AuditReport
-from depthcast.book.audit_rules import RuleBook
-from depthcast.book.audit_scan import Scan
-from depthcast.book.audit_walk import Walk
+from depthcast.book.audit.observations import observe
+from depthcast.book.audit.rebuild import Rebuild
+from depthcast.book.audit.records import Batch, batches, moment
+from depthcast.book.audit.report import FORMAT, AuditedBook, AuditedSource, AuditReport
+from depthcast.book.audit.rules import RuleBook
+from depthcast.book.audit.scan import Scan
+from depthcast.book.audit.walk import Walk
 from depthcast.book.protocol import BookEngine
 from depthcast.errors import DBNError, UnknownBookError
 

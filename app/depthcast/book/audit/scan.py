@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from depthcast.book.audit_records import Batch, Place, Tally, book_numbers
-from depthcast.book.audit_trades import Trades
+from depthcast.book.audit.records import Batch, Place, Tally, book_numbers
+from depthcast.book.audit.trades import Trades
 from depthcast.dbn.layout import Flags
 
 _LAST: Final = int(Flags.LAST)

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from depthcast.book.audit_checks import top_of
-from depthcast.book.audit_fills import FillJudge
-from depthcast.book.audit_inspector import Budget, Inspector
-from depthcast.book.audit_records import (
+from depthcast.book.audit.checks import top_of
+from depthcast.book.audit.fills import FillJudge
+from depthcast.book.audit.inspector import Budget, Inspector
+from depthcast.book.audit.records import (
     Batch,
     Place,
     Tally,
     book_key,
     book_numbers,
 )
-from depthcast.book.audit_rules import RuleBook
-from depthcast.book.audit_scan import Scan
-from depthcast.book.audit_tops import Tops
+from depthcast.book.audit.rules import RuleBook
+from depthcast.book.audit.scan import Scan
+from depthcast.book.audit.tops import Tops
 from depthcast.book.protocol import BookEngine
 from depthcast.book.types import BookKey, BookStatus
 from depthcast.dbn.layout import Flags

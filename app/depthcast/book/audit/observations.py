@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from heapq import nsmallest
 from typing import Final, NamedTuple
 
-from depthcast.book.audit_checks import Image
-from depthcast.book.audit_fills import CAUSES, UNJUDGED, FillJudge
-from depthcast.book.audit_records import EXAMPLES_MAX, Tally, iso_or_none, price_or_none
-from depthcast.book.audit_report import Example, Observation, OrderExample, Part
-from depthcast.book.audit_scan import Scan
-from depthcast.book.audit_tops import Tops
-from depthcast.book.audit_walk import Walk
+from depthcast.book.audit.checks import Image
+from depthcast.book.audit.fills import CAUSES, UNJUDGED, FillJudge
+from depthcast.book.audit.records import EXAMPLES_MAX, Tally, iso_or_none, price_or_none
+from depthcast.book.audit.report import Example, Observation, OrderExample, Part
+from depthcast.book.audit.scan import Scan
+from depthcast.book.audit.tops import Tops
+from depthcast.book.audit.walk import Walk
 from depthcast.book.types import BookKey
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from depthcast.book.audit_records import EXAMPLES_MAX, Place, moment
-from depthcast.book.audit_report import Rule, Violation
+from depthcast.book.audit.records import EXAMPLES_MAX, Place, moment
+from depthcast.book.audit.report import Rule, Violation
 from depthcast.book.types import BookKey
 
 

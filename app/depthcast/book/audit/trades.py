@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from depthcast.book.audit_records import Place, Tally
+from depthcast.book.audit.records import Place, Tally
 
 NEVER: Final = 2**63 - 1
 """A position after every record."""

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from depthcast.book.audit_records import Batch
-from depthcast.book.audit_rules import RuleBook
-from depthcast.book.audit_walk import Mark
+from depthcast.book.audit.records import Batch
+from depthcast.book.audit.rules import RuleBook
+from depthcast.book.audit.walk import Mark
 from depthcast.book.protocol import BookEngine
 from depthcast.book.types import BookKey
 from depthcast.dbn.layout import MBO, Flags

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from depthcast.book.audit_records import (
+from depthcast.book.audit.records import (
     Place,
     Tally,
     book_key,
@@ -19,8 +19,8 @@ from depthcast.book.audit_records import (
     moment,
     price_or_none,
 )
-from depthcast.book.audit_report import TradeExample
-from depthcast.book.audit_trades import Trade, Trades
+from depthcast.book.audit.report import TradeExample
+from depthcast.book.audit.trades import Trade, Trades
 from depthcast.book.protocol import BookEngine
 from depthcast.book.types import BookKey, Level
 from depthcast.errors import UnknownBookError, UnknownOrderError

@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from depthcast.book.audit_records import EXAMPLES_MAX, Place, Tally, letter, moment, price_or_none
-from depthcast.book.audit_report import IntervalExample, Moment, TradeNearby
-from depthcast.book.audit_trades import Trades
+from depthcast.book.audit.records import EXAMPLES_MAX, Place, Tally, letter, moment, price_or_none
+from depthcast.book.audit.report import IntervalExample, Moment, TradeNearby
+from depthcast.book.audit.trades import Trades
 from depthcast.book.types import BookKey
 from depthcast.book.views import price_str
 

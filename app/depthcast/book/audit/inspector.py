@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from depthcast.book.audit_checks import (
+from depthcast.book.audit.checks import (
     EventRecord,
     Image,
     check_image,
@@ -14,8 +14,8 @@ from depthcast.book.audit_checks import (
     image_of,
     self_check,
 )
-from depthcast.book.audit_records import Batch, Place, book_key
-from depthcast.book.audit_rules import RuleBook
+from depthcast.book.audit.records import Batch, Place, book_key
+from depthcast.book.audit.rules import RuleBook
 from depthcast.book.protocol import BookEngine
 from depthcast.book.types import BookKey
 from depthcast.errors import UnknownBookError

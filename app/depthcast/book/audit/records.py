@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from depthcast.book.audit_report import Example, Moment, RecordExample
+from depthcast.book.audit.report import Example, Moment, RecordExample
 from depthcast.book.types import BookKey
 from depthcast.book.views import iso, price_str
 from depthcast.dbn.columns import split

@@ -2,7 +2,7 @@
 
 50 books hold 200,000 orders. Random orders are cancelled and replaced, moved as prices drift, and now and
 then a book is cleared and filled anew. After a warm-up of a tenth the memory of the process is watched;
-it may end at most 4 MiB above. Exit code 1 if it does not, or if an invariant is violated at the end.
+it may end at most 1 MiB above. Exit code 1 if it does not, or if an invariant is violated at the end.
 """
 
 import sys
@@ -19,7 +19,7 @@ ORDERS: Final = 200_000
 STEP: Final = 100_000
 LINES: Final = 20
 MIB: Final = 2**20
-ALLOWED_MIB: Final = 4
+ALLOWED_MIB: Final = 1
 
 
 def soak(engine: Engine, records: int, console: Console) -> float:

@@ -158,7 +158,7 @@ cdef inline uint8_t record_rtype(int schema) noexcept nogil:
     return RTYPE_OHLCV_1D if schema == OHLCV_1D else RTYPE_MBP1
 
 
-# ---------------------------------------------------------------------------------------------- room
+# ------------------------------------------------------------------------------ room
 
 
 cdef inline bint make_room(Output *out, size_t more) noexcept nogil:
@@ -228,7 +228,7 @@ cdef inline void derivation_free(Derivation *d) noexcept nogil:
     memset(d, 0, sizeof(Derivation))
 
 
-# ---------------------------------------------------------------------------------------------- the book
+# ------------------------------------------------------------------------------ the book
 
 
 cdef inline uint32_t saturated(uint64_t size) noexcept nogil:
@@ -298,7 +298,7 @@ cdef inline uint8_t flags_of(const Book *b, const MboRecord *r) noexcept nogil:
     return r.flags | F_MAYBE_BAD_BOOK if b.suspect or not b.complete else r.flags
 
 
-# ---------------------------------------------------------------------------------------------- records out
+# ------------------------------------------------------------------------------ records out
 
 
 cdef inline TradeRecord *put(Derivation *d, int schema, const TradeRecord *head) noexcept nogil:
@@ -382,7 +382,7 @@ cdef inline TradeRecord head_of(const MboRecord *r) noexcept nogil:
     return head
 
 
-# ---------------------------------------------------------------------------------------------- intervals
+# ------------------------------------------------------------------------------ intervals
 
 
 cdef inline void bar_add(Bar *bar, bint is_new, const MboRecord *r) noexcept nogil:
@@ -469,7 +469,7 @@ cdef inline bint pass_to(Derivation *d, uint64_t ts_recv) noexcept nogil:
     return True
 
 
-# ---------------------------------------------------------------------------------------------- one record
+# ------------------------------------------------------------------------------ one record
 
 
 cdef inline void view_start(const Derivation *d, const Book *b, View *v) noexcept nogil:

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The engine: many books, applied from whole DBN records. docs/book.md has the rules, rules.pxd the code of them."""
+"""The engine: many books, applied from whole DBN records (docs/book.md has the rules, rules.pxd codes them)."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING
@@ -42,7 +42,7 @@ from depthcast.book.types import COUNTERS, PHASES, Bbo, BookKey, BookStatus, Ord
 from depthcast.errors import AmbiguousBookError, RecordError, UnknownBookError, UnknownOrderError
 
 if len(COUNTERS) != COUNTERS_LENGTH:
-    raise ImportError("depthcast.book.types.COUNTERS and the compiled kernel disagree: rebuild it (make setup)")
+    raise ImportError("types.COUNTERS and the compiled kernel disagree: rebuild it (make setup)")
 
 cdef enum:
     WITH_GIL = 2048             # bytes up to which giving the GIL away costs more than it gains
@@ -60,6 +60,7 @@ cdef packed struct ChecksumOrder:
     uint32_t size
 
 
+cdef str IN_USE = "this engine is in use by another thread: one thread owns an engine, others ask it"
 cdef tuple TOPS = ("empty", "normal", "locked", "crossed")
 
 
@@ -77,7 +78,7 @@ cdef class Engine:
     def __dealloc__(self):
         state_free(&self.state)
 
-    # ------------------------------------------------------------------------------------------ records in
+    # ------------------------------------------------------------------------------ records in
 
     def apply(self, buffer):
         cdef Py_buffer view
@@ -120,13 +121,13 @@ cdef class Engine:
 
     cdef int enter(self) except -1:
         if self.busy:
-            raise RuntimeError("this engine is in use by another thread: one thread owns an engine, others ask it")
+            raise RuntimeError(IN_USE)
         self.busy = 1
         return 0
 
     cdef int free_to_read(self) except -1:
         if self.busy:
-            raise RuntimeError("this engine is in use by another thread: one thread owns an engine, others ask it")
+            raise RuntimeError(IN_USE)
         return 0
 
     cdef raise_framing(self, Py_buffer *view, Framing why, size_t offset, size_t applied):
@@ -135,7 +136,7 @@ cdef class Engine:
         cdef size_t length = 4 * <size_t>at[0]
         PyBuffer_Release(view)
         if why == NO_MEMORY:
-            raise MemoryError(f"no memory for the books at byte {offset} of the buffer, after {applied} records")
+            raise MemoryError(f"no memory for the record at byte {offset}; {applied} before it were applied")
         if why == FRAMING_SHORT:
             text = f"the length byte says {length} bytes, less than a record's header of 16"
         elif why == FRAMING_PAST_END:
@@ -144,7 +145,7 @@ cdef class Engine:
             text = f"an MBO record of {length} bytes: it has 56, or 64 with ts_out"
         raise RecordError(text, offset=offset, applied=applied)
 
-    # ------------------------------------------------------------------------------------------ which books
+    # ------------------------------------------------------------------------------ which books
 
     cdef void list_books(self):
         cdef Book *b
@@ -167,7 +168,7 @@ cdef class Engine:
         ]
         if not numbers:
             of = "" if publisher_id is None else f" of publisher {publisher_id}"
-            raise UnknownBookError(f"no book of instrument {instrument_id}{of}: no MBO record of it was applied")
+            raise UnknownBookError(f"no book of instrument {instrument_id}{of}: no record of it was applied")
         if len(numbers) > 1:
             numbers.sort(key=lambda number: self.publisher(number))
         return numbers
@@ -180,7 +181,7 @@ cdef class Engine:
         if len(numbers) > 1:
             publishers = ", ".join(str(self.publisher(number)) for number in numbers)
             raise AmbiguousBookError(
-                f"instrument {instrument_id} has books of publishers {publishers}: say which with publisher_id"
+                f"instrument {instrument_id} has books of publishers {publishers}: choose with publisher_id"
             )
         return self.state.books[<uint32_t>numbers[0]]
 
@@ -204,7 +205,7 @@ cdef class Engine:
         self.state.changed_length = 0
         return keys
 
-    # ------------------------------------------------------------------------------------------ questions
+    # ------------------------------------------------------------------------------ questions
 
     def status(self, instrument_id, publisher_id=None):
         cdef Book *b = self.one_book(instrument_id, publisher_id)
@@ -278,7 +279,8 @@ cdef class Engine:
         index = self.state.levels.at[level].head if level else 0
         while index != 0:
             order = &self.state.orders.at[index]
-            queue.append(Order(order.order_id, order.size, self.state.orders.stamps[index].ts_event, order.sequence))
+            ts_event = self.state.orders.stamps[index].ts_event
+            queue.append(Order(order.order_id, order.size, ts_event, order.sequence))
             index = order.next
         return queue
 
@@ -300,10 +302,15 @@ cdef class Engine:
             size_ahead += self.state.orders.at[index].size
             index = self.state.orders.at[index].prev
         return QueuePosition(
-            order_id, "A" if level.side else "B", level.key ^ price_mask(level.side), order.size, orders_ahead, size_ahead
+            order_id=order_id,
+            side="A" if level.side else "B",
+            price=level.key ^ price_mask(level.side),
+            size=order.size,
+            orders_ahead=orders_ahead,
+            size_ahead=size_ahead,
         )
 
-    # ------------------------------------------------------------------------------------------ state out and in
+    # ------------------------------------------------------------------------------ state out and in
 
     def snapshot(self, instrument_id=None, publisher_id=None):
         cdef Book *b
@@ -366,11 +373,12 @@ cdef class Engine:
 
     @property
     def memory_bytes(self):
-        """Bytes in use by orders, levels, id tables and ladders (slots ever used, not address space asked for)."""
-        cdef uint64_t total = self.state.orders.used * (sizeof(COrder) + sizeof(Stamp)) + self.state.levels.used * sizeof(CLevel)
+        """Bytes in use by orders, levels, id tables and ladders: slots ever used, not address space."""
+        cdef uint64_t total = self.state.orders.used * (sizeof(COrder) + sizeof(Stamp))
         cdef uint32_t i
         cdef Book *b
         self.free_to_read()
+        total += self.state.levels.used * sizeof(CLevel)
         for i in range(self.state.books_length):
             b = self.state.books[i]
             total += sizeof(Book) + 8 * (<uint64_t>b.index.now.length + b.index.next.length)

@@ -1,15 +1,16 @@
 # cython: language_level=3
 """One side of a book: its price levels, in order.
 
-A price is turned into a *key* that rises away from the touch on both sides (bids: ~price, asks: price), so that everything
-here is written once and "lowest key" means best. All levels of a side are in one linked list by key. To find a price, and
-the neighbours of a new one, there are two structures:
+A price is turned into a *key* that rises away from the touch on both sides (bids: ~price, asks: price), so
+that everything here is written once and "lowest key" means best. All levels of a side are in one linked
+list by key. To find a price, and the neighbours of a new one, there are two structures:
 
-* the ladder: an array of level indexes, one a tick, over a window around the touch, with three levels of bitmaps (64 to 1);
-* a treap of the levels that are off the window or off the tick (Seidel and Aragon, "Randomized search trees", 1996).
+* the ladder: level indexes, one a tick, over a window around the touch, with three levels of bitmaps (64 to
+  1);
+* a treap of the levels off the window or off the tick (Seidel and Aragon, "Randomized search trees", 1996).
 
-Tick and window come from the levels themselves (`replan`), whenever enough new levels missed the ladder: a wrong guess costs
-time, never truth.
+Tick and window come from the levels themselves (`replan`), whenever enough new levels missed the ladder: a
+wrong guess costs time, never truth.
 """
 
 from libc.stddef cimport size_t
@@ -75,7 +76,7 @@ cdef inline int64_t price_mask(uint32_t side) noexcept nogil:
     return <int64_t>side - 1
 
 
-# ---------------------------------------------------------------------------------------------- pool
+# ------------------------------------------------------------------------------ pool
 
 
 cdef inline bint levels_reserve(LevelPool *pool, uint32_t room) noexcept nogil:
@@ -107,7 +108,7 @@ cdef inline uint32_t level_take(LevelPool *pool) noexcept nogil:
     return index
 
 
-# ---------------------------------------------------------------------------------------------- treap
+# ------------------------------------------------------------------------------ treap
 
 
 cdef inline uint32_t far_priority(int64_t key) noexcept nogil:
@@ -189,7 +190,7 @@ cdef inline void far_remove(Level *at, Side *side, uint32_t index) noexcept nogi
         side.far_best = node
 
 
-# ---------------------------------------------------------------------------------------------- ladder
+# ------------------------------------------------------------------------------ ladder
 
 
 cdef inline uint32_t slot_of(const Side *side, int64_t key) noexcept nogil:
@@ -256,7 +257,7 @@ cdef inline uint32_t ladder_before_key(const Side *side, int64_t key) noexcept n
     return ladder_before(side, side.width if distance >= side.width else <uint32_t>distance + 1)
 
 
-# ---------------------------------------------------------------------------------------------- levels
+# ------------------------------------------------------------------------------ levels
 
 
 cdef inline uint32_t level_find(const Level *at, const Side *side, int64_t key) noexcept nogil:
@@ -324,7 +325,9 @@ cdef inline void level_drop(LevelPool *pool, Side *side, uint32_t index) noexcep
     pool.free = index
 
 
-cdef inline uint32_t level_make(LevelPool *pool, Side *side, uint32_t side_number, int64_t key) noexcept nogil:
+cdef inline uint32_t level_make(
+    LevelPool *pool, Side *side, uint32_t side_number, int64_t key
+) noexcept nogil:
     """A new, empty level; the pool has room for it."""
     cdef uint32_t index = level_take(pool)
     cdef Level *at = pool.at
@@ -352,7 +355,7 @@ cdef inline uint32_t level_make(LevelPool *pool, Side *side, uint32_t side_numbe
     return index
 
 
-# ---------------------------------------------------------------------------------------------- plan
+# ------------------------------------------------------------------------------ plan
 
 
 cdef struct Plan:
@@ -388,7 +391,7 @@ cdef inline uint64_t _usual(uint64_t *gaps, uint32_t n) noexcept nogil:
 
 
 cdef inline Plan plan_for(const int64_t *keys, uint32_t n, uint64_t tick) noexcept nogil:
-    """The narrowest window that covers 7/8 of the keys, else the one that covers most, no sparser than 1 in 64."""
+    """The narrowest window that covers 7/8 of the keys, else the widest cover; no sparser than 1/64."""
     cdef Plan plan, trial
     cdef uint32_t i
     cdef uint64_t distance, margin
@@ -444,7 +447,7 @@ cdef inline Plan best_plan(const Level *at, const Side *side) noexcept nogil:
 
 
 cdef inline bint ladder_alloc(Side *side, uint32_t width) noexcept nogil:
-    """Empty ladder arrays for `width` slots; the old ones go. False, and nothing changed, when there is no memory."""
+    """Empty ladder arrays for `width` slots; the old ones go. False, nothing changed: no memory."""
     cdef size_t words0 = width // 64
     cdef size_t words1 = (words0 + 63) // 64
     cdef size_t nbytes = (words0 + words1 + 1) * 8 + <size_t>width * 4
@@ -470,7 +473,7 @@ cdef inline int64_t plan_end(int64_t base, uint64_t tick, uint32_t width) noexce
 
 
 cdef inline void replan(Level *at, Side *side) noexcept nogil:
-    """Choose tick and window anew from the levels that are there, and move those that now belong elsewhere."""
+    """Choose tick and window anew from the levels that are there; move those that now belong elsewhere."""
     cdef Plan plan = best_plan(at, side)
     cdef uint32_t level = side.best
     cdef bint same = side.width == plan.width and side.tick == plan.tick and side.base == plan.base

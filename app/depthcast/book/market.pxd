@@ -22,7 +22,16 @@ from depthcast.book.orders cimport (
     table_home,
     table_next,
 )
-from depthcast.book.rules cimport Book, IN_EVENT, N_SKIPPED, N_STATUS, State, apply_rules, note_records, reserve
+from depthcast.book.rules cimport (
+    Book,
+    IN_EVENT,
+    N_SKIPPED,
+    N_STATUS,
+    State,
+    apply_rules,
+    note_records,
+    reserve,
+)
 from depthcast.dbn.layout cimport RTYPE_MBO, RTYPE_STATUS, F_LAST, MboRecord, RecordHeader, StatusRecord
 
 
@@ -32,7 +41,7 @@ cdef enum:
     HEADER_WORDS = 4
     STATUS_LEAST = 26           # bytes: up to and with `action`
     GROUP = 16                  # records whose memory is fetched ahead together
-    AHEAD = 4096                # bytes of the buffer itself to ask for ahead: what follows a random walk is not guessed
+    AHEAD = 4096                # bytes of the buffer itself to ask for ahead
     DEEP = 24576                # live orders from which that pays: below, the caches hold them
 
 
@@ -44,7 +53,7 @@ cdef enum Framing:              # why a walk ended
     NO_MEMORY
 
 
-# ---------------------------------------------------------------------------------------------- books
+# ------------------------------------------------------------------------------ books
 
 
 cdef inline uint32_t _slot_hash(uint64_t key) noexcept nogil:
@@ -154,7 +163,7 @@ cdef inline void state_free(State *s) noexcept nogil:
     memset(s, 0, sizeof(State))
 
 
-# ---------------------------------------------------------------------------------------------- records
+# ------------------------------------------------------------------------------ records
 
 
 cdef inline Framing framing(const uint8_t *at, size_t left) noexcept nogil:
@@ -199,7 +208,7 @@ cdef inline bint of_book(const Book *b, const MboRecord *r) noexcept nogil:
 
 
 cdef inline uint32_t likely_order(OrderIndex *index, uint32_t hash) noexcept nogil:
-    """The order that most probably has this hash, 0 if none: judged by the table alone, the order is not touched."""
+    """The order that most probably has this hash, 0 if none; by the table alone, the order is not touched."""
     cdef const IdTable *table = index_table(index, hash)
     cdef uint32_t at = table_home(table, hash)
     while table.slots[at] != 0 and <uint32_t>(table.slots[at] >> 32) != hash:
@@ -208,8 +217,10 @@ cdef inline uint32_t likely_order(OrderIndex *index, uint32_t hash) noexcept nog
 
 
 cdef inline void fetch_ahead(State *s, const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """Ask for the memory of the next GROUP records, a step for all of them at a time, so that the waits overlap:
-    places in the id tables, then orders, then their neighbours and levels, or for an add the tail of its queue."""
+    """Ask for the memory of the next GROUP records, a step for all at a time, so that the waits overlap.
+
+    Places in the id tables; then orders, or for an add the tail of its queue; then neighbours and levels.
+    """
     cdef const MboRecord *records[GROUP]
     cdef Book *books[GROUP]
     cdef uint32_t hashes[GROUP]
@@ -260,7 +271,7 @@ cdef inline Framing apply_records(
     cdef Framing why = FRAMING_OK
     cdef size_t taken = 0
     cdef size_t run = 0                     # records of this book since it was last noted
-    cdef uint64_t head = 0                  # its records' first 8 bytes: length, rtype, publisher_id, instrument_id
+    cdef uint64_t head = 0                  # its records' first 8 bytes: length, rtype and the book's key
     cdef size_t step = <size_t>-1           # the length they say; none yet: no record is so long
     cdef uint32_t group = 0
     while at < end:
@@ -307,8 +318,10 @@ cdef inline Framing apply_records(
     return why
 
 
-cdef inline Framing find_boundary(State *s, const uint8_t *start, size_t length, size_t *offset, size_t *prefix) noexcept nogil:
-    """The longest prefix after which no book is inside an event. Changes no book (a new one is only made known)."""
+cdef inline Framing find_boundary(
+    State *s, const uint8_t *start, size_t length, size_t *offset, size_t *prefix
+) noexcept nogil:
+    """The longest prefix after which no book is inside an event. Changes no book."""
     cdef const uint8_t *at = start
     cdef const uint8_t *end = start + length
     cdef const MboRecord *r

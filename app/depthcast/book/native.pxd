@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What Cython has no words for: prefetch, bit scans, a wide multiply, and memory that grows without copying."""
+"""What Cython has no words for: prefetch, bit scans, a wide product, memory that grows without copying."""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
@@ -24,13 +24,15 @@ cdef extern from *:
         return (uint64_t)(((unsigned __int128)a * b) >> 64);
     }
     /* (a if yes else b) without a branch: for conditions that are as good as random */
-    static inline uint32_t dc_pick(int yes, uint32_t a, uint32_t b) { return b ^ ((a ^ b) & (0u - (uint32_t)!!yes)); }
+    static inline uint32_t dc_pick(int yes, uint32_t a, uint32_t b) {
+        return b ^ ((a ^ b) & (0u - (uint32_t)!!yes));
+    }
     static inline uint64_t dc_load64(const void *p) { uint64_t x; memcpy(&x, p, 8); return x; }
     static inline int dc_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
     static inline int dc_highest_bit(uint64_t x) { return 63 - __builtin_clzll(x); }
 
-    /* Blocks from DC_HUGE on are whole huge pages straight from the kernel: a deep book is bound by cache and TLB
-       misses, and growing one moves page tables, not bytes. The size alone says which kind a block is. */
+    /* Blocks from DC_HUGE on are whole huge pages from the operating system: a deep book is bound by cache and
+       TLB misses, and growing one moves page tables, not bytes. The size says which kind a block is. */
     #define DC_HUGE ((size_t)2 << 20)
 
     #if defined(__linux__) && !defined(DEPTHCAST_SANITIZE)
@@ -62,7 +64,8 @@ cdef extern from *:
         void *at = dc_map(dc_round(new_bytes));
         if (!at) return NULL;
         if (old_bytes >= DC_HUGE) {
-            void *moved = mremap(p, dc_round(old_bytes), dc_round(new_bytes), MREMAP_MAYMOVE | MREMAP_FIXED, at);
+            int how = MREMAP_MAYMOVE | MREMAP_FIXED;
+            void *moved = mremap(p, dc_round(old_bytes), dc_round(new_bytes), how, at);
             if (moved == MAP_FAILED) { munmap(at, dc_round(new_bytes)); return NULL; }
             madvise(moved, dc_round(new_bytes), MADV_HUGEPAGE);
             return moved;
@@ -73,7 +76,10 @@ cdef extern from *:
     #else
     static void dc_free(void *p, size_t bytes) { (void)bytes; free(p); }
     static void *dc_zalloc(size_t bytes) { return calloc(1, bytes); }
-    static void *dc_grow(void *p, size_t old_bytes, size_t new_bytes) { (void)old_bytes; return realloc(p, new_bytes); }
+    static void *dc_grow(void *p, size_t old_bytes, size_t new_bytes) {
+        (void)old_bytes;
+        return realloc(p, new_bytes);
+    }
     #endif
     #endif
     """

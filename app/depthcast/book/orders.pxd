@@ -1,10 +1,10 @@
 # cython: language_level=3
 """Orders: a pool of fixed-size slots shared by all books, and one hash table of order ids a book.
 
-The table is open addressing with linear probing. A slot is (hash << 32 | pool index), 0 when empty; an order's home is
-its hash scaled to the table (Lemire, "Fast random integer generation in an interval", 2019), so the
-table lies in hash order: it grows by one sequential pass, a few slots at each record. A removal closes its gap by shifting
-back (Knuth, TAOCP vol. 3, 6.4, algorithm R), so nothing is ever left behind by churn.
+The table is open addressing with linear probing. A slot is (hash << 32 | pool index), 0 when empty; an
+order's home is its hash scaled to the table (Lemire, "Fast random integer generation in an interval", 2019),
+so the table lies in hash order: it grows by one sequential pass, a few slots at each record. A removal closes
+its gap by shifting back (Knuth, TAOCP vol. 3, 6.4, algorithm R), so nothing is ever left behind by churn.
 """
 
 from libc.stddef cimport size_t
@@ -185,7 +185,7 @@ cdef inline void index_free(OrderIndex *index) noexcept nogil:
 cdef inline void index_move(OrderIndex *index, uint32_t slots) noexcept nogil:
     """Go on moving ids to the larger table, in the order of their hashes, to an empty slot after so many.
 
-    A cluster moves as a whole, but for ids that wrapped round from the table's end: they stay until the end is reached.
+    A cluster moves as a whole, but for ids that wrapped round from the table's end: they move last.
     """
     cdef uint32_t at = index.sweep
     cdef uint64_t slot
@@ -224,7 +224,7 @@ cdef inline void index_move(OrderIndex *index, uint32_t slots) noexcept nogil:
 
 
 cdef inline bint index_grow(OrderIndex *index) noexcept nogil:
-    """Begin or go on growing: twice while small, then by a third, so that an order costs 16 to 21 bytes of table.
+    """Begin or go on growing: twice while small, then by a third: an order costs 16 to 21 bytes of table.
 
     The ids of a large table move a few at each record, so that no record waits for millions of them.
     """
@@ -284,7 +284,7 @@ cdef inline void index_remove(OrderIndex *index, const Found *found) noexcept no
 
 
 cdef inline void index_clear(OrderIndex *index) noexcept nogil:
-    """Forget all ids. A large table goes, so that a row of clears costs no more than the orders between them."""
+    """Forget all ids. A large table goes: a row of clears must cost no more than the orders between them."""
     cdef OrderIndex small
     if index.now.length > 1024 and index_start(&small, FIRST_LENGTH):
         index_free(index)

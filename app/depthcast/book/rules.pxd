@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The rules of the book (docs/book.md), one record at a time. ReferenceEngine says the same in plain Python.
 
-Everything here is inline and without the GIL: the engine and the derivation each compile it into their own loop.
+Everything here is inline and without the GIL: engine and derivation each compile it into their own loop.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -86,7 +86,7 @@ cdef enum:                      # Book.event_bits: what is not at rest about the
     IN_EVENT = 1
     LONG_EVENT = 2              # it has been found too long
     NEWEST_KNOWN = 4            # `newest_*` hold a snapshot record of it
-    CLEARED = 8                 # an R came in, or just before, the present run of snapshot records (implied ones too)
+    CLEARED = 8                 # an R came, or was implied, in or before the present run of snapshot records
 
 
 cdef struct Book:
@@ -134,7 +134,7 @@ cdef struct State:
     uint64_t counters[COUNTERS_LENGTH]
 
 
-# ---------------------------------------------------------------------------------------------- orders and levels
+# ------------------------------------------------------------------------------ orders and levels
 
 
 cdef inline void unlink(State *s, Book *b, uint32_t index) noexcept nogil:
@@ -163,7 +163,7 @@ cdef inline void remove(State *s, Book *b, const Found *found) noexcept nogil:
 
 
 cdef inline void drop_side(State *s, Book *b, uint32_t number, bint forget) noexcept nogil:
-    """Remove all levels of a side, TOB or not, with their orders; `forget` takes the ids out of the table too."""
+    """Remove all levels of a side, TOB or not, with their orders; `forget`: their ids from the table too."""
     cdef Side *side = &b.sides[number]
     cdef Order *at = s.orders.at
     cdef Level *level
@@ -204,8 +204,10 @@ cdef inline void empty_book(State *s, Book *b) noexcept nogil:
     index_clear(&b.index)
 
 
-cdef inline void append(State *s, Book *b, uint32_t number, const MboRecord *r, uint32_t index) noexcept nogil:
-    """Put an order, in the pool and linked nowhere, at the tail of its level, with this record's priority and size."""
+cdef inline void append(
+    State *s, Book *b, uint32_t number, const MboRecord *r, uint32_t index
+) noexcept nogil:
+    """Put an order that is linked nowhere at the tail of its level, with this record's priority and size."""
     cdef Side *side = &b.sides[number]
     cdef int64_t key = r.price ^ price_mask(number)
     cdef uint32_t found
@@ -233,7 +235,9 @@ cdef inline void append(State *s, Book *b, uint32_t number, const MboRecord *r, 
     s.counters[N_VOLUME_ADDED + number] += r.size
 
 
-cdef inline void enter(State *s, Book *b, uint32_t number, const MboRecord *r, const Found *found) noexcept nogil:
+cdef inline void enter(
+    State *s, Book *b, uint32_t number, const MboRecord *r, const Found *found
+) noexcept nogil:
     """To the tail of its level: a new order, or one that is found and loses its priority."""
     cdef uint32_t index = found.order
     if index != 0:
@@ -251,7 +255,7 @@ cdef inline bint reserve(State *s, uint32_t records) noexcept nogil:
     return pool_reserve(&s.orders, records) and levels_reserve(&s.levels, records)
 
 
-# ---------------------------------------------------------------------------------------------- actions
+# ------------------------------------------------------------------------------ actions
 
 
 cdef inline void act_add_tob(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
@@ -288,7 +292,9 @@ cdef inline void act_cancel(State *s, Book *b, const MboRecord *r) noexcept nogi
     s.counters[N_VOLUME_REMOVED + level.side] += r.size
 
 
-cdef inline bint act_modify(State *s, Book *b, const MboRecord *r, uint32_t number, const Found *found) noexcept nogil:
+cdef inline bint act_modify(
+    State *s, Book *b, const MboRecord *r, uint32_t number, const Found *found
+) noexcept nogil:
     """True where the order goes to the tail of its level, as an added one does."""
     cdef Order *order
     cdef Level *level
@@ -338,10 +344,12 @@ cdef inline void act_clear(State *s, Book *b, const MboRecord *r) noexcept nogil
     b.event_records = 0
 
 
-# ---------------------------------------------------------------------------------------------- one record
+# ------------------------------------------------------------------------------ one record
 
 
-cdef inline void finish_event(State *s, Book *b, uint64_t version_ts, uint32_t version_sequence) noexcept nogil:
+cdef inline void finish_event(
+    State *s, Book *b, uint64_t version_ts, uint32_t version_sequence
+) noexcept nogil:
     b.version_ts = version_ts
     b.version_sequence = version_sequence
     b.event += 1
@@ -382,7 +390,11 @@ cdef inline bint flagged(State *s, Book *b, const MboRecord *r, uint32_t number)
         return False
     if r.flags & F_TOB and r.action == c'M':
         s.counters[N_TOB_MODIFIES] += 1
-    if r.flags & F_SNAPSHOT and not b.event_bits & CLEARED and (r.action == c'A' or r.action == c'C' or r.action == c'M'):
+    if (
+        r.flags & F_SNAPSHOT
+        and not b.event_bits & CLEARED
+        and (r.action == c'A' or r.action == c'C' or r.action == c'M')
+    ):
         s.counters[N_SNAPSHOTS_WITHOUT_CLEAR] += 1
         empty_book(s, b)
         b.complete = r.flags & F_MAYBE_BAD_BOOK == 0
@@ -408,7 +420,7 @@ cdef inline void note_flags(State *s, Book *b, const MboRecord *r) noexcept nogi
 
 
 cdef inline void act(State *s, Book *b, const MboRecord *r, bint rare) noexcept nogil:
-    """Validation, then the table of actions; `rare` where the record may have one of the flags F_TOB, F_MBP, F_SNAPSHOT."""
+    """Validation, then the table of actions; `rare`: the record has one of F_TOB, F_MBP, F_SNAPSHOT."""
     cdef uint8_t action = r.action
     cdef uint32_t number = <uint32_t>c'B' - r.side      # bids 0, asks 1: 'A' is the byte before 'B'
     cdef Found found
@@ -465,9 +477,10 @@ cdef inline void open_event(State *s, Book *b, const MboRecord *r) noexcept nogi
 
 
 cdef inline void apply_rules(State *s, Book *b, const MboRecord *r) noexcept nogil:
-    """Apply one MBO record to its book. The caller made room (reserve, index_reserve) and notes it (note_records)."""
+    """Apply one MBO record. The caller made room (reserve, index_reserve) and notes it (note_records)."""
     cdef uint8_t flags = r.flags
-    cdef bint whole = flags & (F_LAST | F_TOB | F_SNAPSHOT | F_MBP | F_MAYBE_BAD_BOOK) == F_LAST and b.event_bits == 0
+    cdef uint8_t telling = flags & (F_LAST | F_TOB | F_SNAPSHOT | F_MBP | F_MAYBE_BAD_BOOK)
+    cdef bint whole = telling == F_LAST and b.event_bits == 0
     if not whole:
         open_event(s, b, r)
     act(s, b, r, flags & (F_TOB | F_SNAPSHOT | F_MBP) != 0)

@@ -53,7 +53,9 @@ cdef inline MboRecord blank_record(const State *s, const Book *b) noexcept nogil
     return r
 
 
-cdef inline uint64_t snapshot_side(const State *s, const Book *b, int side, bint fills, MboRecord *out) noexcept nogil:
+cdef inline uint64_t snapshot_side(
+    const State *s, const Book *b, int side, bint fills, MboRecord *out
+) noexcept nogil:
     """The side's A records, or the F records of its orders' fills; returns how many."""
     cdef MboRecord blank = blank_record(s, b)
     cdef MboRecord *start = out

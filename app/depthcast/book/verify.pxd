@@ -35,12 +35,12 @@ cdef inline int verify_level(const State *s, Book *b, int side, uint32_t at, str
         if level.head != 0 or level.count != 0 or level.size == 0 or b.sides[side].levels != 1:
             found.append(f"{where}: a top-of-book level must stand alone, without orders and with a size")
     elif count == 0 or level.size != size or level.count != count:
-        found.append(f"{where}: size {level.size} and count {level.count}, its orders make {size} and {count}")
+        found.append(f"{where}: size {level.size}, count {level.count}; its orders make {size}, {count}")
     return 0
 
 
 cdef inline uint64_t verify_side(const State *s, Book *b, int number, str where, list found) except? 1:
-    """Invariant 3 and the side's own structures: every level in order, and reachable by list, ladder and treap.
+    """Invariant 3 and the side's own structures: levels in order, and reachable by list, ladder and treap.
 
     Returns the number of orders it met.
     """
@@ -111,5 +111,5 @@ cdef inline int verify_volume(const State *s, list found) except -1:
             name = "asks" if side else "bids"
             found.append(f"volume of {name}: added less removed is not the {resting[side]} that rest")
     if live != s.live or open_events != s.open_events:
-        found.append(f"totals: {live} orders and {open_events} open events, {s.live} and {s.open_events} counted")
+        found.append(f"totals: {live} orders, {open_events} open events; counted {s.live}, {s.open_events}")
     return 0

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The engine: many books, applied from whole DBN records (docs/book.md has the rules, rules.pxd codes them)."""
+"""The engine: many books, applied from whole DBN records (rules: docs/book.md; their code: rules.pxd)."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING

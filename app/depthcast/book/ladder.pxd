@@ -5,8 +5,7 @@ A price is turned into a *key* that rises away from the touch on both sides (bid
 that everything here is written once and "lowest key" means best. All levels of a side are in one linked
 list by key. To find a price, and the neighbours of a new one, there are two structures:
 
-* the ladder: level indexes, one a tick, over a window around the touch, with three levels of bitmaps (64 to
-  1);
+* the ladder: level indexes, one a tick, over a window around the touch, with bitmaps three deep (64 to 1);
 * a treap of the levels off the window or off the tick (Seidel and Aragon, "Randomized search trees", 1996).
 
 Tick and window come from the levels themselves (`replan`), whenever enough new levels missed the ladder: a

@@ -31,8 +31,8 @@ cdef extern from *:
     static inline int dc_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
     static inline int dc_highest_bit(uint64_t x) { return 63 - __builtin_clzll(x); }
 
-    /* Blocks from DC_HUGE on are whole huge pages from the operating system: a deep book is bound by cache and
-       TLB misses, and growing one moves page tables, not bytes. The size says which kind a block is. */
+    /* Blocks from DC_HUGE on are whole huge pages from the operating system: a deep book is bound by cache
+       and TLB misses, and growing one moves page tables, not bytes. The size says which kind a block is. */
     #define DC_HUGE ((size_t)2 << 20)
 
     #if defined(__linux__) && !defined(DEPTHCAST_SANITIZE)

@@ -13,6 +13,7 @@ from tests.support.records import INSTRUMENT, PUBLISHER, TOB
 KEY: Final = BookKey(PUBLISHER, INSTRUMENT)
 TS_EVENT: Final = slice(8, 16)
 ORDER_ID: Final = slice(16, 24)
+TS_RECV: Final = slice(40, 48)
 SIZE: Final = slice(32, 36)
 ACTION: Final = 38
 FLAGS: Final = 36
@@ -67,4 +68,13 @@ def canonical(snapshot: bytes) -> bytes:
             record[SIZE] = min(size, displayed[order_id], key=lambda part: int.from_bytes(part, "little"))
         else:
             displayed[order_id] = size
+    return bytes(records)
+
+
+@cache
+def taken_before(snapshot: bytes) -> bytes:
+    """The snapshot as made at an earlier time than that of the world's records."""
+    records = bytearray(snapshot)
+    for start in range(0, len(records), MBO_SIZE):
+        memoryview(records)[start : start + MBO_SIZE][TS_RECV] = bytes(8)
     return bytes(records)

@@ -132,11 +132,7 @@ cdef class DeriveKernel:
         cdef size_t offset = 0, applied = 0
         cdef Framing why
         self.engine.enter()
-        try:
-            PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
-        except BaseException:
-            self.engine.busy = 0
-            raise
+        self.engine.take(buffer, &view)
         if view.len <= WITH_GIL:
             why = derive_records(&self.d, <const uint8_t *>view.buf, view.len, &offset, &applied)
         else:

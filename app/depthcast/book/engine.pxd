@@ -15,6 +15,7 @@ cdef class Engine:
     cdef Book *one_book(self, object instrument_id, object publisher_id) except NULL
     cdef list books_of(self, object instrument_id, object publisher_id)
     cdef int enter(self) except -1
+    cdef int take(self, object buffer, Py_buffer *view) except -1
     cdef int free_to_read(self) except -1
     cdef raise_framing(self, Py_buffer *view, Framing why, size_t offset, size_t applied)
     cdef publisher(self, uint32_t number)

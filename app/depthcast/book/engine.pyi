@@ -19,7 +19,7 @@ class Engine:
         max_event_ns: so does one that lasts longer, by ts_recv.
     """
 
-    def __init__(self, *, max_event_records: int = 65536, max_event_ns: int = 60_000_000_000) -> None: ...
+    def __init__(self, max_event_records: int = 65536, max_event_ns: int = 60_000_000_000) -> None: ...
     def apply(self, buffer: RecordBuffer) -> int:
         """Apply a buffer of whole records; how many MBO and Status records were taken.
 
@@ -29,6 +29,7 @@ class Engine:
         Raises:
             RecordError: broken framing, with its ``offset`` in the buffer; the ``applied`` records before it
                 stay applied.
+            BufferError: the buffer is not contiguous.
             MemoryError: no memory; the records before the one named were applied.
         """
 
@@ -71,7 +72,7 @@ class Engine:
         """
 
     def snapshot(self, instrument_id: int | None = None, publisher_id: int | None = None) -> bytes:
-        """A book as MBO records flagged F_SNAPSHOT, 56 bytes each; all books when no instrument is named.
+        """A book as MBO records flagged F_SNAPSHOT, 56 bytes each; with no instrument all, or a publisher's.
 
         Applied to an empty engine they give equal books.
         """

@@ -67,7 +67,7 @@ cdef tuple TOPS = ("empty", "normal", "locked", "crossed")
 cdef class Engine:
     """See engine.pyi."""
 
-    def __cinit__(self, *, max_event_records=65536, max_event_ns=60_000_000_000):
+    def __cinit__(self, max_event_records=65536, max_event_ns=60_000_000_000):
         memset(&self.state, 0, sizeof(State))
         if max_event_records < 1 or max_event_ns < 0:
             raise ValueError("max_event_records must be at least 1 and max_event_ns at least 0")
@@ -85,11 +85,7 @@ cdef class Engine:
         cdef size_t offset = 0, applied = 0
         cdef Framing why
         self.enter()
-        try:
-            PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
-        except BaseException:
-            self.busy = 0
-            raise
+        self.take(buffer, &view)
         if view.len <= WITH_GIL:
             why = apply_records(&self.state, <const uint8_t *>view.buf, view.len, &offset, &applied)
         else:
@@ -106,11 +102,7 @@ cdef class Engine:
         cdef size_t offset = 0, prefix = 0
         cdef Framing why
         self.enter()
-        try:
-            PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
-        except BaseException:
-            self.busy = 0
-            raise
+        self.take(buffer, &view)
         with nogil:
             why = find_boundary(&self.state, <const uint8_t *>view.buf, view.len, &offset, &prefix)
         self.busy = 0
@@ -118,6 +110,18 @@ cdef class Engine:
             self.raise_framing(&view, why, offset, 0)
         PyBuffer_Release(&view)
         return prefix
+
+    cdef int take(self, buffer, Py_buffer *view) except -1:
+        """The buffer's bytes; where that fails the engine is free again."""
+        try:
+            PyObject_GetBuffer(buffer, view, PyBUF_SIMPLE)
+        except (ValueError, BufferError) as error:
+            self.busy = 0
+            raise BufferError(f"pass contiguous bytes: {error}") from None
+        except BaseException:
+            self.busy = 0
+            raise
+        return 0
 
     cdef int enter(self) except -1:
         if self.busy:
@@ -318,9 +322,7 @@ cdef class Engine:
         cdef uint8_t *out
         cdef list chosen
         if instrument_id is None:
-            if publisher_id is not None:
-                raise ValueError("a snapshot of one publisher needs its instrument_id too")
-            chosen = [self.number(key) for key in self.books()]
+            chosen = [self.number(key) for key in self.books() if publisher_id in (None, key.publisher_id)]
         else:
             chosen = [self.one_book(instrument_id, publisher_id).number]
         for number in chosen:
@@ -346,10 +348,8 @@ cdef class Engine:
         cdef uint32_t i
         self.free_to_read()
         if instrument_id is None:
-            if publisher_id is not None:
-                raise ValueError("to mark one publisher's book, pass its instrument_id too")
             for i in range(self.state.books_length):
-                if self.state.books[i].records:
+                if self.state.books[i].records and publisher_id in (None, self.publisher(i)):
                     self.state.books[i].suspect = 1
             return
         for number in self.books_of(instrument_id, publisher_id):

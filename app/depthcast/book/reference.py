@@ -48,7 +48,7 @@ class ReferenceEngine:
         max_event_ns: an event that lasts longer than this by ts_recv makes its book suspect.
     """
 
-    def __init__(self, *, max_event_records: int = 65_536, max_event_ns: int = 60_000_000_000) -> None:
+    def __init__(self, max_event_records: int = 65_536, max_event_ns: int = 60_000_000_000) -> None:
         if max_event_records < 1 or max_event_ns < 0:
             raise ValueError("max_event_records must be at least 1 and max_event_ns at least 0")
         self._max_event_records = max_event_records
@@ -142,11 +142,10 @@ class ReferenceEngine:
         Raises:
             UnknownBookError: an instrument was named and has no such book.
         """
-        if instrument_id is None and publisher_id is not None:
-            raise ValueError("to mark one publisher's book, pass its instrument_id too")
-        marked = (
-            self._books.values() if instrument_id is None else self._books_of(instrument_id, publisher_id)
-        )
+        if instrument_id is None:
+            marked = [self._books[key] for key in self._keys_of_publisher(publisher_id)]
+        else:
+            marked = self._books_of(instrument_id, publisher_id)
         for book in marked:
             book.suspect = True
 
@@ -264,9 +263,12 @@ class ReferenceEngine:
         """
         if instrument_id is not None:
             return forms.snapshot(self._book(instrument_id, publisher_id), self._last_ts_recv)
-        if publisher_id is not None:
-            raise ValueError("for one publisher's book, pass its instrument_id too")
-        return b"".join(forms.snapshot(self._books[key], self._last_ts_recv) for key in self.books())
+        keys = self._keys_of_publisher(publisher_id)
+        return b"".join(forms.snapshot(self._books[key], self._last_ts_recv) for key in keys)
+
+    def _keys_of_publisher(self, publisher_id: int | None) -> list[BookKey]:
+        """All books, or those of a publisher, in order."""
+        return [key for key in self.books() if publisher_id in {None, key.publisher_id}]
 
     def checksum(self, instrument_id: int, levels: int = 0, publisher_id: int | None = None) -> int:
         """CRC-32 of the first ``levels`` of both sides; of the full book with its queues when 0.

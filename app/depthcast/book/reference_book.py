@@ -9,7 +9,7 @@ from typing import Final
 from depthcast.book.reference_records import LAST, MAYBE_BAD, MBP, SNAPSHOT, TOB, MboRecord
 from depthcast.book.reference_side import BookSide, RestingOrder
 from depthcast.book.types import BookKey, Level
-from depthcast.dbn.layout import UNDEF_PRICE
+from depthcast.dbn.layout import UNDEF_PRICE, UNDEF_TIMESTAMP
 
 FILLS_MAX: Final = 2**32 - 1
 """Where the sum of an order's fills within an event saturates (§ Refills)."""
@@ -51,8 +51,10 @@ class ReferenceBook:
         self.event_start: int | None = None
         self.event_is_long = False
         self.event_snapshot_version: tuple[int, int] | None = None
-        # § Snapshots that come in: whether the present run of snapshot records has had its clear.
+        # § Snapshots that come in: whether the present run of snapshot records has had its clear, and
+        # the ts_recv of the F_LAST that closed it, if one did: only records of that time still belong to it.
         self.cleared = False
+        self.run_closed_at: int | None = None
 
     def apply(self, record: MboRecord) -> None:
         """Apply one record: § Order of judgement, step by step."""
@@ -69,8 +71,8 @@ class ReferenceBook:
             self._imply_clear(record)
             self._act(record)
             is_clear = record.action == b"R"
-        if not is_clear and (record.flags & LAST or not record.flags & SNAPSHOT):
-            self.cleared = False  # § Snapshots that come in: the run is over.
+        if not is_clear:
+            self._go_on_with_run(record)
         if record.flags & LAST:
             self._close_event(record)
 
@@ -98,7 +100,7 @@ class ReferenceBook:
         if self.event_start is None:
             self.event_start = record.ts_recv
         too_many = self.event_records > self.max_event_records
-        too_late = record.ts_recv - self.event_start > self.max_event_ns
+        too_late = record.ts_recv != UNDEF_TIMESTAMP and record.ts_recv - self.event_start > self.max_event_ns
         if too_many or too_late:
             self.suspect = True
             self.counters["long_events"] += not self.event_is_long
@@ -140,9 +142,22 @@ class ReferenceBook:
 
     # -- § Snapshots that come in (Databento: "MBO snapshots")
 
+    def _go_on_with_run(self, record: MboRecord) -> None:
+        """What a record that is no R makes of the run: a live one ends it, an F_LAST closes it."""
+        if not record.flags & SNAPSHOT:
+            self.cleared = False
+            self.run_closed_at = None
+        elif record.flags & LAST:
+            self.run_closed_at = record.ts_recv
+
     def _imply_clear(self, record: MboRecord) -> None:
         """A run of snapshot records that starts without R implies one: no ghost orders stay behind."""
-        if not record.flags & SNAPSHOT or record.action not in {b"A", b"C", b"M"} or self.cleared:
+        if not record.flags & SNAPSHOT or record.action not in {b"A", b"C", b"M"}:
+            return
+        if self.run_closed_at is not None:
+            self.cleared = self.cleared and self.run_closed_at == record.ts_recv
+            self.run_closed_at = None
+        if self.cleared:
             return
         self.counters["snapshots_without_clear"] += 1
         self._empty()
@@ -225,6 +240,7 @@ class ReferenceBook:
         self.complete = not bad
         self.suspect = bad
         self.cleared = True
+        self.run_closed_at = None
         self._restart_measure()
 
     def _fill(self, record: MboRecord) -> None:

@@ -47,8 +47,19 @@ class MboRecord(NamedTuple):
 
 
 def as_bytes(buffer: RecordBuffer) -> bytes:
-    """The buffer's bytes, whatever the type of its items."""
-    return memoryview(buffer).tobytes() if not isinstance(buffer, np.ndarray) else buffer.tobytes()
+    """The buffer's bytes, whatever the type of its items.
+
+    Raises:
+        BufferError: it is not contiguous.
+    """
+    if isinstance(buffer, np.ndarray):
+        if not buffer.flags.c_contiguous:
+            raise BufferError("pass contiguous bytes: the array is not C-contiguous")
+        return buffer.tobytes()
+    view = memoryview(buffer)
+    if not view.c_contiguous:
+        raise BufferError("pass contiguous bytes: the view is not C-contiguous")
+    return view.tobytes()
 
 
 def mbo_at(data: bytes, offset: int) -> MboRecord:

@@ -40,6 +40,7 @@ from depthcast.dbn.layout cimport (
     F_TOB,
     MboRecord,
     UNDEF_PRICE,
+    UNDEF_TIMESTAMP,
 )
 
 
@@ -86,6 +87,7 @@ cdef enum:                      # Book.event_bits: what is not at rest about the
     IN_EVENT = 1
     LONG_EVENT = 2              # it has been found too long
     NEWEST_KNOWN = 4            # `newest_*` hold a snapshot record of it
+    RUN_CLOSED = 16             # an F_LAST closed that run, at `run_ts`: only records of that time go on with it
     CLEARED = 8                 # an R came, or was implied, in or before the present run of snapshot records
 
 
@@ -105,6 +107,7 @@ cdef struct Book:
     Side sides[2]               # bids, asks
     uint64_t event_records      # of the open event, without F_SNAPSHOT, since its start or its last R
     uint64_t event_start        # ts_recv of the first of these
+    uint64_t run_ts
     uint64_t newest_ts          # the open event's snapshot record with the greatest ts_event
     uint32_t newest_sequence
     uint32_t sequence           # of the last record, like the next two
@@ -340,7 +343,7 @@ cdef inline void act_clear(State *s, Book *b, const MboRecord *r) noexcept nogil
     empty_book(s, b)
     b.complete = not bad
     b.suspect = bad
-    b.event_bits |= CLEARED
+    b.event_bits = b.event_bits & ~<uint32_t>RUN_CLOSED | CLEARED
     b.event_records = 0
 
 
@@ -362,7 +365,13 @@ cdef inline void finish_event(
 cdef inline void close_event(State *s, Book *b, const MboRecord *r) noexcept nogil:
     cdef bint snapshot = r.flags & F_SNAPSHOT and b.event_bits & NEWEST_KNOWN
     s.open_events -= b.event_bits & IN_EVENT
-    b.event_bits &= CLEARED if r.action == c'R' and not r.flags & F_MBP else 0
+    if r.action == c'R' and not r.flags & F_MBP:
+        b.event_bits &= CLEARED
+    elif r.flags & F_SNAPSHOT:
+        b.event_bits = b.event_bits & CLEARED | RUN_CLOSED
+        b.run_ts = r.ts_recv
+    else:
+        b.event_bits = 0
     b.event_records = 0
     finish_event(s, b, b.newest_ts if snapshot else r.ts_event, b.newest_sequence if snapshot else r.sequence)
 
@@ -373,13 +382,19 @@ cdef inline void count_event(State *s, Book *b, const MboRecord *r) noexcept nog
     if b.event_records == 1:
         b.event_start = r.ts_recv
     if b.event_records <= s.max_event_records and (
-        r.ts_recv <= b.event_start or r.ts_recv - b.event_start <= s.max_event_ns
+        r.ts_recv <= b.event_start
+        or r.ts_recv - b.event_start <= s.max_event_ns
+        or r.ts_recv == UNDEF_TIMESTAMP
     ):
         return
     b.suspect = 1
     if not b.event_bits & LONG_EVENT:
         b.event_bits |= LONG_EVENT
         s.counters[N_LONG_EVENTS] += 1
+
+
+cdef inline bint changes_book(const MboRecord *r) noexcept nogil:
+    return r.action == c'A' or r.action == c'C' or r.action == c'M'
 
 
 cdef inline bint flagged(State *s, Book *b, const MboRecord *r, uint32_t number) noexcept nogil:
@@ -390,11 +405,11 @@ cdef inline bint flagged(State *s, Book *b, const MboRecord *r, uint32_t number)
         return False
     if r.flags & F_TOB and r.action == c'M':
         s.counters[N_TOB_MODIFIES] += 1
-    if (
-        r.flags & F_SNAPSHOT
-        and not b.event_bits & CLEARED
-        and (r.action == c'A' or r.action == c'C' or r.action == c'M')
-    ):
+    if r.flags & F_SNAPSHOT and b.event_bits & RUN_CLOSED and changes_book(r):
+        b.event_bits &= ~<uint32_t>RUN_CLOSED
+        if r.ts_recv != b.run_ts:
+            b.event_bits &= ~<uint32_t>CLEARED
+    if r.flags & F_SNAPSHOT and not b.event_bits & CLEARED and changes_book(r):
         s.counters[N_SNAPSHOTS_WITHOUT_CLEAR] += 1
         empty_book(s, b)
         b.complete = r.flags & F_MAYBE_BAD_BOOK == 0
@@ -471,7 +486,7 @@ cdef inline void open_event(State *s, Book *b, const MboRecord *r) noexcept nogi
     if unlikely(r.flags & (F_MAYBE_BAD_BOOK | F_SNAPSHOT)):
         note_flags(s, b, r)
     if likely(not r.flags & F_SNAPSHOT):
-        b.event_bits &= ~<uint32_t>CLEARED
+        b.event_bits &= ~<uint32_t>(CLEARED | RUN_CLOSED)
         if not (r.flags & F_LAST) or b.event_bits & IN_EVENT:
             count_event(s, b, r)
 

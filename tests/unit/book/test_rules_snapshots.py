@@ -72,15 +72,31 @@ def test_a_clear_that_is_not_right_before_the_run_is_not_its_clear(engine: AnyEn
     assert counted(engine)["snapshots_without_clear"] == 1
 
 
-def test_an_event_end_ends_a_run(engine: AnyEngine) -> None:
-    engine.apply(add(1, "B", P, 5, SNAP) + add(2, "B", P, 6, SNAP | LAST) + add(3, "A", Q, 7, SNAP | LAST))
+def test_an_event_end_ends_a_run_for_later_records(engine: AnyEngine) -> None:
+    engine.apply(add(1, "B", P, 5, SNAP, ts_recv=5) + add(2, "B", P, 6, SNAP | LAST, ts_recv=5))
+    engine.apply(add(3, "A", Q, 7, SNAP | LAST, ts_recv=6))
     assert levels(engine) == ([], [(Q, 7, 1)])
     assert counted(engine)["snapshots_without_clear"] == 2
 
 
+@pytest.mark.parametrize("start", [clear(SNAP), b""], ids=["with a clear", "without a clear"])
+def test_a_snapshot_that_ends_an_event_at_every_record_is_one_snapshot(
+    engine: AnyEngine, start: bytes
+) -> None:
+    engine.apply(start + b"".join(add(order_id, "B", P, 1, SNAP | LAST) for order_id in (1, 2, 3)))
+    assert queue(engine, "B", P) == [(1, 1), (2, 1), (3, 1)]
+    assert counted(engine).get("snapshots_without_clear", 0) == (not start)
+
+
+def test_time_may_pass_inside_a_snapshot(engine: AnyEngine) -> None:
+    engine.apply(add(1, "B", P, 1, SNAP | LAST, ts_recv=5) + add(2, "B", P, 1, SNAP, ts_recv=5))
+    engine.apply(add(3, "B", P, 1, SNAP | LAST, ts_recv=6))
+    assert queue(engine, "B", P) == [(1, 1), (2, 1), (3, 1)]
+
+
 def test_a_second_snapshot_without_a_clear_replaces_the_first(engine: AnyEngine) -> None:
     engine.apply(add(1, "B", P, 5, SNAP) + add(2, "A", Q, 6, SNAP | LAST))
-    engine.apply(add(1, "B", P, 4, SNAP) + add(3, "B", P, 7, SNAP | LAST))
+    engine.apply(add(1, "B", P, 4, SNAP, ts_recv=2) + add(3, "B", P, 7, SNAP | LAST, ts_recv=2))
     assert levels(engine) == ([(P, 11, 2)], [])
     assert "duplicate_adds" not in counted(engine)
 
@@ -111,7 +127,7 @@ def test_records_of_another_book_do_not_end_a_run(engine: AnyEngine) -> None:
 def test_an_aggregated_clear_that_ends_its_event_ends_the_run(engine: AnyEngine) -> None:
     engine.apply(clear(SNAP) + add(1, "B", P, 5, SNAP) + clear(SNAP | MBP | LAST))
     assert queue(engine, "B", P) == [(1, 5)]
-    engine.apply(add(2, "B", P, 6, SNAP | LAST))
+    engine.apply(add(2, "B", P, 6, SNAP | LAST, ts_recv=2))
     assert queue(engine, "B", P) == [(2, 6)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec import Struct
 
 from depthcast.cli._errors import about_file
-from depthcast.dbn import DBNReader, instrument_symbols, open_dbn
+from depthcast.dbn import DBNReader, instrument_symbols, open_dbn, symbol_instruments
 from depthcast.errors import DBNError, UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Feed:
         total_bytes: the files' bytes as stored; None if a pipe is among them.
         dataset: the files' dataset; they must agree.
         symbols: the symbol of each instrument id that the files' metadata maps; a later file's word counts.
+        instruments: the instrument ids of every symbol that any of the files maps.
         schemas: the schemas that the files say they hold (None: mixed).
         sources: the files read so far, to their end or to where reading stopped.
         partial: set when broken bytes ended the feed early and that was allowed.
@@ -56,6 +57,7 @@ class Feed:
             raise UsageError("standard input (-) can be read only once")
         self.dataset = ""
         self.symbols: dict[int, str] = {}
+        self.instruments: dict[str, set[int]] = {}
         self.schemas: set[str | None] = set()
         self.sources: list[SourceFile] = []
         self.partial: Partial | None = None
@@ -132,6 +134,8 @@ class Feed:
             )
         self.dataset = metadata.dataset
         self.symbols |= instrument_symbols(metadata)
+        for symbol, ids in symbol_instruments(metadata).items():
+            self.instruments.setdefault(symbol, set()).update(ids)
         self.schemas.add(None if metadata.schema is None else str(metadata.schema))
         return reader
 

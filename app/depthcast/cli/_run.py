@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from depthcast.book.protocol import BookEngine
 from depthcast.book.types import BookKey
-from depthcast.book.views import BookView, book_view
+from depthcast.book.views import BookView, book_view, iso
 from depthcast.cli._book_json import BookStream, document, pretty
 from depthcast.cli._console import printable, warn
 from depthcast.cli._feed import Feed
@@ -15,6 +15,8 @@ from depthcast.cli._picture import draw
 from depthcast.cli._stepping import Cut, each_event, each_grid_point
 from depthcast.cli._summary import Meter
 from depthcast.cli._values import Every, describe_instruments, select_instruments
+from depthcast.dbn.columns import split
+from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.errors import DBNError, UsageError
 from depthcast.settings import EngineSettings
 
@@ -62,8 +64,10 @@ class Run:
         self.meter = Meter(engine)
         self._task = task
         self._feed = feed
-        self._chunks: Iterator[memoryview] = feed.chunks(progress)
-        self._ids = None if task.instrument is None else select_instruments(task.instrument, feed.symbols)
+        self._chunks = self._in_order(feed.chunks(progress))
+        self._ids: set[int] | None = None
+        if task.instrument is not None:
+            self._ids = select_instruments(task.instrument, feed.instruments)
         self._cut: Cut | None = None
         if task.at is not None:
             self._cut = Cut(self._chunks, task.at, feed.stop)
@@ -121,21 +125,45 @@ class Run:
         width = shutil.get_terminal_size().columns
         return draw(self.engine, key, title=title, rows=rows, width=width, stream=stream)
 
+    def _in_order(self, chunks: Iterator[memoryview]) -> Iterator[memoryview]:
+        """The same chunks; where a file begins before the one before it ended, a warning says so."""
+        files = 0
+        for chunk in chunks:
+            if len(self._feed.sources) > files:
+                files = len(self._feed.sources)
+                self._check_order(chunk)
+            yield chunk
+
+    def _check_order(self, chunk: memoryview) -> None:
+        """Hold the first chunk of a file to the books, which are as the files before it left them."""
+        books = (self.engine.status(key.instrument_id, key.publisher_id) for key in self.engine.books())
+        latest = max((book.ts_recv for book in books if book.ts_recv != UNDEF_TIMESTAMP), default=0)
+        times = split(chunk).ts_recv
+        first = int(times[(times > 0).argmax()])
+        if 0 < first < latest:
+            before = _named(self._feed.sources[-1].file)
+            warn(
+                f"time goes back between files: what follows {before} begins at {iso(first)}, "
+                f"before {iso(latest)}; files are one feed in the order given"
+            )
+
     def _check(self) -> None:
         """Judge what was read, once all is applied: say what is odd, refuse what is wrong."""
         partial = self._feed.partial
         if partial is not None:
             where = "" if partial.offset is None else f" byte {partial.offset}:"
-            warn(f"{partial.file}:{where} {partial.error}; the result is of what comes before")
+            warn(f"{_named(partial.file)}:{where} {partial.error}; the result is of what comes before")
         if not self.engine.books():
             others = {schema for schema in self._feed.schemas if schema != "mbo"} - {None}
             if others and "mbo" not in self._feed.schemas:
                 raise DBNError(f"no MBO records: the data is of schema {', '.join(sorted(map(str, others)))}")
-            warn("no MBO records, so there are no books")
+            if self._task.at is not None and self._cut is not None and self._cut.made:
+                warn(f"--at: no MBO record had arrived by {iso(self._task.at)}, so there are no books")
+            else:
+                warn("no MBO records, so there are no books")
         elif not self._keys():
-            known = {
-                key.instrument_id: self._feed.symbols.get(key.instrument_id) for key in self.engine.books()
-            }
+            ids = dict.fromkeys(key.instrument_id for key in self.engine.books())
+            known = [(number, self._feed.symbols.get(number)) for number in ids]
             raise UsageError(
                 f"--instrument: no record of {self._task.instrument}; {describe_instruments(known)}"
             )
@@ -162,3 +190,7 @@ class Run:
     def _known_until(self) -> int:
         """A time up to which all records are known to be applied, beyond the last one's own."""
         return (self._task.at or 0) if self._cut is not None and self._cut.made else 0
+
+
+def _named(file: str) -> str:
+    return "standard input" if file == "-" else file

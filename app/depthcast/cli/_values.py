@@ -1,7 +1,7 @@
 """Values on the command line: times, intervals, depths, instruments."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -84,25 +84,27 @@ def _parse_iso(text: str) -> int | None:
     return (since.days * 86_400 + since.seconds) * _NS + int((fraction or "").ljust(9, "0"))
 
 
-def select_instruments(text: str, symbols: Mapping[int, str]) -> set[int]:
+def select_instruments(text: str, instruments: Mapping[str, Collection[int]]) -> set[int]:
     """The instrument ids that ``--instrument`` means: all those of the symbol, else the id itself.
+
+    ``instruments`` are the ids of every symbol known.
 
     Raises:
         UsageError: no such symbol, and not a number.
     """
-    ids = {instrument_id for instrument_id, symbol in symbols.items() if symbol == text}
-    if ids:
-        return ids
+    if text in instruments:
+        return set(instruments[text])
     if _is_number(text):
         return {int(text)}
-    raise UsageError(f"--instrument: no symbol {text!r} in the data; {describe_instruments(symbols)}")
+    known = [(number, symbol) for symbol, ids in instruments.items() for number in sorted(ids)]
+    raise UsageError(f"--instrument: no symbol {text!r} in the data; {describe_instruments(known)}")
 
 
-def describe_instruments(symbols: Mapping[int, str | None]) -> str:
-    """Some instruments, for an error: ``known: CLX5 (432669), CLZ5 (7)``."""
-    if not symbols:
+def describe_instruments(known: Collection[tuple[int, str | None]]) -> str:
+    """Some instruments, by id and symbol, for an error: ``known: CLX5 (432669), CLZ5 (7)``."""
+    if not known:
         return "it maps no symbols: give the instrument id"
-    named = [f"{symbol} ({number})" if symbol else str(number) for number, symbol in symbols.items()]
+    named = [f"{symbol} ({number})" if symbol else str(number) for number, symbol in known]
     more = f" and {len(named) - _LISTED:,} more" if len(named) > _LISTED else ""
     return f"known: {', '.join(named[:_LISTED])}{more}"
 

@@ -184,7 +184,7 @@ class _Files:
     def __enter__(self) -> "_Files":
         if self._instrument is not None:
             try:
-                self.instrument_ids = select_instruments(self._instrument, self._feed.symbols)
+                self.instrument_ids = select_instruments(self._instrument, self._feed.instruments)
             except UsageError:
                 self._feed.close()
                 raise

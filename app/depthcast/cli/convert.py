@@ -18,7 +18,7 @@ from depthcast.cli._output import check_output
 from depthcast.cli._progress import Progress
 from depthcast.cli._record_output import Format, Sink, format_of, open_sink
 from depthcast.cli._values import select_instruments
-from depthcast.dbn import DBNReader, SymbolInterval, instrument_symbols, make_metadata, open_dbn
+from depthcast.dbn import DBNReader, make_metadata, open_dbn, symbol_instruments, symbol_mappings
 from depthcast.errors import DBNError, UsageError
 from depthcast.settings import EngineSettings
 
@@ -159,7 +159,7 @@ def _make_deriver(
 def _instrument_id(instrument: str | None, reader: DBNReader) -> int | None:
     if instrument is None:
         return None
-    ids = sorted(select_instruments(instrument, instrument_symbols(reader.metadata)))
+    ids = sorted(select_instruments(instrument, symbol_instruments(reader.metadata)))
     if len(ids) > 1:
         raise UsageError(f"--instrument: {instrument} stands for several ids, give one of them: {ids}")
     if ids[0] >= 2**32:
@@ -177,12 +177,7 @@ def derived_metadata(metadata: databento_dbn.Metadata, schema: str) -> databento
         stype_in=None if metadata.stype_in is None else str(metadata.stype_in),
         stype_out=str(metadata.stype_out),
         symbols=metadata.symbols,
-        mappings={
-            symbol: [
-                SymbolInterval(each["start_date"], each["end_date"], each["symbol"]) for each in intervals
-            ]
-            for symbol, intervals in metadata.mappings.items()
-        },
+        mappings=symbol_mappings(metadata),
     )
 
 

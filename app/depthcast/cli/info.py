@@ -13,7 +13,7 @@ from depthcast.book.views import iso
 from depthcast.cli._console import is_terminal, warn
 from depthcast.cli._errors import about_file
 from depthcast.cli._options import Common, path_parameter
-from depthcast.dbn import DBNReader, RType, instrument_symbols, open_dbn
+from depthcast.dbn import DBNReader, RType, instrument_symbols, open_dbn, symbol_mappings
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.dbn.reader import STDIN
 from depthcast.dbn.summary import Span, Summary, summarize
@@ -160,8 +160,8 @@ def _describe(reader: DBNReader, summary: Summary) -> FileInfo:
         partial=metadata.partial,
         not_found=metadata.not_found,
         mappings=[
-            Mapping(symbol, str(each["start_date"]), str(each["end_date"]), each["symbol"])
-            for symbol, intervals in metadata.mappings.items()
+            Mapping(symbol, str(each.start_date), str(each.end_date), each.symbol)
+            for symbol, intervals in symbol_mappings(metadata).items()
             for each in intervals
         ],
         records=summary.records,

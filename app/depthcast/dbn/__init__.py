@@ -2,7 +2,13 @@
 
 from depthcast.dbn.file import DBNFile, read_dbn
 from depthcast.dbn.layout import Flags, RType
-from depthcast.dbn.metadata import SymbolInterval, instrument_symbols, make_metadata
+from depthcast.dbn.metadata import (
+    SymbolInterval,
+    instrument_symbols,
+    make_metadata,
+    symbol_instruments,
+    symbol_mappings,
+)
 from depthcast.dbn.reader import CHUNK_SIZE, DBNReader, open_dbn
 from depthcast.dbn.writer import DBNWriter, write_dbn
 
@@ -18,5 +24,7 @@ __all__ = [
     "make_metadata",
     "open_dbn",
     "read_dbn",
+    "symbol_instruments",
+    "symbol_mappings",
     "write_dbn",
 ]

@@ -96,19 +96,20 @@ def test_not_a_depth(text: str) -> None:
 
 
 def test_an_instrument_is_a_symbol_before_it_is_a_number() -> None:
-    symbols = {7: "700", 8: "AAPL", 9: "AAPL"}
+    symbols = {"700": {7}, "AAPL": {8, 9}, "APPLE": {8}}
     assert select_instruments("AAPL", symbols) == {8, 9}
+    assert select_instruments("APPLE", symbols) == {8}
     assert select_instruments("700", symbols) == {7}
     assert select_instruments("9", symbols) == {9}
     assert select_instruments("12345", symbols) == {12345}
 
 
 def test_an_unknown_symbol_names_some_known_ones() -> None:
-    symbols = {number: f"S{number}" for number in range(1, 11)}
+    symbols = {f"S{number}": {number} for number in range(1, 11)}
     with pytest.raises(
         UsageError, match=r"no symbol 'X' in the data; known: S1 \(1\), .*S8 \(8\) and 2 more"
     ):
         select_instruments("X", symbols)
     with pytest.raises(UsageError, match="maps no symbols: give the instrument id"):
         select_instruments("X", {})
-    assert describe_instruments({4: None, 5: "E"}) == "known: 4, E (5)"
+    assert describe_instruments([(4, None), (5, "E")]) == "known: 4, E (5)"

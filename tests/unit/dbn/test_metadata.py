@@ -6,7 +6,13 @@ from typing import Any
 import databento_dbn
 import pytest
 
-from depthcast.dbn import SymbolInterval, instrument_symbols, make_metadata
+from depthcast.dbn import (
+    SymbolInterval,
+    instrument_symbols,
+    make_metadata,
+    symbol_instruments,
+    symbol_mappings,
+)
 from tests.support.dbn_files import START
 
 DAY_NS = 86_400_000_000_000
@@ -87,6 +93,50 @@ def test_an_instrument_that_had_several_symbols() -> None:
     assert instrument_symbols(made, at=START + DAY_NS) == {7: "OLD"}
     assert instrument_symbols(made, at=START + 2 * DAY_NS) == {7: "NEW", 8: "OLD"}
     assert instrument_symbols(made, at=START + 4 * DAY_NS) == {}
+
+
+def test_of_several_symbols_at_once_the_first_asked_for_is_shown_and_all_are_kept() -> None:
+    wanted = [f"CL.{rule}.{rank}" for rule in "vnc" for rank in range(4)]
+    made = make_metadata(
+        "X",
+        "mbo",
+        START,
+        stype_in="continuous",
+        symbols=wanted[:8],
+        mappings={symbol: int(symbol[-1]) for symbol in reversed(wanted)},
+    )
+    for metadata in (made, databento_dbn.Metadata.decode(made.encode())):
+        assert instrument_symbols(metadata) == {rank: f"CL.v.{rank}" for rank in range(4)}
+        assert symbol_instruments(metadata) == {symbol: {int(symbol[-1])} for symbol in wanted}
+        assert list(symbol_instruments(metadata)) == wanted, "the symbols asked for, then the rest sorted"
+        assert list(symbol_mappings(metadata)) == wanted
+
+
+def test_a_symbol_keeps_all_the_instruments_it_stood_for_even_where_another_names_them() -> None:
+    made = make_metadata(
+        "X",
+        "mbo",
+        START,
+        mappings={
+            "FRONT": [SymbolInterval(day(0), day(1), "7"), SymbolInterval(day(1), day(2), "8")],
+            "NEXT": [SymbolInterval(day(1), day(2), "7")],
+        },
+    )
+    assert instrument_symbols(made) == {7: "NEXT", 8: "FRONT"}
+    assert symbol_instruments(made) == {"FRONT": {7, 8}, "NEXT": {7}}
+
+
+def test_mappings_are_written_in_the_order_of_the_symbols_and_then_sorted() -> None:
+    symbols = ["S3", "S1", "S3", "NONE"]
+    mappings = {f"S{number}": number for number in range(9)}
+    made = [
+        make_metadata("X", "mbo", START, symbols=symbols, mappings=dict(order)).encode()
+        for order in (mappings.items(), reversed(mappings.items()))
+    ]
+    assert made[0] == made[1]
+    written = made[0][made[0].index(b"NONE") :]
+    order = sorted(mappings, key=lambda symbol: written.index(symbol.encode() + b"\0"))
+    assert order == ["S3", "S1", "S0", "S2", "S4", "S5", "S6", "S7", "S8"]
 
 
 def test_a_file_asked_for_by_instrument_id() -> None:

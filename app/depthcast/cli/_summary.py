@@ -3,22 +3,31 @@
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
+
+import numpy as np
 
 from depthcast.book.protocol import BookEngine
 from depthcast.cli._console import bold, table
+from depthcast.dbn.framing import record_starts
 
 __all__ = ["Meter", "print_summary"]
 
 _MIB: Final = 1 << 20
 _MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
-_MANY: Final = 20
-"""Calls below which percentiles would say nothing."""
+_PIECE_BYTES: Final = 16 * 1024
+_MANY: Final = 1_000
+"""Calls that are enough for percentiles: from then on chunks are no longer cut up for them."""
+_SHARES: Final = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 
 
 class Meter:
-    """Applies chunks to an engine and keeps the time of each call."""
+    """Applies chunks to an engine and keeps the time of each call.
+
+    The first chunks are applied in pieces, so that a small file has many calls too. Later ones are applied
+    whole: a large file has enough of them.
+    """
 
     def __init__(self, engine: BookEngine) -> None:
         self._engine = engine
@@ -28,6 +37,11 @@ class Meter:
 
     def apply(self, chunk: memoryview) -> int:
         """As `Engine.apply`."""
+        if len(chunk) <= _PIECE_BYTES or len(self.taken) >= _MANY:
+            return self._time(chunk)
+        return sum(self._time(piece) for piece in _pieces(chunk))
+
+    def _time(self, chunk: memoryview) -> int:
         begin = time.perf_counter_ns()
         records = self._engine.apply(chunk)
         if records:
@@ -38,6 +52,18 @@ class Meter:
     def records(self) -> int:
         """Records taken by the engine so far."""
         return sum(records for _, records in self.taken)
+
+
+def _pieces(chunk: memoryview) -> Iterator[memoryview]:
+    """A chunk cut into pieces of whole records, each of `_PIECE_BYTES` or just more, the last one of less."""
+    data = np.frombuffer(chunk, dtype=np.uint8)
+    starts = record_starts(data, 0, len(data))
+    begin = 0
+    while (number := int(starts.searchsorted(begin + _PIECE_BYTES))) < len(starts):
+        end = int(starts[number])
+        yield chunk[begin:end]
+        begin = end
+    yield chunk[begin:]
 
 
 def print_summary(meter: Meter, counters: dict[str, int], *, books: int) -> None:
@@ -79,13 +105,12 @@ def _latency(taken: Sequence[tuple[int, int]]) -> str:
         return "-"
     records = sum(count for _, count in taken)
     mean = sum(ns for ns, _ in taken) / records
-    if len(taken) < _MANY:
-        return f"{mean:,.0f} ns a record"
+    if len(taken) == 1:
+        return f"{mean:,.0f} ns a record (all in one call, so no percentiles)"
     each = sorted((ns / count, count) for ns, count in taken)
-    p50, p99 = (_percentile(each, records, share) for share in (0.5, 0.99))
-    most = each[-1][0]
-    calls = f"means of {len(each):,} calls: p50 {p50:,.0f}, p99 {p99:,.0f}, max {most:,.0f}"
-    return f"{mean:,.0f} ns a record ({calls})"
+    figures = [f"{name} {_percentile(each, records, share):,.0f}" for name, share in _SHARES]
+    calls = ", ".join([*figures, f"max {each[-1][0]:,.0f}"])
+    return f"{mean:,.0f} ns a record (means of {len(each):,} calls, a chunk each: {calls})"
 
 
 def _percentile(each: Sequence[tuple[float, int]], records: int, share: float) -> float:

@@ -1,6 +1,7 @@
 """``depthcast reconstruct`` on small files: what it writes, and what each option does."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -256,8 +257,16 @@ def test_the_summary_is_on_standard_error_and_quiet_leaves_it_out(write: WriteFi
     assert rows["records"] == "6 MBO, 1 status, 1 skipped"
     assert rows["events"] == "3"
     assert "M records/s" in rows["engine"]
-    assert "ns a record" in rows["apply latency"]
+    assert rows["apply latency"].endswith("ns a record (all in one call, so no percentiles)")
     assert "MiB" in rows["peak memory"]
+
+
+def test_the_summary_of_a_small_file_has_percentiles(write: WriteFile) -> None:
+    err = command("reconstruct", write(BOOKS * 100)).err
+    (line,) = [line for line in err.splitlines() if line.startswith("apply latency")]
+    assert re.search(
+        r"means of 3 calls, a chunk each: p50 [\d,]+, p90 [\d,]+, p99 [\d,]+, max [\d,]+\)$", line
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from depthcast.cli._console import printable
-from depthcast.errors import BookError, DepthcastError, SettingsError, UsageError
+from depthcast.errors import BookError, DBNError, DepthcastError, SettingsError, UsageError
 
 __all__ = ["Exit", "about_file", "guarded"]
 
@@ -80,7 +80,10 @@ def _describe(error: DepthcastError | OSError | MemoryError) -> str:
     if isinstance(error, OSError) and error.strerror:
         reason = error.strerror[:1].lower() + error.strerror[1:]
         return f"{os.fspath(error.filename)}: {reason}" if error.filename is not None else reason
-    return " ".join(str(error).split()) or "out of memory"
+    text = " ".join(str(error).split()) or "out of memory"
+    if isinstance(error, DBNError) and error.path == "-":
+        return "standard input" + text.removeprefix("-")
+    return text
 
 
 def _report_bug(error: Exception, *, debug: bool) -> None:

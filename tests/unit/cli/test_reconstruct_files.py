@@ -1,6 +1,7 @@
 """``depthcast reconstruct``: what it reads. Several files, broken ones, pipes, and what is no MBO at all."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -9,8 +10,8 @@ import databento_dbn
 import pytest
 import zstandard
 
-from depthcast.dbn.layout import RType
-from tests.support.command import command, keys, prices
+from depthcast.dbn.layout import UNDEF_TIMESTAMP, RType
+from tests.support.command import command, finish, keys, prices, spawn
 from tests.support.dbn_files import Interval, Mapping, metadata
 from tests.support.records import add, other, status
 from tests.support.small_days import BOOKS, DAY, PX
@@ -41,6 +42,25 @@ def test_a_later_files_mapping_counts(write: WriteFile) -> None:
     renamed = [Mapping("MSFT", [Interval(dates["start_date"], dates["end_date"], "7")])]
     files = write(BOOKS[:1], "a"), write(BOOKS[2:3], "b", mappings=renamed)
     assert command("reconstruct", *files).json["metadata"]["symbol"] == "MSFT"
+
+
+def test_time_that_goes_back_between_files_is_warned_of(write: WriteFile) -> None:
+    early, late = write(BOOKS[:2], "early.dbn"), write(BOOKS[2:], "late.dbn")
+    assert command("reconstruct", early, late, "-q").err == ""
+    for options in ([], ["--every", "event"], ["--at", "1000"]):
+        result = command("reconstruct", late, early, "-q", *options)
+        assert result.code == 0
+        assert result.err == (
+            "depthcast: warning: time goes back between files: what follows late.dbn begins at "
+            "1970-01-01T00:00:00.000000010Z, before 1970-01-01T00:00:00.000000060Z; "
+            "files are one feed in the order given\n"
+        )
+
+
+def test_undefined_times_are_no_going_back(write: WriteFile) -> None:
+    never = write([add(1, "B", PX, 1, ts_recv=UNDEF_TIMESTAMP)], "never.dbn")
+    empty, books = write([], "empty.dbn"), write(BOOKS, "books.dbn")
+    assert command("reconstruct", never, empty, books, never, "-q").err == ""
 
 
 def test_files_of_two_datasets_are_refused(write: WriteFile) -> None:
@@ -141,6 +161,25 @@ def test_a_file_without_mbo_records_has_no_books(
     assert result.code == 0
     assert result.json["books"] == []
     assert result.err == "depthcast: warning: no MBO records, so there are no books\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--every", "event"]])
+def test_a_time_before_the_data_has_no_books_and_says_why(write: WriteFile, options: list[str]) -> None:
+    result = command("reconstruct", write(BOOKS), "--at", "9", "--quiet", *options)
+    assert result.code == 0
+    assert result.err == (
+        "depthcast: warning: --at: no MBO record had arrived by 1970-01-01T00:00:00.000000009Z, "
+        "so there are no books\n"
+    )
+
+
+def test_standard_input_is_named_so(write: WriteFile) -> None:
+    result = finish(spawn("reconstruct", "-"))
+    assert (result.code, result.err) == (3, "depthcast: error: standard input: byte 0: the file is empty\n")
+    broken = write([*BOOKS, b"\0"]).read_bytes()
+    result = finish(spawn("reconstruct", "-", "--partial", "-q", stdin=subprocess.PIPE), broken)
+    assert result.code == 0
+    assert result.err.startswith("depthcast: warning: standard input: byte ")
 
 
 @pytest.mark.parametrize("options", [[], ["--every", "event"], ["--every", "event", "--format", "json"]])

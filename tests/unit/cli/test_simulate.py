@@ -94,6 +94,20 @@ def test_into_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert piped.stderr == b""
 
 
+@pytest.mark.parametrize("name", ["sim.csv", "sim", "sim.dbn.gz", "sim.zst"])
+def test_a_name_that_says_something_else_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    code, out, err = run(capsys, "-o", tmp_path / name, "--records", 10, "--truth", tmp_path / "truth")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"{name}: DBN is written, so give a name that ends in .dbn or .dbn.zst\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_may_have_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "-q", "-o", "/dev/null", "--records", 10) == (0, "", "")
+
+
 def test_it_begins_with_full_books_if_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "sim.dbn"
     options = ["--records", 1_500, "--initial-orders", 1_000, "--orders", 1_000, "--instruments", 1]

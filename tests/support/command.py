@@ -36,10 +36,11 @@ class Result(NamedTuple):
 
     @property
     def lines(self) -> list[Any]:
-        """The output as lines of JSON, each of which fits the schema of lines."""
+        """The output as lines of JSON, each of which fits the schema, of lines and as a whole."""
         lines = [json.loads(line) for line in self.out.splitlines()]
         for line in lines:
             jsonschema.validate(line, LINE_SCHEMA)
+            jsonschema.validate(line, SCHEMA)
         return lines
 
 

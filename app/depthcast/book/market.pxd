@@ -37,6 +37,7 @@ from depthcast.dbn.layout cimport RTYPE_MBO, RTYPE_STATUS, F_LAST, MboRecord, Re
 
 cdef enum:
     MBO_WORDS = 14
+    MBO_BYTES = 56
     MBO_TS_OUT_WORDS = 16
     HEADER_WORDS = 4
     STATUS_LEAST = 26           # bytes: up to and with `action`
@@ -264,56 +265,60 @@ cdef inline Framing apply_records(
     State *s, const uint8_t *start, size_t length, size_t *offset, size_t *applied
 ) noexcept nogil:
     """Apply a buffer's records in order; `offset` is where the walk ended, `applied` how many were taken."""
-    cdef const uint8_t *at = start
-    cdef const uint8_t *end = start + length
     cdef const MboRecord *r = NULL
     cdef Book *b = NULL
     cdef Framing why = FRAMING_OK
     cdef size_t taken = 0
     cdef size_t run = 0                     # records of this book since it was last noted
     cdef uint64_t head = 0                  # its records' first 8 bytes: length, rtype and the book's key
-    cdef size_t step = <size_t>-1           # the length they say; none yet: no record is so long
-    cdef uint32_t group = 0
-    while at < end:
-        if group == 0:
-            group = GROUP
-            if unlikely(not reserve(s, GROUP)):
-                why = NO_MEMORY
+    cdef Py_ssize_t step = 0                   # the length they say
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t end = <Py_ssize_t>length
+    cdef Py_ssize_t fence = 0                  # up to here room was made
+    cdef Py_ssize_t last = -1                  # up to here a record with that head is whole, and has room
+    while True:
+        if unlikely(at > last or load64(start + at) != head):
+            if at >= end:
                 break
-            if s.live >= DEEP:
-                fetch_ahead(s, at, end)
-        group -= 1
-        if unlikely(<size_t>(end - at) < 56 or load64(at) != head or <size_t>(end - at) < step):
-            why = framing(at, <size_t>(end - at))
-            if unlikely(why != FRAMING_OK):
-                break
-            if at[1] != RTYPE_MBO:
-                why = apply_other(s, at, &taken)
+            if at >= fence:
+                if unlikely(not reserve(s, GROUP)):
+                    why = NO_MEMORY
+                    break
+                if s.live >= DEEP:
+                    fetch_ahead(s, start + at, start + end)
+                fence = at + GROUP * MBO_BYTES
+            if step == 0 or end - at < step or load64(start + at) != head:
+                why = framing(start + at, <size_t>(end - at))
                 if unlikely(why != FRAMING_OK):
                     break
-                at += 4 * <size_t>at[0]
-                continue
-            if run != 0:
-                note_records(s, b, r, run)
-                taken += run
-                run = 0
-            b = book_of(s, <const RecordHeader *>at)
-            if b == NULL:
-                why = NO_MEMORY
-                break
-            head = load64(at)
-            step = 4 * <size_t>at[0]
+                if start[at + 1] != RTYPE_MBO:
+                    why = apply_other(s, start + at, &taken)
+                    if unlikely(why != FRAMING_OK):
+                        break
+                    at += 4 * <Py_ssize_t>start[at]
+                    continue
+                if run != 0:
+                    note_records(s, b, r, run)
+                    taken += run
+                    run = 0
+                b = book_of(s, <const RecordHeader *>(start + at))
+                if b == NULL:
+                    why = NO_MEMORY
+                    break
+                head = load64(start + at)
+                step = 4 * <Py_ssize_t>start[at]
+            last = min(end - step, fence - 1)
         if unlikely(not index_reserve(&b.index)):
             why = NO_MEMORY
             break
-        r = <const MboRecord *>at
+        r = <const MboRecord *>(start + at)
         apply_rules(s, b, r)
         run += 1
         at += step
     if run != 0:
         note_records(s, b, r, run)
         taken += run
-    offset[0] = <size_t>(at - start)
+    offset[0] = <size_t>at
     applied[0] = taken
     return why
 

@@ -87,7 +87,7 @@ cdef enum:                      # Book.event_bits: what is not at rest about the
     IN_EVENT = 1
     LONG_EVENT = 2              # it has been found too long
     NEWEST_KNOWN = 4            # `newest_*` hold a snapshot record of it
-    RUN_CLOSED = 16             # an F_LAST closed that run, at `run_ts`: only records of that time go on with it
+    RUN_CLOSED = 16             # an F_LAST closed that run, at `run_ts`: only records of that time go on
     CLEARED = 8                 # an R came, or was implied, in or before the present run of snapshot records
 
 

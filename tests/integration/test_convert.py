@@ -1,6 +1,7 @@
 """``depthcast convert``: every schema and format, read back by Databento's own decoder and by pyarrow."""
 
 import csv
+import datetime as dt
 import gc
 import io
 import sys
@@ -15,7 +16,7 @@ import zstandard
 
 from depthcast.book.derive import SCHEMAS, Deriver
 from depthcast.cli import main
-from depthcast.dbn import make_metadata, read_dbn, write_dbn
+from depthcast.dbn import SymbolInterval, make_metadata, read_dbn, write_dbn
 from depthcast.dbn.layout import UNDEF_PRICE, UNDEF_TIMESTAMP
 from tests.support.dbn_files import metadata
 from tests.support.records import add, cancel, clear, mbo, trade
@@ -35,6 +36,18 @@ FEED = b"".join(
         trade("A", 64_790_000_000, 2, 0x80, ts_event=T0 + 70 * S, ts_recv=T0 + 70 * S, sequence=7),
     ]
 )
+
+THREE_INSTRUMENTS = [
+    record
+    for second in range(0, 150, 10)
+    for number in (7, 8, 9)
+    for when in [T0 + second * S + number]
+    for record in (
+        add(second + 1, "B", number * S, 5, instrument_id=number, ts_event=when, ts_recv=when),
+        trade("A", number * S, 1, 0x80, instrument_id=number, ts_event=when, ts_recv=when),
+    )
+]
+"""Adds and trades of three instruments by turns, for two and a half minutes."""
 
 
 @pytest.fixture
@@ -239,6 +252,32 @@ def test_only_one_instrument_by_symbol_or_id(file: Path, capsys: pytest.CaptureF
             capsys, file, "--schema", "mbp-1", "--instrument", wanted, "-o", "-", "--format", "csv", "-q"
         )
         assert [row["instrument_id"] for row in csv.DictReader(out.splitlines())] == ["8"]
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_symbol_of_several_instruments_is_all_of_them_and_no_other(
+    schema: str, engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = (dt.date(2025, 9, day) for day in (24, 25, 26))
+    front = [SymbolInterval(first, second, "7"), SymbolInterval(second, third, "9")]
+    head = make_metadata(
+        "GLBX.MDP3", "mbo", T0, stype_in="continuous", mappings={"CL.n.0": front, "CL.n.1": 8}
+    )
+    path = tmp_path / "days.mbo.dbn"
+    write_dbn(path, head, [b"".join(THREE_INSTRUMENTS)])
+
+    def records(*options: str) -> list[bytes]:
+        out = tmp_path / "out.dbn"
+        arguments = (path, "--schema", schema, "-o", out, "-q", "--engine", engine, *options)
+        assert run(capsys, *arguments) == (0, "", "")
+        return [record.tobytes() for record in read_dbn(out).records(schema)]
+
+    found = records("--instrument", "CL.n.0")
+    apart = [records("--instrument", number) for number in ("7", "8", "9")]
+    assert all(apart), "each instrument has records to tell apart"
+    assert sorted(found) == sorted(apart[0] + apart[2])
+    assert found == [record for record in records() if record not in apart[1]]
 
 
 def test_the_reference_writes_the_same(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, Protocol
 
 import databento_dbn
+import numpy as np
 from cyclopts import Parameter
 
 from depthcast.book.derive_schemas import derived_schema
@@ -95,14 +96,16 @@ def convert(
     begin = time.perf_counter()
     with about_file("standard input" if file == "-" else file), open_dbn(file) as reader:
         _check_schema(reader)
-        deriver = _make_deriver(schema, settings.engine, instrument, reader)
+        ids = _instrument_ids(instrument, reader)
+        deriver = _make_deriver(schema, settings.engine, ids)
         metadata = derived_metadata(reader.metadata, schema)
         with (
             Progress(reader.size, wanted=not common.quiet) as progress,
             open_sink(output, kind, derived_schema(schema), metadata, pretty=pretty) as sink,
         ):
             derived = _derive(reader, deriver, settings.reader.chunk_bytes, partial=partial)
-            records = _write(derived, sink, progress, reader) // derived_schema(schema).dtype.itemsize
+            dtype = derived_schema(schema).dtype
+            records = _write(_only(derived, dtype, ids), sink, progress, reader) // dtype.itemsize
         if not deriver.engine.counters["records"]:
             warn(f"{file}: no MBO records, so nothing was derived")
         if not common.quiet:
@@ -123,6 +126,17 @@ def _derive(reader: DBNReader, deriver: AnyDeriver, chunk_bytes: int, *, partial
     yield from deriver.flush().values()
 
 
+def _only(derived: Iterator[bytes], dtype: np.dtype[np.void], ids: set[int] | None) -> Iterator[bytes]:
+    """Of what is derived, the records of these instruments; a deriver itself leaves out all but one."""
+    if ids is None or len(ids) == 1:
+        yield from derived
+        return
+    wanted = sorted(ids)
+    for piece in derived:
+        records = np.frombuffer(piece, dtype)
+        yield records[np.isin(records["instrument_id"], wanted)].tobytes()
+
+
 def _write(derived: Iterator[bytes], sink: Sink, progress: Progress, reader: DBNReader) -> int:
     """Write it all; how many bytes of records it was."""
     written = 0
@@ -140,10 +154,8 @@ def _check_schema(reader: DBNReader) -> None:
         raise DBNError(f"no MBO records: the data is of schema {held}", path=reader.path)
 
 
-def _make_deriver(
-    schema: str, settings: EngineSettings, instrument: str | None, reader: DBNReader
-) -> AnyDeriver:
-    instrument_id = _instrument_id(instrument, reader)
+def _make_deriver(schema: str, settings: EngineSettings, ids: set[int] | None) -> AnyDeriver:
+    instrument_id = next(iter(ids)) if ids is not None and len(ids) == 1 else None
     limits = {"max_event_records": settings.max_event_records, "max_event_ns": settings.max_event_ns}
     if settings.kind == "reference":
         from depthcast.book.reference import ReferenceEngine
@@ -156,15 +168,13 @@ def _make_deriver(
     return DeriverSet([schema], engine=Engine(**limits), instrument_id=instrument_id)
 
 
-def _instrument_id(instrument: str | None, reader: DBNReader) -> int | None:
+def _instrument_ids(instrument: str | None, reader: DBNReader) -> set[int] | None:
     if instrument is None:
         return None
-    ids = sorted(select_instruments(instrument, symbol_instruments(reader.metadata)))
-    if len(ids) > 1:
-        raise UsageError(f"--instrument: {instrument} stands for several ids, give one of them: {ids}")
-    if ids[0] >= 2**32:
-        raise UsageError(f"--instrument: {ids[0]} is no instrument id: they have 32 bits")
-    return ids[0]
+    ids = select_instruments(instrument, symbol_instruments(reader.metadata))
+    if max(ids) >= 2**32:
+        raise UsageError(f"--instrument: {max(ids)} is no instrument id: they have 32 bits")
+    return ids
 
 
 def derived_metadata(metadata: databento_dbn.Metadata, schema: str) -> databento_dbn.Metadata:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import PROGRAM, command, finish, spawn
+from tests.support.command import PROGRAM, Result, command, finish, spawn
 from tests.support.dbn_files import metadata
 from tests.support.records import add
 from tests.support.small_days import DAY
@@ -101,16 +101,55 @@ def test_a_full_disk_is_an_error(day: Path, options: list[str]) -> None:
     assert (done.code, done.err) == (4, "depthcast: error: standard output: no space left on device\n")
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_a_closed_stream_is_as_if_nobody_listened(day: Path, closed: str) -> None:
+def with_closed(streams: str, *arguments: object) -> Result:
+    """Run it with streams closed as a shell does: ``>&- 2>&-``."""
+    shell = ["sh", "-c", f'exec "$@" {streams}', "sh", *PROGRAM, *map(str, arguments)]
+    done = subprocess.run(shell, capture_output=True, check=False, timeout=60)
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_that_is_not_needed(day: Path, streams: str) -> None:
     out = day.parent / "book.json"
-    for arguments in (["-o", str(out)], []):
-        shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *PROGRAM, "reconstruct", str(day), *arguments]
-        done = subprocess.run(shell, capture_output=True, check=False)
-        assert done.returncode == 0
-        assert b"error" not in done.stderr
+    done = with_closed(streams, "reconstruct", day, "-o", out)
+    assert (done.code, "error" in done.err) == (0, False)
     assert json.loads(out.read_text())["metadata"]["records"] == 6
-    assert closed != "2>&-" or json.loads(done.stdout)
+
+
+def test_a_closed_standard_error_keeps_the_result(day: Path) -> None:
+    done = with_closed("2>&-", "reconstruct", day)
+    assert (done.code, done.json["metadata"]["records"]) == (0, 6)
+
+
+@pytest.mark.parametrize("streams", [">&-", ">&- <&-", ">&- 2>&-"])
+@pytest.mark.parametrize("options", [[], ["--every", "event"], ["--picture"]])
+def test_a_result_for_a_closed_standard_output_is_an_error(
+    day: Path, options: list[str], streams: str
+) -> None:
+    done = with_closed(streams, "reconstruct", day, "-q", *options)
+    said = "" if "2>&-" in streams else "depthcast: error: standard output: bad file descriptor\n"
+    assert done == (4, "", said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("info",),
+        ("audit", "-q"),
+        ("convert", "--schema", "mbp-1", "-o", "-", "--format", "dbn", "-q"),
+        ("convert", "--schema", "mbp-1", "-o", "-", "--format", "csv", "-q"),
+    ],
+)
+def test_so_it_is_for_other_commands(day: Path, arguments: tuple[str, ...]) -> None:
+    done = with_closed(">&-", arguments[0], day, *arguments[1:])
+    assert done == (4, "", "depthcast: error: standard output: bad file descriptor\n")
+
+
+@pytest.mark.parametrize("name", ["reconstruct", "audit", "info"])
+def test_a_closed_standard_input_cannot_be_read(name: str) -> None:
+    done = with_closed("<&-", name, "-")
+    assert (done.code, done.out) == (4, "")
+    assert done.err.endswith(": bad file descriptor\n")
 
 
 def on_a_terminal(*arguments: object) -> str:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO, cast
 
 from depthcast.cli._errors import guarded
 from depthcast.errors import UsageError
@@ -45,9 +45,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Whoever closed standard output or error wants nothing there."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as we live
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    """Fill the places of standard streams that are closed, so that no file of ours is taken for one.
+
+    Reading such an input and writing such an output fails (EBADF), as on any closed descriptor: a result that
+    goes nowhere is an error. Whoever closed standard error wants nothing there.
+    """
+    if sys.stdin is None:
+        sys.stdin = _stand_in(os.O_WRONLY, "r")
+    if sys.stdout is None:
+        sys.stdout = _stand_in(os.O_RDONLY, "w")
+    if sys.stderr is None:
+        sys.stderr = _stand_in(os.O_WRONLY, "w")
+
+
+def _stand_in(access: int, mode: str) -> TextIO:
+    """The null device, open for ``access`` only, at the lowest free descriptor."""
+    return cast("TextIO", open(os.open(os.devnull, access), mode, encoding="utf-8"))  # noqa: PTH123
 
 
 def _dispatch(tokens: list[str]) -> int:

@@ -13,12 +13,14 @@ __all__ = ["Common", "path_parameter"]
 
 
 def path_parameter(*names: str, help: str) -> Parameter:  # noqa: A002 - as Parameter has it
-    """A parameter for paths, any of which may be ``-``; an unknown option is not taken for one."""
-    return Parameter(name=names or None, help=help, allow_leading_hyphen=True, validator=_no_options)
+    """A parameter for paths, which may be ``-``. An unknown option is not taken for one, nor is ``""``."""
+    return Parameter(name=names or None, help=help, allow_leading_hyphen=True, validator=_check_paths)
 
 
-def _no_options(_: object, value: str | Sequence[str]) -> None:
-    for path in [value] if isinstance(value, str) else value:
+def _check_paths(_: object, value: str | Sequence[str] | None) -> None:
+    for path in [value] if isinstance(value, str) else value or ():
+        if not path:
+            raise UsageError("a file's name is empty (standard input and output are -)")
         if path.startswith("-") and path != "-":
             raise UsageError(f"unknown option {path} (for a file of that name write ./{path})")
 

@@ -86,7 +86,10 @@ def open_sink(
         OSError: the output cannot be written.
     """
     if kind == "dbn":
-        with about_file(output), DBNWriter(output, metadata) as writer:
+        with (
+            about_file("standard output" if output == "-" else output),
+            DBNWriter(output, metadata) as writer,
+        ):
             yield writer
         return
     if kind == "parquet":

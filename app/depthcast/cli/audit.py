@@ -115,7 +115,7 @@ def _spooled(files: Sequence[str], stack: ExitStack) -> list[str]:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="depthcast-")))
         copy = folder / str(number) / path.name
         copy.parent.mkdir()
-        with about_file(file), copy.open("wb") as target:
+        with about_file("standard input" if file == "-" else file), copy.open("wb") as target:
             if file == "-":
                 shutil.copyfileobj(sys.stdin.buffer, target)
             else:

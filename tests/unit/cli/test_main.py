@@ -118,6 +118,27 @@ def test_wrong_usage_is_code_2_in_one_line(arguments: list[str], says: str) -> N
     assert result.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["reconstruct", ""],
+        ["reconstruct", "day.dbn", ""],
+        ["reconstruct", "day.dbn", "-o", ""],
+        ["convert", "", "--schema", "mbp-1", "-o", "out.dbn"],
+        ["convert", "day.dbn", "--schema", "mbp-1", "--output="],
+        ["audit", ""],
+        ["audit", "day.dbn", "-o", ""],
+        ["info", ""],
+        ["simulate", "-o", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_wrong_usage(arguments: list[str]) -> None:
+    done = command(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "depthcast: error: a file's name is empty (standard input and output are -)\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_help_lists_every_command_and_exit_code(arguments: list[str]) -> None:
     result = command(*arguments)

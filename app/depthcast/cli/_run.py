@@ -157,11 +157,16 @@ class Run:
             others = {schema for schema in self._feed.schemas if schema != "mbo"} - {None}
             if others and "mbo" not in self._feed.schemas:
                 raise DBNError(f"no MBO records: the data is of schema {', '.join(sorted(map(str, others)))}")
-            if self._task.at is not None and self._cut is not None and self._cut.made:
-                warn(f"--at: no MBO record had arrived by {iso(self._task.at)}, so there are no books")
+            if (until := self._cut_at()) is not None:
+                warn(f"--at: no MBO record had arrived by {iso(until)}, so there are no books")
             else:
                 warn("no MBO records, so there are no books")
         elif not self._keys():
+            if (until := self._cut_at()) is not None:
+                warn(
+                    f"--at: no record of {self._task.instrument} had come by {iso(until)}, so it has no book"
+                )
+                return
             ids = dict.fromkeys(key.instrument_id for key in self.engine.books())
             known = [(number, self._feed.symbols.get(number)) for number in ids]
             raise UsageError(
@@ -189,7 +194,11 @@ class Run:
 
     def _known_until(self) -> int:
         """A time up to which all records are known to be applied, beyond the last one's own."""
-        return (self._task.at or 0) if self._cut is not None and self._cut.made else 0
+        return self._cut_at() or 0
+
+    def _cut_at(self) -> int | None:
+        """The time of ``--at`` if records after it were left out."""
+        return self._task.at if self._cut is not None and self._cut.made else None
 
 
 def _named(file: str) -> str:

@@ -173,6 +173,15 @@ def test_a_time_before_the_data_has_no_books_and_says_why(write: WriteFile, opti
     )
 
 
+def test_a_time_before_an_instruments_first_record_has_no_book_of_it(write: WriteFile) -> None:
+    result = command("reconstruct", write(BOOKS), "--at", "10", "--instrument", "8", "--quiet")
+    assert (result.code, result.json["books"], result.json["counters"]["records"]) == (0, [], 1)
+    assert result.err == (
+        "depthcast: warning: --at: no record of 8 had come by 1970-01-01T00:00:00.000000010Z, "
+        "so it has no book\n"
+    )
+
+
 def test_standard_input_is_named_so(write: WriteFile) -> None:
     result = finish(spawn("reconstruct", "-"))
     assert (result.code, result.err) == (3, "depthcast: error: standard input: byte 0: the file is empty\n")

@@ -1,6 +1,6 @@
 """Breadth-first search over all states of a small world: in each, after each record, engine == reference.
 
-    .venv/bin/python tests/exhaustive/search.py                     both full worlds (a quarter of an hour)
+    .venv/bin/python tests/exhaustive/search.py                     both full worlds (half an hour)
     .venv/bin/python tests/exhaustive/search.py --world plain-small
 
 In every state every record is applied: to the compiled engine and to the reference, both brought there by the
@@ -23,16 +23,19 @@ if __name__ == "__main__":  # run as a file: the tests import each other from th
 
 from depthcast.book.engine import Engine
 from depthcast.book.reference import ReferenceEngine
-from tests.exhaustive.states import StateKey, book_of, canonical, state_key, taken_before, without_version
-from tests.exhaustive.worlds import WORLDS, Kind, World
+from depthcast.book.reference_book import ReferenceBook
+from depthcast.book.reference_records import mbo_at
+from tests.exhaustive.states import StateKey, book_of, canonical, state_key, without_version
+from tests.exhaustive.worlds import TIMES, WORLDS, World
 from tests.support.compare import assert_same_answers, assert_sound
-from tests.support.records import INSTRUMENT, SNAPSHOT, cancel, listing
+from tests.support.records import INSTRUMENT, MBP, SNAPSHOT, cancel, listing
+from tests.support.runs import has_its_clear
 
 BEFORE, NOW = 1, 2
 """Times of the records that led to a state, and of the one under test: what has lost its priority shows."""
 
-REVEALING = cancel(99, "B", 1, 1, SNAPSHOT)
-"""A record that shows the part of a state that no question does: it clears unless the run has its clear."""
+REVEALING = {ts_recv: cancel(99, "B", 1, 1, SNAPSHOT, ts_recv=ts_recv) for ts_recv in TIMES}
+"""A snapshot record at each time: it implies a clear unless it goes on with a run that has had its own."""
 
 Progress = Callable[[str], None]
 
@@ -84,12 +87,12 @@ class Search:
         here = ReferenceEngine()
         here.apply(path)
         snapshot = here.snapshot()
-        if book_of(here).run_closed_at is None:  # a run may go on from a snapshot of its own time only
-            snapshot = taken_before(snapshot)
+        restored = ReferenceEngine()
+        restored.apply(snapshot)
         for index, probe in enumerate(self.probes):
             try:
                 reference, outcome, checksum = self._by_path(path + probe)
-                if self._carried(here, self.world.kinds[index]):
+                if self._carried(book_of(here), book_of(restored), probe):
                     self._by_snapshot(snapshot + probe, outcome, checksum)
                 else:
                     self.beyond_snapshots += 1
@@ -116,10 +119,7 @@ class Search:
             assert_same_answers(engine, reference)
             assert_sound(engine)
             assert_sound(reference)
-        implied = engine.counters["snapshots_without_clear"]
-        engine.apply(REVEALING)
-        implied = engine.counters["snapshots_without_clear"] - implied
-        assert implied == (not book_of(reference).cleared), "whether the run has had its clear"
+        self._reveal(records, book_of(reference), engine.counters["snapshots_without_clear"])
         return reference, outcome, checksum
 
     def _by_snapshot(self, records: bytes, outcome: bytes, checksum: int) -> None:
@@ -132,17 +132,29 @@ class Search:
         assert engine.verify() == [], "invariants, from a restored state"
         self.restored += 1
 
-    def _carried(self, here: ReferenceEngine, kind: Kind) -> bool:
-        """Whether a snapshot carries all that the record's effect depends on.
+    def _reveal(self, records: bytes, book: ReferenceBook, clears: int) -> None:
+        """The one part of a state that no question shows: whether a snapshot record would imply a clear."""
+        for ts_recv, revealing in REVEALING.items():
+            engine = Engine()
+            engine.apply(records + revealing)
+            implied = engine.counters["snapshots_without_clear"] - clears
+            expected = not has_its_clear(book, ts_recv)
+            assert implied == expected, f"whether a run goes on at ts_recv {ts_recv}"
+
+    def _carried(self, here: ReferenceBook, restored: ReferenceBook, probe: bytes) -> bool:
+        """Whether a snapshot of a state carries all that this record's effect depends on.
 
         docs/decisions/0001-book-rulings.md, "What a snapshot does not carry": where a snapshot without R
-        begins, it matters whether a live record came before it in the event, and whether the book is merely
-        incomplete.
+        begins, it matters which run it goes on with, and whether the book was merely incomplete.
         """
-        book = book_of(here)
-        if not kind.flags & SNAPSHOT or book.cleared:
+        record = mbo_at(probe, 0)
+        valid = here._fault(record) is None and not record.flags & MBP
+        if not (valid and record.flags & SNAPSHOT and record.action in {b"A", b"C", b"M"}):
             return True
-        return not book.in_event and (book.complete or book.suspect)
+        goes_on = has_its_clear(here, record.ts_recv)
+        if goes_on != has_its_clear(restored, record.ts_recv):
+            return False
+        return goes_on or here.complete or here.suspect
 
     def _state(self, engine: ReferenceEngine, snapshot: bytes, path: bytes) -> int:
         """The number of the state that an engine is in; a new one if it was never seen."""

@@ -32,6 +32,7 @@ class StateKey:
     complete: bool
     suspect: bool
     cleared: bool
+    run_closed_at: int | None
 
 
 def book_of(engine: ReferenceEngine) -> ReferenceBook:
@@ -42,7 +43,8 @@ def book_of(engine: ReferenceEngine) -> ReferenceBook:
 def state_key(engine: ReferenceEngine, snapshot: bytes) -> StateKey:
     """The state that an engine whose snapshot is given is in."""
     book = book_of(engine)
-    return StateKey(canonical(snapshot), book.complete, book.suspect, book.cleared)
+    closed_at = book.run_closed_at if book.cleared else None
+    return StateKey(canonical(snapshot), book.complete, book.suspect, book.cleared, closed_at)
 
 
 @cache
@@ -62,19 +64,10 @@ def canonical(snapshot: bytes) -> bytes:
     displayed: dict[bytes, bytes] = {}
     for start in range(0, len(records), MBO_SIZE):
         record = memoryview(records)[start : start + MBO_SIZE]
-        record[TS_EVENT] = bytes(8)
+        record[TS_EVENT] = record[TS_RECV] = bytes(8)
         order_id, size = bytes(record[ORDER_ID]), bytes(record[SIZE])
         if record[ACTION] == FILL:
             record[SIZE] = min(size, displayed[order_id], key=lambda part: int.from_bytes(part, "little"))
         else:
             displayed[order_id] = size
-    return bytes(records)
-
-
-@cache
-def taken_before(snapshot: bytes) -> bytes:
-    """The snapshot as made at an earlier time than that of the world's records."""
-    records = bytearray(snapshot)
-    for start in range(0, len(records), MBO_SIZE):
-        memoryview(records)[start : start + MBO_SIZE][TS_RECV] = bytes(8)
     return bytes(records)

@@ -123,7 +123,8 @@ def snapshot_run(draw: Draw, domain: Domain) -> RecordList:
         size = draw(st.sampled_from(domain.sizes))
         own = fields | {"ts_event": draw(st.sampled_from(TIMES)), "sequence": draw(st.integers(0, 40))}
         action = draw(st.sampled_from("AAAAAAAACMTF"))
-        records.append(mbo(action, side, price, size, order_id, SNAPSHOT_FLAGS | bad, **own))
+        ends = draw(st.sampled_from([0, 0, 0, 0, LAST]))
+        records.append(mbo(action, side, price, size, order_id, SNAPSHOT_FLAGS | bad | ends, **own))
     if records and draw(st.sampled_from([True, True, True, False])):
         last = bytearray(records[-1])
         last[36] |= LAST

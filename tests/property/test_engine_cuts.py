@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 from depthcast.book.engine import Engine
 from depthcast.book.reference import ReferenceEngine
+from depthcast.book.reference_records import mbo_at
 from depthcast.book.types import BookKey
 from depthcast.dbn.layout import RType
 from tests.property.strategies import record_lists, tries
 from tests.support.compare import assert_same_answers, content
 from tests.support.domains import EDGES, LADDER, SMALL, TIGHT, VENUES
 from tests.support.engines import AnyEngine
-from tests.support.records import SNAPSHOT, clear, listing
+from tests.support.records import clear, listing
+from tests.support.runs import same_run
 
-FLAGS_OFFSET = 36
 NO_LIMIT = {"max_event_records": 2**31 - 1, "max_event_ns": 2**62}
 
 
@@ -36,12 +37,12 @@ class Cut:
                 return record
         return None
 
-    def joins_two_runs(self, key: BookKey) -> bool:
-        """Inside an open event, after a live record, a record of a snapshot follows at once."""
-        book = self.before._books[key]
+    def joins_two_runs(self, key: BookKey, restored: ReferenceEngine) -> bool:
+        """What follows goes on with the snapshot taken here and not with what came before, or vice versa."""
         record = self.next_record(key)
-        follows = record is not None and bool(record[FLAGS_OFFSET] & SNAPSHOT)
-        return follows and book.in_event and not book.cleared
+        if record is None:
+            return False
+        return not same_run(self.before._books[key], restored._books[key], mbo_at(record, 0))
 
     def is_merely_incomplete(self, key: BookKey) -> bool:
         status = self.before.status(key.instrument_id, key.publisher_id)
@@ -57,23 +58,20 @@ def fed(engine: AnyEngine, records: list[bytes]) -> AnyEngine:
     return engine
 
 
-def restored(kind: type[AnyEngine], snapshot: bytes) -> AnyEngine:
-    engine = kind(**NO_LIMIT)
-    engine.apply(snapshot)
-    return engine
-
-
 def check_cut(cut: Cut, whole: ReferenceEngine) -> None:
     """Restore both kinds of engine from a snapshot at the cut; compare there, go on, compare at the end."""
     snapshot = cut.before.snapshot()
-    engines = [restored(Engine, snapshot), restored(ReferenceEngine, snapshot)]
+    reference = ReferenceEngine(**NO_LIMIT)
+    engines: list[AnyEngine] = [Engine(**NO_LIMIT), reference]
+    for engine in engines:
+        engine.apply(snapshot)
     assert_same_answers(*engines)
     for engine in engines:
         assert engine.books() == cut.before.books()
         for key in engine.books():
             assert content(engine, key) == content(cut.before, key)
     implied = whole.counters["snapshots_without_clear"] - cut.before.counters["snapshots_without_clear"]
-    exempt = {key for key in cut.before.books() if cut.joins_two_runs(key)}
+    exempt = {key for key in cut.before.books() if cut.joins_two_runs(key, reference)}
     for engine in engines:
         fed(engine, cut.rest)
         assert engine.books() == whole.books()

@@ -111,6 +111,8 @@ def _snapshot_runs(random: np.random.Generator, records: NDArray[np.void], chanc
         run["flags"][random.random(len(run)) < 0.03] |= MBP
         run["ts_event"] = run["ts_event"][0] - random.integers(0, 4, len(run)).astype(np.uint64)
         if random.random() < 0.5:
+            run["ts_recv"] = run["ts_recv"][0] + random.integers(0, 2, len(run)).astype(np.uint64)
+        if random.random() < 0.5:
             run["action"][0] = b"R"
         if random.random() < 0.7:
             run["flags"][-1] |= LAST

@@ -164,6 +164,14 @@ def test_time_that_goes_back_makes_no_event_long(engine_class: type[AnyEngine]) 
     assert "long_events" not in counted(engine)
 
 
+def test_an_undefined_time_makes_no_event_long(engine_class: type[AnyEngine]) -> None:
+    engine = engine_class(max_event_ns=1_000)
+    engine.apply(trade("A", P, 1, ts_recv=500) + trade("A", P, 1, ts_recv=2**64 - 1))
+    assert "long_events" not in counted(engine)
+    engine.apply(trade("A", P, 1, ts_recv=2**64 - 2))
+    assert counted(engine)["long_events"] == 1
+
+
 def test_a_clear_starts_the_measure_of_its_event_anew(engine_class: type[AnyEngine]) -> None:
     engine = engine_class(max_event_records=3, max_event_ns=1_000)
     engine.apply(clear(0, ts_recv=0) + trade("A", P, 1, ts_recv=5_000) * 3)

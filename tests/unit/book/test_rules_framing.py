@@ -29,6 +29,15 @@ def test_an_array_of_records_and_a_slice_of_it_are_taken(engine: AnyEngine) -> N
     assert levels(engine) == ([(P, 10, 2)], [])
 
 
+def test_bytes_with_gaps_are_refused(engine: AnyEngine) -> None:
+    records = np.frombuffer(add(1, "B", P, 5) + add(2, "B", P, 5) + add(3, "B", P, 5), MBO)
+    with pytest.raises(BufferError, match="contiguous"):
+        engine.apply(records[::2])
+    with pytest.raises(BufferError, match="contiguous"):
+        engine.boundary(memoryview(records.tobytes())[::2])
+    assert engine.books() == []
+
+
 def test_no_bytes_are_no_records(engine: AnyEngine) -> None:
     assert engine.apply(b"") == 0
     assert engine.boundary(b"") == 0

@@ -94,6 +94,33 @@ def test_time_may_pass_inside_a_snapshot(engine: AnyEngine) -> None:
     assert queue(engine, "B", P) == [(1, 1), (2, 1), (3, 1)]
 
 
+def test_without_an_event_end_the_times_of_a_run_do_not_matter(engine: AnyEngine) -> None:
+    engine.apply(add(1, "B", P, 5, SNAP, ts_recv=5) + add(2, "B", P, 6, SNAP, ts_recv=6))
+    engine.apply(add(3, "A", Q, 7, SNAP | LAST, ts_recv=7))
+    assert levels(engine) == ([(P, 11, 2)], [(Q, 7, 1)])
+    assert counted(engine)["snapshots_without_clear"] == 1
+
+
+@pytest.mark.parametrize("action", ["X", "T", "F", "N"])
+def test_any_snapshot_record_that_ends_an_event_closes_the_run_at_its_time(
+    engine: AnyEngine, action: str
+) -> None:
+    closing = mbo(action, "B", P, 1, 1, SNAP | LAST, ts_recv=6)
+    engine.apply(add(1, "B", P, 5, SNAP, ts_recv=5) + closing + add(2, "B", P, 6, SNAP, ts_recv=6))
+    assert queue(engine, "B", P) == [(1, 5), (2, 6)]
+    engine.apply(closing + add(3, "B", P, 7, SNAP, ts_recv=5))
+    assert queue(engine, "B", P) == [(3, 7)]
+
+
+@pytest.mark.parametrize("action", ["X", "T", "F", "N"])
+def test_a_record_that_changes_no_book_does_not_open_a_closed_run(engine: AnyEngine, action: str) -> None:
+    engine.apply(add(1, "B", P, 5, SNAP | LAST, ts_recv=5) + mbo(action, "B", P, 1, 1, SNAP, ts_recv=6))
+    engine.apply(add(2, "B", P, 6, SNAP | LAST, ts_recv=5) + mbo(action, "B", P, 1, 1, SNAP, ts_recv=6))
+    assert queue(engine, "B", P) == [(1, 5), (2, 6)]
+    engine.apply(add(3, "B", P, 7, SNAP, ts_recv=6))
+    assert queue(engine, "B", P) == [(3, 7)]
+
+
 def test_a_second_snapshot_without_a_clear_replaces_the_first(engine: AnyEngine) -> None:
     engine.apply(add(1, "B", P, 5, SNAP) + add(2, "A", Q, 6, SNAP | LAST))
     engine.apply(add(1, "B", P, 4, SNAP, ts_recv=2) + add(3, "B", P, 7, SNAP | LAST, ts_recv=2))
@@ -102,7 +129,7 @@ def test_a_second_snapshot_without_a_clear_replaces_the_first(engine: AnyEngine)
 
 
 def test_a_clear_that_ends_its_event_is_still_the_clear_of_the_run_after_it(engine: AnyEngine) -> None:
-    engine.apply(clear() + add(1, "B", P, 5, SNAP) + add(2, "B", P, 6, SNAP | LAST))
+    engine.apply(clear(ts_recv=4) + add(1, "B", P, 5, SNAP, ts_recv=5) + add(2, "B", P, 6, SNAP | LAST))
     assert levels(engine) == ([(P, 11, 2)], [])
     assert "snapshots_without_clear" not in counted(engine)
 
@@ -346,6 +373,8 @@ def test_a_snapshot_of_all_books_goes_by_publisher_and_instrument(engine: AnyEng
     assert parts[0] == clear(0xA8, publisher_id=1, instrument_id=4, ts_recv=77)
     assert parts[2] == clear(0xA8, publisher_id=2, instrument_id=1, ts_recv=77)
     assert rows(parts[3])[0][-1] == 0x2C
+    assert engine.snapshot(publisher_id=2) == parts[2] + parts[3]
+    assert engine.snapshot(publisher_id=3) == b""
 
 
 def test_a_restored_book_gives_the_same_snapshot(engine_class: type[AnyEngine]) -> None:

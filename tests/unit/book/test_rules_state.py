@@ -69,6 +69,14 @@ def test_marking_one_book_marks_that_one(engine: AnyEngine) -> None:
     assert engine.status(7, 2).suspect
 
 
+def test_marking_a_publisher_marks_its_books(engine: AnyEngine) -> None:
+    engine.apply(clear() + clear(publisher_id=2) + clear(publisher_id=2, instrument_id=8))
+    engine.mark_suspect(publisher_id=2)
+    engine.mark_suspect(publisher_id=3)
+    marked = {key for key in engine.books() if engine.status(key.instrument_id, key.publisher_id).suspect}
+    assert marked == {(2, 7), (2, 8)}
+
+
 def test_marking_an_unknown_book_is_refused(engine: AnyEngine) -> None:
     engine.apply(clear())
     with pytest.raises(UnknownBookError, match="8"):

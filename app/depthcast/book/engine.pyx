@@ -369,6 +369,7 @@ cdef class Engine:
 
     @property
     def live_orders(self):
+        self.free_to_read()
         return self.state.live
 
     @property

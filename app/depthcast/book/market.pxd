@@ -12,6 +12,8 @@ from depthcast.book.orders cimport (
     FIRST_LENGTH,
     IdTable,
     Order,
+    ROOMY,
+    TIGHT,
     OrderIndex,
     hash_id,
     index_free,
@@ -41,6 +43,7 @@ cdef enum:
     MBO_TS_OUT_WORDS = 16
     HEADER_WORDS = 4
     STATUS_LEAST = 26           # bytes: up to and with `action`
+    FEW_BOOKS = 64              # an engine's first books, that may use memory for speed
     GROUP = 16                  # records whose memory is fetched ahead together
     AHEAD = 4096                # bytes of the buffer itself to ask for ahead
     DEEP = 24576                # live orders from which that pays: below, the caches hold them
@@ -125,7 +128,7 @@ cdef inline Book *book_make(State *s, uint16_t publisher_id, uint32_t instrument
     b = <Book *>calloc(1, sizeof(Book))
     if b == NULL:
         return NULL
-    if not index_start(&b.index, FIRST_LENGTH):
+    if not index_start(&b.index, FIRST_LENGTH, ROOMY if s.books_length < FEW_BOOKS else TIGHT):
         free(b)
         return NULL
     b.instrument_id = instrument_id

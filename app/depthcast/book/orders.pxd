@@ -49,7 +49,8 @@ cdef struct OrderIndex:
     uint64_t frontier
     uint32_t sweep              # the slot of `now` that the move has come to
     uint32_t count
-    uint32_t limit              # count at which it grows: half of the slots, an eighth while it is small
+    uint32_t share              # slots an id while it is small: ROOMY or TIGHT
+    uint32_t limit              # count at which it grows: half of the slots, fewer while it is small
 
 
 cdef struct Found:              # what a search for an order id found
@@ -61,7 +62,9 @@ cdef struct Found:              # what a search for an order id found
 
 cdef enum:
     FIRST_LENGTH = 16
-    ROOMY_LENGTH = 4096         # up to here memory is nothing, and a mispredicted second probe is much
+    SMALL_LENGTH = 8192
+    ROOMY = 16                  # in few, small books memory is nothing, a mispredicted second probe much
+    TIGHT = 4
     SWEEP = 8                   # slots moved a record while it grows; 6 would just do
 
 
@@ -166,14 +169,15 @@ cdef inline void table_remove(IdTable *table, uint32_t gap) noexcept nogil:
     table.slots[gap] = 0
 
 
-cdef inline uint32_t limit_of(uint64_t length) noexcept nogil:
+cdef inline uint32_t limit_of(uint64_t length, uint32_t share) noexcept nogil:
     """The most ids that a table of this length is to hold."""
-    return <uint32_t>(length // (8 if length <= ROOMY_LENGTH else 2))
+    return <uint32_t>(length // (share if length <= SMALL_LENGTH else 2))
 
 
-cdef inline bint index_start(OrderIndex *index, uint64_t length) noexcept nogil:
+cdef inline bint index_start(OrderIndex *index, uint64_t length, uint32_t share) noexcept nogil:
     memset(index, 0, sizeof(OrderIndex))
-    index.limit = limit_of(length)
+    index.share = share
+    index.limit = limit_of(length, share)
     return table_start(&index.now, length)
 
 
@@ -220,7 +224,7 @@ cdef inline void index_move(OrderIndex *index, uint32_t slots) noexcept nogil:
     index.next.slots = NULL
     index.next.length = 0
     index.frontier = 0
-    index.limit = limit_of(index.now.length)
+    index.limit = limit_of(index.now.length, index.share)
 
 
 cdef inline bint index_grow(OrderIndex *index) noexcept nogil:
@@ -230,7 +234,7 @@ cdef inline bint index_grow(OrderIndex *index) noexcept nogil:
     """
     if index.next.slots == NULL:
         index.sweep = 0
-        if index.now.length <= ROOMY_LENGTH:
+        if index.now.length <= SMALL_LENGTH:
             if not table_start(&index.next, <uint64_t>index.now.length * 2):
                 return False
             index_move(index, index.now.length)
@@ -286,7 +290,7 @@ cdef inline void index_remove(OrderIndex *index, const Found *found) noexcept no
 cdef inline void index_clear(OrderIndex *index) noexcept nogil:
     """Forget all ids. A large table goes: a row of clears must cost no more than the orders between them."""
     cdef OrderIndex small
-    if index.now.length > 1024 and index_start(&small, FIRST_LENGTH):
+    if index.now.length > 1024 and index_start(&small, FIRST_LENGTH, index.share):
         index_free(index)
         index[0] = small
         return

@@ -64,7 +64,7 @@ fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 u
 	$(BIN)/python fuzz/fuzz_engine_apply.py -atheris_runs=$(RUNS)
 	$(BIN)/python fuzz/fuzz_dbn_reader.py -atheris_runs=$(RUNS)
 
-exhaustive: setup ## engine against reference in every reachable state of two small worlds: a quarter of an hour
+exhaustive: setup ## engine against reference in every reachable state of two small worlds: half an hour
 	$(BIN)/python tests/exhaustive/search.py
 
 sanitize: setup ## run the tests of the books on a kernel built with AddressSanitizer and UBSan, in build/sanitize

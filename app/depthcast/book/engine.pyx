@@ -65,7 +65,7 @@ cdef tuple TOPS = ("empty", "normal", "locked", "crossed")
 
 
 cdef class Engine:
-    """See engine.pyi."""
+    """Many order books, kept exact from whole DBN records (docs/book.md has the rules)."""
 
     def __cinit__(self, max_event_records=65536, max_event_ns=60_000_000_000):
         memset(&self.state, 0, sizeof(State))
@@ -81,6 +81,7 @@ cdef class Engine:
     # ------------------------------------------------------------------------------ records in
 
     def apply(self, buffer):
+        """Apply a buffer of whole records; how many MBO and Status records were taken."""
         cdef Py_buffer view
         cdef size_t offset = 0, applied = 0
         cdef Framing why
@@ -98,6 +99,7 @@ cdef class Engine:
         return applied
 
     def boundary(self, buffer):
+        """Bytes of the longest prefix that, applied now, leaves no book inside an event."""
         cdef Py_buffer view
         cdef size_t offset = 0, prefix = 0
         cdef Framing why
@@ -190,6 +192,7 @@ cdef class Engine:
         return self.state.books[<uint32_t>numbers[0]]
 
     def books(self):
+        """All books, by (publisher_id, instrument_id)."""
         cdef uint32_t i
         self.free_to_read()
         return sorted(
@@ -198,6 +201,7 @@ cdef class Engine:
         )
 
     def changed(self):
+        """Books with an event completed since the last call, in the order of their first."""
         cdef uint32_t i
         cdef Book *b
         cdef list keys = []
@@ -212,6 +216,7 @@ cdef class Engine:
     # ------------------------------------------------------------------------------ questions
 
     def status(self, instrument_id, publisher_id=None):
+        """The state of one book."""
         cdef Book *b = self.one_book(instrument_id, publisher_id)
         return BookStatus(
             publisher_id=b.publisher_id,
@@ -232,6 +237,7 @@ cdef class Engine:
         )
 
     def depth(self, instrument_id, levels=10, publisher_id=None):
+        """The first levels of both sides as they are now; 0 means all."""
         cdef uint32_t most
         cdef list numbers
         if levels < 0:
@@ -269,10 +275,12 @@ cdef class Engine:
         return merged
 
     def bbo(self, instrument_id, publisher_id=None):
+        """The best level of each side."""
         depth = self.depth(instrument_id, 1, publisher_id)
         return Bbo(depth.bids[0] if depth.bids else None, depth.asks[0] if depth.asks else None)
 
     def orders(self, instrument_id, side, price, publisher_id=None):
+        """The queue at a price, in priority order."""
         cdef Book *b = self.one_book(instrument_id, publisher_id)
         cdef uint32_t number = side_number(side)
         cdef uint32_t level = 0, index
@@ -289,6 +297,7 @@ cdef class Engine:
         return queue
 
     def queue_position(self, order_id, instrument_id, publisher_id=None):
+        """What stands before an order at its price."""
         cdef Book *b = self.one_book(instrument_id, publisher_id)
         cdef uint32_t index = 0
         cdef const COrder *order
@@ -317,6 +326,7 @@ cdef class Engine:
     # ------------------------------------------------------------------------------ state out and in
 
     def snapshot(self, instrument_id=None, publisher_id=None):
+        """A book, or all, as MBO records flagged F_SNAPSHOT."""
         cdef Book *b
         cdef uint64_t records = 0
         cdef uint8_t *out
@@ -338,6 +348,7 @@ cdef class Engine:
         return book_find(&self.state, key.publisher_id, key.instrument_id).number
 
     def checksum(self, instrument_id, levels=0, publisher_id=None):
+        """CRC-32 of the first levels of both sides; 0: of the full book with its orders."""
         cdef Book *b = self.one_book(instrument_id, publisher_id)
         if levels < 0:
             raise ValueError(f"levels must be 0 (the full book with its orders) or more, not {levels}")
@@ -345,6 +356,7 @@ cdef class Engine:
         return checksum_side(&self.state, b, 1, most, checksum_side(&self.state, b, 0, most, 0))
 
     def mark_suspect(self, instrument_id=None, publisher_id=None):
+        """Say that books can no longer be trusted; a real R makes them good again."""
         cdef uint32_t i
         self.free_to_read()
         if instrument_id is None:
@@ -357,6 +369,7 @@ cdef class Engine:
 
     @property
     def counters(self):
+        """What was applied and what was ignored."""
         cdef int i
         cdef uint32_t number
         self.free_to_read()
@@ -369,6 +382,7 @@ cdef class Engine:
 
     @property
     def live_orders(self):
+        """Resting orders in all books."""
         self.free_to_read()
         return self.state.live
 
@@ -387,6 +401,7 @@ cdef class Engine:
         return total
 
     def verify(self):
+        """Check every invariant against every structure; what is violated, a line each."""
         cdef uint32_t i
         cdef list found = []
         self.free_to_read()

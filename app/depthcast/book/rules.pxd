@@ -87,8 +87,8 @@ cdef enum:                      # Book.event_bits: what is not at rest about the
     IN_EVENT = 1
     LONG_EVENT = 2              # it has been found too long
     NEWEST_KNOWN = 4            # `newest_*` hold a snapshot record of it
-    RUN_CLOSED = 16             # an F_LAST closed that run, at `run_ts`: only records of that time go on
     CLEARED = 8                 # an R came, or was implied, in or before the present run of snapshot records
+    RUN_CLOSED = 16             # an F_LAST closed that run, at `run_ts`: only records of that time go on
 
 
 cdef struct Book:
@@ -107,7 +107,7 @@ cdef struct Book:
     Side sides[2]               # bids, asks
     uint64_t event_records      # of the open event, without F_SNAPSHOT, since its start or its last R
     uint64_t event_start        # ts_recv of the first of these
-    uint64_t run_ts
+    uint64_t run_ts             # ts_recv of the F_LAST that closed the run, while RUN_CLOSED
     uint64_t newest_ts          # the open event's snapshot record with the greatest ts_event
     uint32_t newest_sequence
     uint32_t sequence           # of the last record, like the next two

@@ -44,6 +44,7 @@ cdef enum:
     HEADER_WORDS = 4
     STATUS_LEAST = 26           # bytes: up to and with `action`
     FEW_BOOKS = 64              # an engine's first books, that may use memory for speed
+    STRIDE = 128                # records that room is made for together
     GROUP = 16                  # records whose memory is fetched ahead together
     AHEAD = 4096                # bytes of the buffer itself to ask for ahead
     DEEP = 24576                # live orders from which that pays: below, the caches hold them
@@ -284,12 +285,13 @@ cdef inline Framing apply_records(
             if at >= end:
                 break
             if at >= fence:
-                if unlikely(not reserve(s, GROUP)):
+                if unlikely(not reserve(s, STRIDE)):
                     why = NO_MEMORY
                     break
+                fence = at + STRIDE * MBO_BYTES
                 if s.live >= DEEP:
                     fetch_ahead(s, start + at, start + end)
-                fence = at + GROUP * MBO_BYTES
+                    fence = at + GROUP * MBO_BYTES
             if step == 0 or end - at < step or load64(start + at) != head:
                 why = framing(start + at, <size_t>(end - at))
                 if unlikely(why != FRAMING_OK):

@@ -17,7 +17,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
-from depthcast.book.native cimport grow, highest_bit, likely, lowest_bit, mulhi, unlikely
+from depthcast.book.native cimport grow, highest_bit, likely, mulhi, roomier
 
 
 cdef struct Level:              # 56 bytes
@@ -84,9 +84,9 @@ cdef inline bint levels_reserve(LevelPool *pool, uint32_t room) noexcept nogil:
     cdef void *at
     if likely(pool.capacity - pool.used >= room):
         return True
-    if pool.capacity >= 0x80000000U:
+    capacity = roomier(pool.capacity, pool.used, room)
+    if capacity == 0:
         return False
-    capacity = pool.capacity * 2 if pool.capacity else 64
     at = grow(pool.at, pool.capacity * sizeof(Level), capacity * sizeof(Level))
     if at == NULL:
         return False

@@ -28,7 +28,6 @@ cdef extern from *:
         return b ^ ((a ^ b) & (0u - (uint32_t)!!yes));
     }
     static inline uint64_t dc_load64(const void *p) { uint64_t x; memcpy(&x, p, 8); return x; }
-    static inline int dc_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
     static inline int dc_highest_bit(uint64_t x) { return 63 - __builtin_clzll(x); }
 
     /* Blocks from DC_HUGE on are whole huge pages from the operating system: a deep book is bound by cache
@@ -89,8 +88,15 @@ cdef extern from *:
     uint64_t mulhi "dc_mulhi"(uint64_t a, uint64_t b) noexcept nogil
     uint32_t pick "dc_pick"(bint yes, uint32_t a, uint32_t b) noexcept nogil
     uint64_t load64 "dc_load64"(const void *p) noexcept nogil
-    int lowest_bit "dc_lowest_bit"(uint64_t x) noexcept nogil
     int highest_bit "dc_highest_bit"(uint64_t x) noexcept nogil
     void *zalloc "dc_zalloc"(size_t nbytes) noexcept nogil
     void *grow "dc_grow"(void *p, size_t old_bytes, size_t new_bytes) noexcept nogil
     void release "dc_free"(void *p, size_t nbytes) noexcept nogil
+
+
+cdef inline uint32_t roomier(uint32_t capacity, uint32_t used, uint32_t room) noexcept nogil:
+    """A pool's capacity, doubled until there is room for so many more; 0 where indexes would run out."""
+    cdef uint64_t larger = capacity if capacity else 64
+    while larger - used < room + 1:         # one for index 0, which is nobody's
+        larger *= 2
+    return <uint32_t>larger if larger <= 0x80000000U else 0

@@ -11,7 +11,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
-from depthcast.book.native cimport grow, likely, mulhi, release, zalloc
+from depthcast.book.native cimport grow, likely, mulhi, release, roomier, zalloc
 
 
 cdef struct Order:              # 32 bytes: two a cache line, what every record touches
@@ -80,9 +80,9 @@ cdef inline bint pool_reserve(OrderPool *pool, uint32_t room) noexcept nogil:
     cdef void *at
     if likely(pool.capacity - pool.used >= room):
         return True
-    if pool.capacity >= 0x80000000U:
+    capacity = roomier(pool.capacity, pool.used, room)
+    if capacity == 0:
         return False
-    capacity = pool.capacity * 2 if pool.capacity else 64
     if pool.stamps_capacity != capacity:
         at = grow(pool.stamps, pool.stamps_capacity * sizeof(Stamp), capacity * sizeof(Stamp))
         if at == NULL:

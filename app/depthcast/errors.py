@@ -9,6 +9,13 @@
     │   ├── UnknownBookError     no book of that instrument / publisher
     │   ├── AmbiguousBookError   several publishers: say which
     │   └── UnknownOrderError    no such order or level in that book
+    ├── ProtocolError        a peer broke the Live protocol
+    ├── SessionError         a session that was refused, or ended with an error (code)
+    │   └── AuthenticationError  the gateway did not accept the key, or not now
+    ├── ReplayError          the past that was asked for cannot be given
+    ├── SourceError          a feed's source that cannot be opened, or cannot go on
+    ├── JournalError         a journal or segment that is missing, damaged or cannot be written (path)
+    │   └── FencedError      a newer writer has taken the journal over
     ├── SettingsError        a setting that cannot be read or is out of range
     └── UsageError           a command that cannot be carried out as asked
 
@@ -67,6 +74,50 @@ class AmbiguousBookError(BookError):
 
 class UnknownOrderError(BookError):
     """The book holds no such order."""
+
+
+class ProtocolError(DepthcastError):
+    """A peer broke the Live protocol: a line or bytes that are none of it."""
+
+
+class SessionError(DepthcastError):
+    """A session that was refused, or that the gateway ended with an error.
+
+    Attributes:
+        code: the error's code in the Live protocol (1 to 8), None where the gateway gave none.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class AuthenticationError(SessionError):
+    """The gateway did not accept the key, the dataset or the number of sessions."""
+
+
+class ReplayError(DepthcastError):
+    """The past that was asked for is no longer kept, or never was."""
+
+
+class SourceError(DepthcastError):
+    """A feed's source that cannot be opened, or cannot go on from where it was."""
+
+
+class JournalError(DepthcastError):
+    """A journal or a segment of it that is missing, damaged, or cannot be written.
+
+    Attributes:
+        path: the file, folder or object.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        self.path = path
+        super().__init__(message if path is None else f"{path}: {message}")
+
+
+class FencedError(JournalError):
+    """A newer writer has taken the journal over: this one must stop."""
 
 
 class SettingsError(DepthcastError):

@@ -25,6 +25,10 @@ from depthcast.errors import SettingsError
 __all__ = [
     "DEFAULT_ENVIRONMENT",
     "EngineSettings",
+    "FeedSettings",
+    "GatewaySettings",
+    "JournalSettings",
+    "KeySettings",
     "Loaded",
     "Origin",
     "ReaderSettings",
@@ -79,11 +83,67 @@ class ReaderSettings(Struct, frozen=True, kw_only=True):
     chunk_bytes: Annotated[int, Meta(ge=4096, le=1 << 30)] = 256 * 1024
 
 
+class FeedSettings(Struct, frozen=True, kw_only=True):
+    """The feed service: its ring, its pacing, its admin port."""
+
+    admin: str = "127.0.0.1:13080"
+    ring_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 36)] = 64 << 20
+    batch_bytes: Annotated[int, Meta(ge=1024, le=1 << 24)] = 64 << 10
+    burst_us: Annotated[int, Meta(ge=50, le=100_000)] = 250
+    stall_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
+
+
+class GatewaySettings(Struct, frozen=True, kw_only=True):
+    """The gateway: where it listens and what it allows."""
+
+    listen: str = "127.0.0.1:13000"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    max_sessions: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    max_unauthenticated: Annotated[int, Meta(ge=1, le=100_000)] = 200
+    auth_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    start_timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
+    accepts_per_s: Annotated[float, Meta(gt=0, le=1e6)] = 100.0
+    subscriptions_per_s: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
+    zstd_sessions: Annotated[int, Meta(ge=0, le=10_000)] = 32
+    forms_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 36)] = 64 << 20
+    coalesce_ms: Annotated[float, Meta(ge=0, le=1000)] = 5.0
+    drain_accept_s: Annotated[float, Meta(ge=0, le=600)] = 5.0
+    drain_spread_s: Annotated[float, Meta(ge=0, le=600)] = 20.0
+
+
+class KeySettings(Struct, frozen=True, kw_only=True):
+    """Where the gateway's keys are kept."""
+
+    store: Literal["file", "secretsmanager"] = "file"
+    file: Path = Path("out/keys.json")
+    secret_id: str = "depthcast/gateway-keys"  # noqa: S105 - the secret's name, not the secret
+    reload_s: Annotated[float, Meta(gt=0, le=60)] = 15.0
+
+
+class JournalSettings(Struct, frozen=True, kw_only=True):
+    """The journal: its folder, where closed segments go, when one is closed, what is kept."""
+
+    folder: Path = Path("out/journal")
+    store: str = ""
+    sync_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 36)] = 64 << 20
+    segment_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    small_head_bytes: Annotated[int, Meta(ge=0, le=1 << 36)] = 16 << 20
+    zstd_level: Annotated[int, Meta(ge=1, le=19)] = 3
+    retain_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 8 << 30
+    retain_s: Annotated[float, Meta(gt=0, le=1e9)] = 7 * 86_400.0
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings of Depthcast, one section a part."""
 
     engine: EngineSettings = EngineSettings()
     reader: ReaderSettings = ReaderSettings()
+    feed: FeedSettings = FeedSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    keys: KeySettings = KeySettings()
+    journal: JournalSettings = JournalSettings()
 
 
 S = TypeVar("S", bound=Struct)

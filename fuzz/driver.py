@@ -1,8 +1,9 @@
 """Runs a fuzz target: with atheris (libFuzzer, guided by coverage), or where that is not, by plain mutation.
 
 Flags are libFuzzer's: ``-atheris_runs=N`` stops after N inputs, ``-seed=S`` (1 unless given) makes a run
-repeatable; ``--plain`` chooses plain mutation, which knows these two. An input that fails is kept in
-build/fuzz/NAME and its name printed; ``python fuzz/fuzz_NAME.py FILE`` runs it again.
+repeatable; ``--plain`` chooses plain mutation, which knows these two. Where a target has quick checks,
+``--compare-every=N`` makes do with them for all but every Nth input, for long runs. An input that fails is
+kept in build/fuzz/NAME and its name printed; ``python fuzz/fuzz_NAME.py FILE`` makes all checks of it again.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +32,13 @@ def instrumented() -> AbstractContextManager[Any]:
     return context
 
 
-def run(one_input: Callable[[bytes], None], seeds: Sequence[bytes]) -> None:
-    """Run ``one_input`` on inputs grown from ``seeds``, as the command line says. Exceptions are findings."""
+def run(
+    one_input: Callable[[bytes], None], seeds: Sequence[bytes], quick: Callable[[bytes], None] | None = None
+) -> None:
+    """Run ``one_input`` on inputs grown from ``seeds``, as the command line says. Exceptions are findings.
+
+    ``quick`` is the part of its checks that is made where ``--compare-every`` spares the rest.
+    """
     arguments = sys.argv[1:]
     again = [argument for argument in arguments if Path(argument).is_file()]
     if again:
@@ -39,6 +46,8 @@ def run(one_input: Callable[[bytes], None], seeds: Sequence[bytes]) -> None:
             one_input(Path(path).read_bytes())
             print(f"{path}: passed")
         return
+    if quick is not None:
+        one_input = every_nth(_number(arguments, "--compare-every", 1), one_input, quick)
     folder = ROOT / "build" / "fuzz" / Path(sys.argv[0]).stem.removeprefix("fuzz_")
     atheris = _atheris()
     if atheris is None:
@@ -47,6 +56,18 @@ def run(one_input: Callable[[bytes], None], seeds: Sequence[bytes]) -> None:
         )
     else:
         _guided(atheris, one_input, seeds, folder, arguments)
+
+
+def every_nth(
+    n: int, one_input: Callable[[bytes], None], quick: Callable[[bytes], None]
+) -> Callable[[bytes], None]:
+    """The first and every ``n``-th input after it go to ``one_input``, the others to ``quick``."""
+    turns = cycle([one_input, *[quick] * (n - 1)])
+
+    def whose_turn_it_is(data: bytes) -> None:
+        next(turns)(data)
+
+    return whose_turn_it_is
 
 
 def _atheris() -> Any:
@@ -78,6 +99,7 @@ def _guided(
         f"-max_len={MAX_INPUT_BYTES}",
         f"-artifact_prefix={folder}/",
         "-print_final_stats=1",
+        "-keep_seed=1",  # also those whose turn it is not to be compared: only the others show coverage
     ]
     atheris.Setup([sys.argv[0], *defaults, *arguments, str(corpus)], one_input)
     atheris.Fuzz()

@@ -1,15 +1,18 @@
 """Feeds the compiled engine bytes: any bytes, or records made from them that meet each other often.
 
-Only `RecordError` may come out, with the offset and count that the reference engine says; after that, and
-however the bytes were cut into calls, every answer is the reference's, the invariants hold, and a
-snapshot makes an equal book. Run: ``python fuzz/fuzz_engine_apply.py -atheris_runs=100000`` (see
-driver.py). The kernel itself is compiled and not watched for coverage; what is watched is the reference
-engine, which states the same rules.
+Of every input: only `RecordError` comes out, the engine's own `verify` finds nothing, the same bytes cut into
+calls anywhere between records make the same engine (counters, status, checksums, `changed`, snapshot), no
+event is open at `boundary`, and the snapshot makes equal books in an empty engine. And of every input, or of
+every Nth with ``--compare-every=N``: every answer is the reference engine's, as are the offset and count of
+an error. Run: ``python fuzz/fuzz_engine_apply.py -atheris_runs=100000`` (see driver.py). The kernel itself is
+compiled and not watched for coverage; what is watched is the reference engine, which states the same rules.
 """
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -19,76 +22,160 @@ with instrumented():
     from depthcast.book.engine import Engine
     from depthcast.book.reference import ReferenceEngine
 
+from depthcast.book.types import BookKey
 from depthcast.dbn.layout import UNDEF_PRICE
 from depthcast.errors import RecordError
 from tests.support.compare import assert_same_answers, assert_sound
 from tests.support.dbn_files import mixed_records
-from tests.support.engines import AnyEngine
 from tests.support.records import mbo, other, status
 
 _TOKEN_SIZE = 8
 _ACTIONS = "AAAACCCMMMRTFFFN?"
 _SIDES = "BABABAN?"
 _PRICES = {253: 2**63 - 2, 254: -(2**63), 255: UNDEF_PRICE}
+_STEPS = (1, 250, 10**9, 10**15)
 _SIZES = {254: 2**32 - 2, 255: 2**32 - 1}
 _STATUS, _OTHER, _RAW = 253, 254, 255
 
 
+class Case(NamedTuple):
+    """What an input means."""
+
+    records: bytes
+    pieces: list[bytes]
+    limits: dict[str, int]
+
+
+class Outcome(NamedTuple):
+    """What a call returned, or where it failed and what it had applied by then."""
+
+    done: int
+    failed_at: int | None
+
+
+class Checked(NamedTuple):
+    """The engines that agree with each other, and what they said."""
+
+    whole: Engine
+    in_pieces: Engine
+    copy: Engine
+    boundary: Outcome
+    applied: Outcome
+    changed: list[BookKey]
+
+
 def one_input(data: bytes) -> None:
+    """All checks."""
+    case = case_of(data)
+    checked = check_alone(case)
+    reference = ReferenceEngine(**case.limits)
+    assert checked.boundary == outcome(reference.boundary, case.records)
+    assert checked.applied == outcome(reference.apply, case.records)
+    assert checked.changed == reference.changed()
+    assert_same_answers(checked.whole, reference)
+    assert_same_answers(checked.in_pieces, reference)
+    assert_sound(checked.whole)
+    assert_sound(checked.copy)
+
+
+def quick(data: bytes) -> None:
+    """The checks that need no reference engine."""
+    check_alone(case_of(data))
+
+
+def case_of(data: bytes) -> Case:
     """The first bytes say what the rest is, how it is cut, and how long an event may be."""
     kind, first, second = (*data[:3], 0, 0, 0)[:3]
-    records = data[3:] if kind & 1 else records_from(data[3:])
+    records = data[3:] if kind & 1 else records_from(data[3:], bool(kind & 4))
     limits = {"max_event_records": 3, "max_event_ns": 20} if kind & 2 else {}
-    whole, reference = Engine(**limits), ReferenceEngine(**limits)
-    assert outcome(whole.boundary, records) == outcome(reference.boundary, records)
-    assert outcome(whole.apply, records) == outcome(reference.apply, records)
-    assert_same_answers(whole, reference)
-    assert_sound(whole)
-    in_pieces = Engine(**limits)
-    for piece in cut_between_records(records, first, second):
-        failed = outcome(in_pieces.apply, piece)[0]
-        if failed:
-            break
-    assert_same_answers(in_pieces, whole)
-    assert whole.changed() == reference.changed() == in_pieces.changed()
-    check_snapshot(whole)
+    return Case(records, cut_between_records(records, first, second), limits)
 
 
-def outcome(call: Callable[[bytes], int], data: bytes) -> tuple[bool, int, int]:
-    """Whether it failed, what it returned or applied, and where it failed."""
+def check_alone(case: Case) -> Checked:
+    """What the compiled engine must make of a case whatever the reference says."""
+    records, pieces, limits = case
+    whole, in_pieces = Engine(**limits), Engine(**limits)
+    boundary = outcome(whole.boundary, records)
+    applied = outcome(whole.apply, records)
+    assert outcome_in_pieces(in_pieces, pieces) == applied
+    changed = whole.changed()
+    assert in_pieces.changed() == changed
+    assert in_pieces.counters == whole.counters
+    assert in_pieces.snapshot() == whole.snapshot()
+    assert_same_checksums(in_pieces, whole)
+    for publisher_id, instrument_id in whole.books():
+        assert in_pieces.status(instrument_id, publisher_id) == whole.status(instrument_id, publisher_id)
+    assert whole.verify() == in_pieces.verify() == []
+    if boundary.failed_at is not None:
+        assert boundary.failed_at == applied.failed_at
+    else:
+        check_boundary(Engine(**limits), records[: boundary.done])
+    return Checked(whole, in_pieces, snapshot_copy(whole), boundary, applied, changed)
+
+
+def outcome(call: Callable[[bytes], int], data: bytes) -> Outcome:
+    """What comes of a call. Any error but `RecordError` is a finding."""
     try:
-        return False, call(data), -1
+        return Outcome(call(data), failed_at=None)
     except RecordError as error:
-        return True, error.applied, -1 if error.offset is None else error.offset
+        assert error.offset is not None
+        return Outcome(error.applied, error.offset)
 
 
-def check_snapshot(engine: AnyEngine) -> None:
-    """Every book's snapshot makes an equal book in an empty engine."""
-    again = Engine()
-    again.apply(engine.snapshot())
-    assert again.books() == engine.books()
-    assert_sound(again)
+def outcome_in_pieces(engine: Engine, pieces: list[bytes]) -> Outcome:
+    """What comes of applying the pieces, as if they were one."""
+    begin = applied = 0
+    for piece in pieces:
+        done, failed_at = outcome(engine.apply, piece)
+        applied += done
+        if failed_at is not None:
+            return Outcome(applied, begin + failed_at)
+        begin += len(piece)
+    return Outcome(applied, failed_at=None)
+
+
+def check_boundary(engine: Engine, records: bytes) -> None:
+    """These records leave no book inside an event."""
+    engine.apply(records)
     for publisher_id, instrument_id in engine.books():
-        book, copy = (one.status(instrument_id, publisher_id) for one in (engine, again))
-        assert (book.complete and not book.suspect) == (copy.complete and not copy.suspect)
-        assert engine.depth(instrument_id, 0, publisher_id) == again.depth(instrument_id, 0, publisher_id)
-        assert engine.checksum(instrument_id, 0, publisher_id) == again.checksum(
-            instrument_id, 0, publisher_id
-        )
+        assert not engine.status(instrument_id, publisher_id).in_event
 
 
-def records_from(tokens: bytes) -> bytes:
-    """A record of each 8 bytes, from small domains; after a raw token the rest as it is."""
+def snapshot_copy(engine: Engine) -> Engine:
+    """An empty engine that was given the snapshot. Every book of it is equal."""
+    copy = Engine()
+    copy.apply(engine.snapshot())
+    assert copy.verify() == []
+    assert_same_checksums(copy, engine)
+    for publisher_id, instrument_id in engine.books():
+        old, new = (one.status(instrument_id, publisher_id) for one in (engine, copy))
+        assert (old.complete and not old.suspect) == (new.complete and not new.suspect)
+    return copy
+
+
+def assert_same_checksums(one: Engine, two: Engine) -> None:
+    """The same books, with the same levels and orders."""
+    keys = two.books()
+    assert one.books() == keys
+    for publisher_id, instrument_id in keys:
+        checksum = two.checksum(instrument_id, 0, publisher_id)
+        assert one.checksum(instrument_id, 0, publisher_id) == checksum
+
+
+def records_from(tokens: bytes, wide: bool) -> bytes:
+    """A record of each 8 bytes; after a raw token the rest as it is."""
     found = bytearray()
     for at in range(0, len(tokens) - _TOKEN_SIZE + 1, _TOKEN_SIZE):
         token = tokens[at : at + _TOKEN_SIZE]
         if token[0] == _RAW:
             return bytes(found) + tokens[at + 1 :]
-        found += record_from(token)
+        found += record_from(token, wide)
     return bytes(found)
 
 
-def record_from(token: bytes) -> bytes:
+@lru_cache(maxsize=1 << 16)
+def record_from(token: bytes, wide: bool) -> bytes:
+    """A record from small domains, or with orders and prices far apart. Most tokens come again and again."""
     action, flags, names, order, price, size, time, sequence = token
     publisher_id, instrument_id = 1 + (names >> 3 & 1), 7 + (names >> 4 & 1)
     if action == _STATUS:
@@ -97,12 +184,13 @@ def record_from(token: bytes) -> bytes:
         )
     if action == _OTHER:
         return other(flags if flags != 0xA0 else 0, 16 + 4 * (size % 60))
+    near = (price % 16 - 4) * 5 + (price == 100)
     return mbo(
         _ACTIONS[action % len(_ACTIONS)],
         _SIDES[names & 7],
-        _PRICES.get(price, (price % 16 - 4) * 5 + (price == 100)),
+        _PRICES.get(price, (price - 100) * _STEPS[names >> 6] if wide else near),
         _SIZES.get(size, size % 8),
-        2**64 - 1 if order == 255 else order % 8,
+        2**64 - 1 if order == 255 else order if wide else order % 8,
         flags,
         ts_event=1000 + time,
         ts_recv=2000 + (time >> 4),
@@ -151,10 +239,10 @@ def seeds() -> list[bytes]:
         "clear add add move raw",
     )
     made = [b"".join(bytes(tokens[name.replace("_", " ")]) for name in life.split()) for life in lives]
-    structured = [bytes([kind, 1, 3]) + life for kind in (0, 2) for life in made]
+    structured = [bytes([kind, 1, 3]) + life for kind in (0, 2, 4) for life in made]
     records = b"".join(mixed_records())
     return [*structured, b"\x01\2\5" + records, b"\x03\1\1" + records[-168:]]
 
 
 if __name__ == "__main__":
-    run(one_input, seeds())
+    run(one_input, seeds(), quick)

@@ -335,13 +335,21 @@ cdef class Engine:
             chosen = [self.number(key) for key in self.books() if publisher_id in (None, key.publisher_id)]
         else:
             chosen = [self.one_book(instrument_id, publisher_id).number]
-        for number in chosen:
-            records += snapshot_records(&self.state, self.state.books[<uint32_t>number])
-        snapshot = PyBytes_FromStringAndSize(NULL, records * 56)
-        out = <uint8_t *>PyBytes_AS_STRING(snapshot)
-        for number in chosen:
-            b = self.state.books[<uint32_t>number]
-            out += 56 * snapshot_book(&self.state, b, out)
+        self.enter()  # to the end: what is measured first is what is written
+        try:
+            for number in chosen:
+                records += snapshot_records(&self.state, self.state.books[<uint32_t>number])
+            snapshot = PyBytes_FromStringAndSize(NULL, records * 56)
+            out = <uint8_t *>PyBytes_AS_STRING(snapshot)
+            for number in chosen:
+                b = self.state.books[<uint32_t>number]
+                if b.index.count * 56 <= WITH_GIL:
+                    out += 56 * snapshot_book(&self.state, b, out)
+                else:
+                    with nogil:
+                        out += 56 * snapshot_book(&self.state, b, out)
+        finally:
+            self.busy = 0
         return snapshot
 
     cdef number(self, key):

@@ -114,7 +114,7 @@ class FeedView(Protocol):
         """Undo one `want`."""
 
     def replay(self, request: ReplayRequest) -> Replay:
-        """Read the past.
+        """Read the past. Of a derived schema the caller holds a `want` from before, for its whole life.
 
         Raises:
             ReplayError: ``start`` is older than what is kept, or there is no journal.

@@ -1,0 +1,1 @@
+"""The feed service: sources, pacing, the ring of batches, the books and the journal that follow it."""

@@ -1,0 +1,1 @@
+"""The journal: the feed's log, in self-contained, checksummed, indexed segments."""

@@ -1,7 +1,7 @@
 """Pure functions over buffers of whole DBN records: what is in them, and what of them goes where.
 
-All take any contiguous buffer of whole records of DBN version 3 layouts, with or without ``ts_out``. They
-release the GIL over the larger ones. Where nothing is changed or left out, and the buffer is `bytes`, that
+All take any contiguous buffer of whole records of DBN version 3 layouts, with or without ``ts_out``, that
+nobody changes meanwhile. They release the GIL over the larger ones. Where nothing is changed or left out, and the buffer is `bytes`, that
 very object is given back.
 
 Every function raises `RecordError` where the framing is broken (the rules of `depthcast.dbn.framing`) or the
@@ -28,7 +28,7 @@ class Span(NamedTuple):
     the greater, of two spans gives the span of both.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # tuple's method of that name is of no use here
     """Records."""
     min_ts_event: int
     max_ts_event: int
@@ -76,13 +76,11 @@ def form(
         ts_out: 8 bytes more behind each record, whose length byte counts them.
 
     Raises:
-        RecordError: broken framing; a record to be stamped is an MBO record with ts_out, or would be too long.
+        RecordError: broken framing; a record to be stamped that has ts_out already, or would be too long.
         ValueError: a mask that is none.
     """
 
-def plain(
-    buffer: ReadableBuffer, drop: Collection[int] | bytes | None = ..., *, ts_out: bool
-) -> bytes:
+def plain(buffer: ReadableBuffer, drop: Collection[int] | bytes | None = ..., *, ts_out: bool) -> bytes:
     """The records as they are without a gateway: the dropped rtypes left out, and ts_out taken off.
 
     Args:
@@ -98,9 +96,10 @@ def others(buffer: ReadableBuffer) -> bytes:
     """The records that are not MBO."""
 
 def since(buffer: ReadableBuffer, start: int, *, by_ts_recv: bool = False) -> bytes:
-    """The records whose ts_event is ``start`` (ns) or later; for MBO records flagged F_SNAPSHOT, their ts_recv.
+    """The records whose ts_event is ``start`` (ns) or later.
 
-    With ``by_ts_recv`` it is the ts_recv of all: for bbo. An undefined time is later than any.
+    Of MBO records flagged F_SNAPSHOT it is the ts_recv that counts; with ``by_ts_recv`` (for bbo) of all
+    records. An undefined time is later than any.
     """
 
 def shifted(buffer: ReadableBuffer, delta_ns: int, delta_sequence: int) -> bytes:

@@ -5,6 +5,7 @@ The framing rules are those of framing.py. Records are taken in runs of one leng
 next record's place does not depend on the one before, so that the processor reads many at a time.
 """
 
+from cpython cimport array
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
@@ -27,6 +28,7 @@ from depthcast.dbn.layout cimport (
     UNDEF_TIMESTAMP,
 )
 
+import array
 from typing import NamedTuple
 
 from depthcast.dbn.layout import RType
@@ -40,6 +42,8 @@ cdef enum:
     MBO_BYTES = 56
     TS_OUT = 8
     MOST_WORDS = 255
+    REACH = 3                   # slots of a table to look into at most, where more room gives that
+    MOST_BITS = 28              # of a table's size
     BLOCK = 256                 # records of a run that are taken together: they stay in the nearest cache
     RTYPE_INSTRUMENT_DEF = 0x13
     RTYPE_IMBALANCE = 0x14
@@ -80,6 +84,7 @@ cdef struct Table:              # open addressing; a free slot has `nobody`, an 
     uint32_t *slots
     uint32_t nobody
     uint32_t shift
+    uint32_t reach              # slots from an id's first to its last possible one; there is no wrapping
 
 
 cdef struct Filter:
@@ -328,13 +333,35 @@ cdef inline uint32_t home_of(const Table *t, uint32_t instrument_id) noexcept no
 
 
 cdef inline bint table_has(const Table *t, uint32_t instrument_id) noexcept nogil:
-    cdef uint32_t mask = <uint32_t>0xFFFFFFFF >> t.shift
-    cdef uint32_t at = home_of(t, instrument_id)
-    while t.slots[at] != instrument_id:
-        if t.slots[at] == t.nobody:
-            return False
-        at = (at + 1) & mask
-    return instrument_id != t.nobody
+    """Without a branch that depends on the id: which instrument comes next is as good as random."""
+    cdef const uint32_t *slots = t.slots + home_of(t, instrument_id)
+    cdef bint found = slots[0] == instrument_id
+    cdef uint32_t i
+    for i in range(1, t.reach):
+        found |= slots[i] == instrument_id
+    return found & (instrument_id != t.nobody)
+
+
+cdef bint table_fill(Table *t, const uint32_t *ids, size_t n, uint32_t bits) noexcept nogil:
+    """Make the table with so many bits; False where there is no memory."""
+    cdef size_t slots = (<size_t>1 << bits) + n, i
+    cdef uint32_t at, home
+    free(t.slots)
+    t.shift = 32 - bits
+    t.reach = 1
+    t.slots = <uint32_t *>malloc((slots + 1) * sizeof(uint32_t))
+    if t.slots == NULL:
+        return False
+    for i in range(slots + 1):
+        t.slots[i] = t.nobody
+    for i in range(n):
+        home = home_of(t, ids[i])
+        at = home
+        while t.slots[at] != t.nobody:
+            at += 1
+        t.slots[at] = ids[i]
+        t.reach = max(t.reach, at - home + 1)
+    return True
 
 
 cdef inline bint since_start(const uint8_t *r, uint8_t rtype, size_t place, const Filter *f) noexcept nogil:
@@ -488,28 +515,24 @@ cdef class IdSet:
     cdef readonly frozenset _ids
 
     def __cinit__(self, instrument_ids=()):
+        cdef uint32_t bits = 4, roomiest
+        cdef array.array ids
         self._ids = frozenset(instrument_ids)
-        cdef uint32_t bits = 4, mask, at, instrument_id
         for value in self._ids:
             if not isinstance(value, int) or not 0 <= value < 2**32:
                 raise ValueError(f"an instrument_id is an integer from 0 to 4294967295, not {value!r}")
-        while <uint64_t>1 << bits < 4 * <uint64_t>len(self._ids):
-            bits += 1
-        self.table.shift = 32 - bits
-        mask = (<uint32_t>1 << bits) - 1
+        ids = array.array("I", self._ids)
         while self.table.nobody in self._ids:
             self.table.nobody += 1
-        self.table.slots = <uint32_t *>malloc(sizeof(uint32_t) << bits)
-        if self.table.slots == NULL:
-            raise MemoryError("no memory for the instrument ids")
-        for at in range(mask + 1):
-            self.table.slots[at] = self.table.nobody
-        for value in self._ids:
-            instrument_id = value
-            at = home_of(&self.table, instrument_id)
-            while self.table.slots[at] != self.table.nobody:
-                at = (at + 1) & mask
-            self.table.slots[at] = instrument_id
+        while bits < MOST_BITS and <uint64_t>1 << bits < 4 * <uint64_t>len(ids):
+            bits += 1
+        roomiest = min(bits + 3, MOST_BITS)
+        while True:
+            if not table_fill(&self.table, ids.data.as_uints, len(ids), bits):
+                raise MemoryError("no memory for the instrument ids")
+            if self.table.reach <= REACH or bits == roomiest:
+                break
+            bits += 1
 
     def __dealloc__(self):
         free(self.table.slots)

@@ -12,6 +12,7 @@
     ├── ProtocolError        a peer broke the Live protocol
     ├── SessionError         a session that was refused, or ended with an error (code)
     │   └── AuthenticationError  the gateway did not accept the key, or not now
+    ├── KeyStoreError        the gateway's keys cannot be read or written (path)
     ├── ReplayError          the past that was asked for cannot be given
     ├── SourceError          a feed's source that cannot be opened, or cannot go on
     ├── JournalError         a journal or segment that is missing, damaged or cannot be written (path)
@@ -94,6 +95,18 @@ class SessionError(DepthcastError):
 
 class AuthenticationError(SessionError):
     """The gateway did not accept the key, the dataset or the number of sessions."""
+
+
+class KeyStoreError(DepthcastError):
+    """The gateway's keys cannot be read, are not what they should be, or cannot be written.
+
+    Attributes:
+        path: the file or secret.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        self.path = path
+        super().__init__(message if path is None else f"{path}: {message}")
 
 
 class ReplayError(DepthcastError):

@@ -159,3 +159,46 @@ OHLCV: Final = np.dtype(
         ("volume", "<u8"),
     ]
 )
+
+# Of the definition, the fields that something here reads; the rest of its 520 bytes is carried as it is.
+DEFINITION: Final = np.dtype(
+    {
+        "names": [
+            *(name for name, _ in _HEADER),
+            "ts_recv",
+            "min_price_increment",
+            "display_factor",
+            "expiration",
+            "unit_of_measure_qty",
+            "raw_instrument_id",
+            "currency",
+            "raw_symbol",
+            "exchange",
+            "asset",
+            "security_type",
+            "instrument_class",
+            "match_algorithm",
+        ],
+        "formats": [
+            *(kind for _, kind in _HEADER),
+            *("<u8", "<i8", "<i8", "<u8", "<i8", "<u8", "S4", "S71", "S5", "S11", "S7", "S1", "S1"),
+        ],
+        "offsets": [0, 1, 2, 4, 8, 16, 24, 32, 40, 80, 112, 224, 238, 330, 335, 353, 487, 488],
+        "itemsize": 520,
+    }
+)
+
+SYMBOL_MAPPING: Final = np.dtype(
+    [
+        *_HEADER,
+        ("stype_in", "u1"),
+        ("stype_in_symbol", "S71"),
+        ("stype_out", "u1"),
+        ("stype_out_symbol", "S71"),
+        ("start_ts", "<u8"),
+        ("end_ts", "<u8"),
+    ]
+)
+
+ERROR: Final = np.dtype([*_HEADER, ("err", "S302"), ("code", "u1"), ("is_last", "u1")])
+SYSTEM: Final = np.dtype([*_HEADER, ("msg", "S303"), ("code", "u1")])

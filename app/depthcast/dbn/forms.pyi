@@ -1,8 +1,8 @@
 """Pure functions over buffers of whole DBN records: what is in them, and what of them goes where.
 
 All take any contiguous buffer of whole records of DBN version 3 layouts, with or without ``ts_out``, that
-nobody changes meanwhile. They release the GIL over the larger ones. Where nothing is changed or left out, and the buffer is `bytes`, that
-very object is given back.
+nobody changes meanwhile. They release the GIL over the larger ones. Where nothing is changed or left out, and
+the buffer is `bytes`, that very object is given back.
 
 Every function raises `RecordError` where the framing is broken (the rules of `depthcast.dbn.framing`) or the
 buffer ends inside a record; `due_prefix`, `prefix` and `first_ts_recv` look only at the records they need.

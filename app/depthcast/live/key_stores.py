@@ -32,7 +32,7 @@ _TIMEOUT_S: Final = 5
 
 
 class KeyStore(Protocol):
-    """Keys in a lasting place. Its methods read and write files or the network: off the event loop, please."""
+    """Keys in a lasting place. Its methods wait for files or the network: not for the event loop."""
 
     def read(self) -> KeyRing:
         """The keys as they are now; none where nothing was stored yet.
@@ -143,9 +143,9 @@ class FileKeyStore:
 class SecretsManagerKeyStore:
     """Keys in one secret of AWS Secrets Manager (needs the extra ``depthcast[aws]``).
 
-    Region, credentials and endpoint are found as by any AWS program. A change adds a version and moves the label
-    AWSCURRENT to it from the version that was read: the service refuses if the label is elsewhere by then,
-    and the change is made again on what is there.
+    Region, credentials and endpoint are found as by any AWS program. A change adds a version and moves the
+    label AWSCURRENT to it from the version that was read: the service refuses if the label is elsewhere by
+    then, and the change is made again on what is there.
     """
 
     def __init__(self, secret_id: str) -> None:
@@ -218,7 +218,7 @@ class SecretsManagerKeyStore:
     def _call(self, operation: str, *, absent: str | None = None, **arguments: object) -> Any:
         """The service's answer; None where it says ``absent``."""
         client = self._connect()
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
         try:
             return getattr(client, operation)(**arguments)
@@ -233,8 +233,8 @@ class SecretsManagerKeyStore:
     def _connect(self) -> Any:
         if self._client is None:
             try:
-                import boto3
-                from botocore.config import Config
+                import boto3  # type: ignore[import-untyped]
+                from botocore.config import Config  # type: ignore[import-untyped]
                 from botocore.exceptions import BotoCoreError
             except ImportError:
                 raise self._error("keys in Secrets Manager need boto3: install depthcast[aws]") from None

@@ -111,8 +111,8 @@ class KeyRing:
     def authenticate(self, challenge: str, answer: str, *, dataset: str, now_ns: int) -> Key:
         """The key that an ``auth`` field was made with.
 
-        Takes as long whether or not there is a key of that bucket id; what is wrong with a key is said only to
-        who has it.
+        Takes as long whether or not there is a key of that bucket id; what is wrong with a key is said only
+        to who has it.
 
         Raises:
             ProtocolError: ``answer`` has not the form of one.
@@ -152,9 +152,8 @@ class KeyRing:
 
     def without_ended(self, now_ns: int) -> "KeyRing":
         """This ring without the keys that ended more than `KEPT_AFTER_END` ago."""
-        return KeyRing(
-            key for key in self if key.ended(now_ns - int(KEPT_AFTER_END.total_seconds()) * _NS) is None
-        )
+        then = now_ns - int(KEPT_AFTER_END.total_seconds()) * _NS
+        return KeyRing(key for key in self if key.ended(then) is None)
 
     def named(self, bucket_or_name: str) -> list[Key]:
         """The key of that bucket id, else the keys of that name."""
@@ -226,7 +225,7 @@ def new_secret(random: bytes) -> str:
 
 
 def check_secret(secret: str) -> None:
-    """Raises ValueError (not showing it) where official clients would not take a key, or a line not carry it."""
+    """Raises ValueError, not showing it, where official clients would not take a key."""
     if len(secret) != SECRET_LENGTH:
         raise ValueError(f"a key has {SECRET_LENGTH} characters, this one {len(secret)}")
     if not all("!" <= letter <= "~" and letter != "|" for letter in secret):

@@ -150,7 +150,8 @@ class SubscriptionRequest:
         schema: one of `SCHEMAS`.
         symbols: 1 to 500, without repetition, in order; or `ALL_SYMBOLS` alone.
         stype_in: their symbology.
-        start: replay from this time on, ns since the epoch, inclusive; 0 for all there is; None for live data.
+        start: replay from this time on, ns since the epoch, inclusive; 0 for all there is; None for live
+            data.
         snapshot: begin with the book (``mbo`` only, never with ``start``).
         id: the client's number for it, u32, repeated in the acknowledgement; None if it gave none.
         is_last: whether it is the last line of one logical subscription.
@@ -184,7 +185,7 @@ class SubscriptionRequest:
             _invalid(f"symbols: none; for all there are, {ALL_SYMBOLS}")
         if len(self.symbols) > MAX_SYMBOLS:
             _invalid(
-                f"symbols: {len(self.symbols):,} in one line; at most {MAX_SYMBOLS}, the rest in further lines"
+                f"symbols: {len(self.symbols):,} in one line; at most {MAX_SYMBOLS}, the rest in more lines"
             )
         if ALL_SYMBOLS in self.symbols and len(self.symbols) > 1:
             _invalid(f"symbols: {ALL_SYMBOLS} stands alone, here it is one of {len(self.symbols)}")

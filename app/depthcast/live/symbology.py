@@ -136,9 +136,8 @@ class Symbology:
 
     def learn_metadata(self, metadata: "databento_dbn.Metadata") -> None:
         """Learn what a file's metadata maps, in whatever symbology its symbols are."""
-        stype_in, stype_out = (
-            str(stype or "raw_symbol") for stype in (metadata.stype_in, metadata.stype_out)
-        )
+        stype_in = "raw_symbol" if metadata.stype_in is None else str(metadata.stype_in)
+        stype_out = str(metadata.stype_out)
         if (stype_in == "instrument_id") == (stype_out == "instrument_id"):
             return
         stype = stype_out if stype_in == "instrument_id" else stype_in

@@ -24,8 +24,12 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 # What `make test` passes to pytest, e.g. make test ARGS="tests/unit -k ladder".
 ARGS ?=
 JOBS ?= auto
-# Inputs for each target of `make fuzz`; seconds of random feeds in `make soak`.
+# `make fuzz`: inputs for each target, the seed they grow from, and of how many one is put to the reference engine.
+# Ten million: make fuzz RUNS=10000000 EVERY=16
 RUNS ?= 100000
+SEED ?= 1
+EVERY ?= 1
+# Seconds of random feeds in `make soak`.
 SECONDS_OF_FEEDS ?= 300
 
 .PHONY: help setup demo test lint format bench fuzz soak exhaustive sanitize clean
@@ -61,8 +65,8 @@ bench: setup ## time the engine beside its peers, write docs/results/engine.json
 
 fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 unless told)
 	$(UV) sync --locked --inexact --quiet --group fuzz
-	$(BIN)/python fuzz/fuzz_engine_apply.py -atheris_runs=$(RUNS)
-	$(BIN)/python fuzz/fuzz_dbn_reader.py -atheris_runs=$(RUNS)
+	$(BIN)/python fuzz/fuzz_engine_apply.py -atheris_runs=$(RUNS) -seed=$(SEED) -max_len=512 --compare-every=$(EVERY)
+	$(BIN)/python fuzz/fuzz_dbn_reader.py -atheris_runs=$(RUNS) -seed=$(SEED) -max_len=1024
 
 exhaustive: setup ## engine against reference in every reachable state of two small worlds: half an hour
 	$(BIN)/python tests/exhaustive/search.py

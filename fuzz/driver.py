@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from itertools import cycle
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,10 +62,10 @@ def every_nth(
     n: int, one_input: Callable[[bytes], None], quick: Callable[[bytes], None]
 ) -> Callable[[bytes], None]:
     """The first and every ``n``-th input after it go to ``one_input``, the others to ``quick``."""
-    turns = cycle([one_input, *[quick] * (n - 1)])
+    turns = count()
 
     def whose_turn_it_is(data: bytes) -> None:
-        next(turns)(data)
+        (quick if next(turns) % n else one_input)(data)
 
     return whose_turn_it_is
 

@@ -9,7 +9,14 @@ from enum import IntEnum
 from pathlib import Path
 
 from depthcast.cli._console import printable
-from depthcast.errors import BookError, DBNError, DepthcastError, SettingsError, UsageError
+from depthcast.errors import (
+    BookError,
+    DBNError,
+    DepthcastError,
+    KeyStoreError,
+    SettingsError,
+    UsageError,
+)
 
 __all__ = ["Exit", "about_file", "guarded"]
 
@@ -71,7 +78,7 @@ def _code(error: DepthcastError | OSError | MemoryError) -> Exit:
     match error:
         case UsageError() | SettingsError() | BookError():
             return Exit.USAGE
-        case OSError() | MemoryError():
+        case OSError() | MemoryError() | KeyStoreError():
             return Exit.FILE
     return Exit.DATA
 

@@ -19,6 +19,8 @@ __all__ = ["DEFAULT_MAX_SESSIONS", "Key", "KeyRing", "check_secret", "make_key",
 
 SECRET_LENGTH: Final = 32
 DEFAULT_MAX_SESSIONS: Final = 10
+MAX_SESSIONS: Final = 100_000
+MAX_NAME: Final = 64
 SECRET_BYTES: Final = 32
 """How many random bytes a secret is made of."""
 KEPT_AFTER_END: Final = dt.timedelta(days=90)
@@ -30,7 +32,6 @@ _FORMAT: Final = 1
 _NS: Final = 1_000_000_000
 _REFUSED: Final = "User authentication failed."
 
-_Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Time = Annotated[dt.datetime, Meta(tz=True)]
 
 
@@ -47,16 +48,22 @@ class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
         datasets: what it may subscribe to; None for all.
     """
 
-    name: _Name
+    name: str
     secret: str
     created: _Time
-    max_sessions: Annotated[int, Meta(ge=1, le=100_000)] = DEFAULT_MAX_SESSIONS
+    max_sessions: int = DEFAULT_MAX_SESSIONS
     expires: _Time | None = None
     revoked: _Time | None = None
     datasets: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_secret(self.secret)
+        if not 1 <= len(self.name) <= MAX_NAME or not self.name.isprintable():
+            raise ValueError(f"a key's name has 1 to {MAX_NAME} printable characters")
+        if not 1 <= self.max_sessions <= MAX_SESSIONS:
+            raise ValueError(f"a key allows 1 to {MAX_SESSIONS:,} sessions, not {self.max_sessions:,}")
+        if self.datasets is not None and not all(0 < len(dataset) < 16 for dataset in self.datasets or ("",)):
+            raise ValueError("a key's datasets are codes such as GLBX.MDP3; for all, leave them out")
 
     def __repr__(self) -> str:
         return f"Key({self.name!r}, ...{self.id})"
@@ -156,9 +163,8 @@ class KeyRing:
         return KeyRing(key for key in self if key.ended(then) is None)
 
     def named(self, bucket_or_name: str) -> list[Key]:
-        """The key of that bucket id, else the keys of that name."""
-        key = self.get(bucket_or_name)
-        return [key] if key is not None else [key for key in self if key.name == bucket_or_name]
+        """The keys of that bucket id or name."""
+        return [key for key in self if bucket_or_name in (key.id, key.name)]
 
     def new_secret(self, random: Callable[[int], bytes]) -> str:
         """A secret whose bucket id no key of the ring has; ``random`` gives that many unpredictable bytes."""
@@ -193,8 +199,8 @@ def make_key(
     expires_ns: int | None = None,
     datasets: tuple[str, ...] | None = None,
 ) -> Key:
-    """A key made now. Raises ValueError naming what is wrong with a value."""
-    key = Key(
+    """A key made now, times in whole seconds. Raises ValueError saying what is wrong with a value."""
+    return Key(
         name=name,
         secret=secret,
         created=_time(now_ns),
@@ -202,10 +208,6 @@ def make_key(
         expires=None if expires_ns is None else _time(expires_ns),
         datasets=datasets,
     )
-    try:
-        return msgspec.convert(msgspec.to_builtins(key), Key)
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
 
 
 def new_secret(random: bytes) -> str:

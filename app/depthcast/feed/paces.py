@@ -1,0 +1,192 @@
+"""When records are due: evenly, at a multiple of their original speed, or at once. Pure: time is an argument.
+
+All times here are CLOCK_MONOTONIC ns but a record's own ts_recv.
+"""
+
+import math
+from typing import Final, NamedTuple, Protocol
+
+from depthcast.dbn import Flags, RType, forms
+from depthcast.dbn.layout import LENGTH_WORD, MBO_SIZE, UNDEF_TIMESTAMP
+from depthcast.errors import UsageError
+
+__all__ = ["AtOnce", "Burst", "Even", "Original", "Pace"]
+
+NS_PER_S: Final = 1_000_000_000
+_FLAGS_AT: Final = 36
+_TS_RECV_AT: Final = 40
+MAX_RATE: Final = 1e9
+MAX_SPEED: Final = 1e6
+
+
+class Burst(NamedTuple):
+    """What is due of a buffer: its first ``size`` bytes, due at ``due_ns``; or, if ``size`` is 0, when."""
+
+    size: int
+    due_ns: int
+
+
+class Pace(Protocol):
+    """A schedule. It begins when it is first asked."""
+
+    ticks: bool
+    """Time goes on by itself between records: `feed_time` tells it."""
+
+    def next(self, view: memoryview, now_ns: int) -> Burst:
+        """The next burst: whole records from the front of ``view``, which has one at least.
+
+        It is asked again with the same records until `published` was called.
+        """
+
+    def published(self, count: int) -> None:
+        """The burst, of so many records, was published."""
+
+    def feed_time(self, now_ns: int) -> int:
+        """The ts_recv (ns) up to which all records are due by now; 0 if there is no such time."""
+
+
+class AtOnce:
+    """As fast as the consumer allows: each burst is due when it is asked for."""
+
+    ticks = False
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+
+    def next(self, view: memoryview, now_ns: int) -> Burst:
+        return Burst(len(view) if len(view) <= self._max_bytes else cut(view, self._max_bytes), now_ns)
+
+    def published(self, count: int) -> None:
+        """Nothing to remember."""
+
+    def feed_time(self, now_ns: int) -> int:  # noqa: ARG002
+        return 0
+
+
+class Even:
+    """``rate`` records a second. Record n is due n / rate after the first.
+
+    A burst is due when its first record is; it has the records of the next ``burst_ns``, and the rest of the
+    event that begins among them. After a stall the schedule stands: what is overdue is published as fast as
+    it can be, in bursts of at most ``max_bytes``.
+
+    Raises:
+        UsageError: the rate is not above 0 and at most 1e9.
+    """
+
+    ticks = False
+
+    def __init__(self, rate: float, burst_ns: int, max_bytes: int) -> None:
+        if not 0 < rate <= MAX_RATE:
+            raise UsageError(f"--rate: expected records a second, above 0 and up to 1e9, got {rate}")
+        self._per_ns = rate / NS_PER_S
+        self._interval_ns = NS_PER_S / rate
+        self._burst_ns = burst_ns
+        self._max_bytes = max_bytes
+        self._max_records = max(max_bytes // MBO_SIZE, 1)
+        self._start_ns = -1
+        self._given = 0
+        self._burst_due_ns = 0
+        self._until_ns = 0
+
+    def next(self, view: memoryview, now_ns: int) -> Burst:
+        if self._start_ns < 0:
+            self._start_ns = now_ns
+        due_ns = self._start_ns + int(self._given * self._interval_ns)
+        if due_ns >= self._until_ns:  # else it is the rest of a burst: the buffer before was too short
+            if due_ns > now_ns:
+                return Burst(0, due_ns)
+            self._burst_due_ns, self._until_ns = due_ns, now_ns + self._burst_ns
+        wanted = math.ceil((self._until_ns - self._start_ns) * self._per_ns) - self._given
+        wanted = min(max(wanted, 1), self._max_records)
+        return Burst(_to_event_end(view, wanted, self._max_bytes), min(self._burst_due_ns, now_ns))
+
+    def published(self, count: int) -> None:
+        self._given += count
+
+    def feed_time(self, now_ns: int) -> int:  # noqa: ARG002
+        return 0
+
+
+class Original:
+    """``speed`` times the speed at which the records came (their ts_recv), true to the time between them.
+
+    Time 0 is the first MBO record's: what comes before it, definitions for example, goes at once, and so does
+    a record whose time is before the one in front of it, or undefined.
+
+    Raises:
+        UsageError: the speed is not above 0 and at most 1e6.
+    """
+
+    ticks = True
+
+    def __init__(self, speed: float, max_bytes: int) -> None:
+        if not 0 < speed <= MAX_SPEED:
+            raise UsageError(f"--speed: expected a number above 0 and up to 1e6, got {speed}")
+        self._speed = speed
+        self._max_bytes = max_bytes
+        self._start_ns = -1
+        self._first = UNDEF_TIMESTAMP
+        self._last_due_ns = 0
+
+    def next(self, view: memoryview, now_ns: int) -> Burst:
+        if self._first == UNDEF_TIMESTAMP:
+            lead = self._begin(view, now_ns)
+            if lead:
+                return Burst(min(lead, cut(view[:lead], self._max_bytes)), now_ns)
+        size, _ = forms.due_prefix(view, self.feed_time(now_ns))
+        if size == 0:
+            return Burst(0, self._due_ns(view))
+        due_ns = min(max(self._due_ns(view), self._last_due_ns), now_ns)
+        self._last_due_ns = due_ns
+        return Burst(size if size <= self._max_bytes else cut(view[:size], self._max_bytes), due_ns)
+
+    def published(self, count: int) -> None:
+        """The records themselves say when the next are due."""
+
+    def feed_time(self, now_ns: int) -> int:
+        if self._first == UNDEF_TIMESTAMP:
+            return 0
+        return self._first + int((now_ns - self._start_ns) * self._speed)
+
+    def _begin(self, view: memoryview, now_ns: int) -> int:
+        """Find time 0. Bytes of what comes before it."""
+        at = 0
+        while at < len(view):
+            if view[at + 1] == RType.MBO:
+                time = int.from_bytes(view[at + _TS_RECV_AT : at + _TS_RECV_AT + 8], "little")
+                if time != UNDEF_TIMESTAMP:
+                    self._first, self._start_ns = time, now_ns
+                    break
+            at += view[at] * LENGTH_WORD
+        return at
+
+    def _due_ns(self, view: memoryview) -> int:
+        time = forms.first_ts_recv(view)
+        if time == UNDEF_TIMESTAMP:
+            return self._last_due_ns
+        # Rounded up: at that time feed_time has reached the record.
+        return self._start_ns - int((self._first - time) / self._speed) + 1
+
+
+def cut(view: memoryview, max_bytes: int) -> int:
+    """Bytes of the longest run of whole records of at most ``max_bytes``, up to an event end if there is one.
+
+    At least one record.
+    """
+    records = max(max_bytes // MBO_SIZE, 1)
+    while (size := forms.prefix(view, records)) > max_bytes and records > 1:
+        records = max(records * max_bytes // size, 1)
+    return size if size == len(view) else forms.event_prefix(view[:size]) or size
+
+
+def _to_event_end(view: memoryview, records: int, max_bytes: int) -> int:
+    """Bytes of so many records and the rest of the event that the last is of, if that is not too long."""
+    at = forms.prefix(view, records - 1) if records > 1 else 0
+    end = len(view)
+    while at < end:
+        last = view[at + 1] != RType.MBO or view[at + _FLAGS_AT] & Flags.LAST
+        at += view[at] * LENGTH_WORD
+        if last or at >= max_bytes:
+            break
+    return at

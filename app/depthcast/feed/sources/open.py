@@ -1,0 +1,49 @@
+"""From what was asked for on the command line to a source."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from depthcast.errors import SourceError, UsageError
+from depthcast.feed.sources.base import Source
+from depthcast.feed.sources.file import FileSource
+
+__all__ = ["open_source"]
+
+BATCH_BYTES: Final = 64 << 10
+
+
+def open_source(
+    specs: str | Sequence[str], *, loop: bool = False, key: str | None = None, batch_bytes: int = BATCH_BYTES
+) -> Source:
+    """The source that ``specs`` name: looked at, not begun (`Source.open` does that).
+
+    * paths of DBN files, plain or zstd, local or ``s3://BUCKET/KEY``, in order
+    * ``sim://STYLE?OPTIONS``: the simulated exchange
+    * ``live://HOST:PORT?OPTIONS``, ``databento://DATASET?OPTIONS``: another gateway
+
+    Args:
+        specs: one, or several files.
+        loop: tell the files again and again.
+        key: for a gateway; by default DATABENTO_API_KEY.
+        batch_bytes: chunks have at most so many bytes.
+
+    Raises:
+        SourceError: a source that is not there or not what it should be.
+        UsageError: sources that do not go together, or options that they do not have.
+    """
+    given = [specs] if isinstance(specs, str) else list(specs)
+    schemes = {_scheme(spec) for spec in given}
+    if schemes <= {"", "s3"}:
+        return FileSource(given, loop=loop, chunk_bytes=batch_bytes)
+    if len(given) > 1:
+        raise UsageError(f"a feed has one source or several files, not {' and '.join(given)}")
+    if loop:
+        raise UsageError(f"--loop is for files; {given[0]} does not end")
+    raise SourceError(
+        f"{given[0]}: no such kind of source: give DBN files, s3://, sim://, live://, databento://"
+    )
+
+
+def _scheme(spec: str) -> str:
+    scheme, found, _ = spec.partition("://")
+    return scheme if found else ""

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Which records of a buffer are wanted, and their copies: as they are, with ts_out, without it, moved in time."""
+"""Which records of a buffer are wanted, and their copies: as they are, stamped, stripped, moved in time."""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -192,7 +192,9 @@ cdef inline void gather(
         out = copy_one(record, 4 * <size_t>record[0], change, ts_out, out)
 
 
-cdef inline void shift_all(uint8_t *at, size_t length, uint64_t delta_ns, uint32_t delta_sequence) noexcept nogil:
+cdef inline void shift_all(
+    uint8_t *at, size_t length, uint64_t delta_ns, uint32_t delta_sequence
+) noexcept nogil:
     """Move the times and sequence numbers of records that have been found good."""
     cdef uint8_t *end = at + length
     cdef uint64_t time

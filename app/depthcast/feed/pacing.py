@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from depthcast.dbn import forms
 from depthcast.errors import SourceError
-from depthcast.feed.paces import Pace
+from depthcast.feed.schedule import Pace
 from depthcast.feed.sources.base import Chunk, Source
 from depthcast.feed.timerfd import Timer
 
@@ -51,7 +51,7 @@ class Pacer:
     Args:
         loop: all happens on it.
         publish: see `Publish`.
-        pace: the schedule; not used for a source that sets the pace itself.
+        pace: when what is due. For a live source `AtOnce`: its chunks say when they came.
         on_end: called once, when all was published: with the error if the source failed, else None.
         clock: CLOCK_MONOTONIC ns.
         timer: makes the timer; it calls back on the loop.

@@ -8,12 +8,12 @@ from typing import Final
 import msgspec
 
 from depthcast.dbn import forms
-from depthcast.errors import SourceError
+from depthcast.errors import DBNError, RecordError, SourceError
 from depthcast.feed.sources.base import Chunk, Marks, SourceKind, decode_state, whole_events
 from depthcast.feed.sources.lap import Lap, clears, observed
 from depthcast.feed.sources.prefetch import Prefetch
+from depthcast.feed.sources.records import plain_records
 from depthcast.feed.sources.stored import StoredFile
-from depthcast.feed.sources.upgrade import plain_records
 from depthcast.live.symbology import Symbology
 
 __all__ = ["FileSource"]
@@ -168,7 +168,7 @@ class FileSource:
         position, lap = place.position, place.lap
         marked = place.offset
         for buffer, offset in file.read(place.offset):
-            data = plain_records(buffer, file.version, ts_out=file.ts_out)
+            data, broken = _plain(file, buffer, offset)
             if self._loop and place.turn == 0:
                 lap = observed(lap, data)
             elif place.turn:
@@ -176,7 +176,19 @@ class FileSource:
             position += forms.count(data)
             place = msgspec.structs.replace(place, position=position, offset=offset, lap=lap)
             yield data
+            if broken is not None:
+                raise broken
             if offset - marked >= MARK_EVERY:
                 marked = offset
                 self._marks.add(position, msgspec.msgpack.encode(place))
         return msgspec.structs.replace(place, offset=0)
+
+
+def _plain(file: StoredFile, buffer: memoryview, offset: int) -> tuple[bytes, DBNError | None]:
+    """The records of a buffer that ends at ``offset``, or the good ones and what is wrong then."""
+    try:
+        return plain_records(buffer, file.version, ts_out=file.ts_out), None
+    except RecordError as error:
+        good = plain_records(buffer[: error.offset], file.version, ts_out=file.ts_out)
+        at = offset - len(buffer) + (error.offset or 0)
+        return good, DBNError(error.reason, path=file.path, offset=at)

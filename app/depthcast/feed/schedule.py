@@ -15,8 +15,6 @@ __all__ = ["AtOnce", "Burst", "Even", "Original", "Pace"]
 NS_PER_S: Final = 1_000_000_000
 _FLAGS_AT: Final = 36
 _TS_RECV_AT: Final = 40
-MAX_RATE: Final = 1e9
-MAX_SPEED: Final = 1e6
 
 
 class Burst(NamedTuple):
@@ -27,7 +25,7 @@ class Burst(NamedTuple):
 
 
 class Pace(Protocol):
-    """A schedule. It begins when it is first asked."""
+    """When what is due. It begins when it is first asked."""
 
     ticks: bool
     """Time goes on by itself between records: `feed_time` tells it."""
@@ -69,16 +67,13 @@ class Even:
     A burst is due when its first record is; it has the records of the next ``burst_ns``, and the rest of the
     event that begins among them. After a stall the schedule stands: what is overdue is published as fast as
     it can be, in bursts of at most ``max_bytes``.
-
-    Raises:
-        UsageError: the rate is not above 0 and at most 1e9.
     """
 
     ticks = False
 
     def __init__(self, rate: float, burst_ns: int, max_bytes: int) -> None:
-        if not 0 < rate <= MAX_RATE:
-            raise UsageError(f"--rate: expected records a second, above 0 and up to 1e9, got {rate}")
+        if not 1e-3 <= rate <= 1e9:
+            raise UsageError(f"--rate: expected records a second, from 0.001 to 1e9, got {rate:g}")
         self._per_ns = rate / NS_PER_S
         self._interval_ns = NS_PER_S / rate
         self._burst_ns = burst_ns
@@ -113,16 +108,13 @@ class Original:
 
     Time 0 is the first MBO record's: what comes before it, definitions for example, goes at once, and so does
     a record whose time is before the one in front of it, or undefined.
-
-    Raises:
-        UsageError: the speed is not above 0 and at most 1e6.
     """
 
     ticks = True
 
     def __init__(self, speed: float, max_bytes: int) -> None:
-        if not 0 < speed <= MAX_SPEED:
-            raise UsageError(f"--speed: expected a number above 0 and up to 1e6, got {speed}")
+        if not 1e-6 <= speed <= 1e9:
+            raise UsageError(f"--speed: expected a factor of original time, from 1e-6 to 1e9, got {speed:g}")
         self._speed = speed
         self._max_bytes = max_bytes
         self._start_ns = -1

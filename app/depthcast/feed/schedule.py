@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from depthcast.dbn import Flags, RType, forms
 from depthcast.dbn.layout import LENGTH_WORD, MBO_SIZE, UNDEF_TIMESTAMP
 from depthcast.errors import UsageError
+from depthcast.feed.cuts import event_cut
 
 __all__ = ["AtOnce", "Burst", "Even", "Original", "Pace"]
 
@@ -52,7 +53,7 @@ class AtOnce:
         self._max_bytes = max_bytes
 
     def next(self, view: memoryview, now_ns: int) -> Burst:
-        return Burst(len(view) if len(view) <= self._max_bytes else cut(view, self._max_bytes), now_ns)
+        return Burst(len(view) if len(view) <= self._max_bytes else event_cut(view, self._max_bytes), now_ns)
 
     def published(self, count: int) -> None:
         """Nothing to remember."""
@@ -125,13 +126,13 @@ class Original:
         if self._first == UNDEF_TIMESTAMP:
             lead = self._begin(view, now_ns)
             if lead:
-                return Burst(min(lead, cut(view[:lead], self._max_bytes)), now_ns)
+                return Burst(min(lead, event_cut(view[:lead], self._max_bytes)), now_ns)
         size, _ = forms.due_prefix(view, self.feed_time(now_ns))
         if size == 0:
             return Burst(0, self._due_ns(view))
         due_ns = min(max(self._due_ns(view), self._last_due_ns), now_ns)
         self._last_due_ns = due_ns
-        return Burst(size if size <= self._max_bytes else cut(view[:size], self._max_bytes), due_ns)
+        return Burst(size if size <= self._max_bytes else event_cut(view[:size], self._max_bytes), due_ns)
 
     def published(self, count: int) -> None:
         """The records themselves say when the next are due."""
@@ -159,17 +160,6 @@ class Original:
             return self._last_due_ns
         # Rounded up: at that time feed_time has reached the record.
         return self._start_ns - int((self._first - time) / self._speed) + 1
-
-
-def cut(view: memoryview, max_bytes: int) -> int:
-    """Bytes of the longest run of whole records of at most ``max_bytes``, up to an event end if there is one.
-
-    At least one record.
-    """
-    records = max(max_bytes // MBO_SIZE, 1)
-    while (size := forms.prefix(view, records)) > max_bytes and records > 1:
-        records = max(records * max_bytes // size, 1)
-    return size if size == len(view) else forms.event_prefix(view[:size]) or size
 
 
 def _to_event_end(view: memoryview, records: int, max_bytes: int) -> int:

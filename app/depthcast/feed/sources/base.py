@@ -8,8 +8,8 @@ from typing import Final, Literal, Protocol, TypeVar
 import msgspec
 
 from depthcast.dbn import forms
-from depthcast.dbn.layout import MBO_SIZE
 from depthcast.errors import SourceError
+from depthcast.feed.cuts import whole_prefix
 from depthcast.live.symbology import Symbology
 
 __all__ = ["Chunk", "Marks", "Source", "SourceKind", "decode_state", "whole_events"]
@@ -203,9 +203,7 @@ def whole_events(buffers: Iterator[bytes], position: int, skip: int, size: int) 
 
 def _cut(view: memoryview, size: int) -> int:
     """Bytes of the next chunk of ``view``; 0 if more may belong to it."""
-    records = size // MBO_SIZE
-    while (window := forms.prefix(view, records)) > size:
-        records = records * size // window
+    window = whole_prefix(view, size)
     if found := forms.event_prefix(view[:window]):
         return found
     return window if window < len(view) else 0

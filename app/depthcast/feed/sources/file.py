@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from depthcast.dbn import forms
+from depthcast.dbn import CHUNK_SIZE, forms
 from depthcast.errors import DBNError, RecordError, SourceError
 from depthcast.feed.sources.base import Chunk, Marks, SourceKind, decode_state, whole_events
 from depthcast.feed.sources.lap import Lap, clears, observed
@@ -19,7 +19,6 @@ from depthcast.live.symbology import Symbology
 __all__ = ["FileSource"]
 
 MARK_EVERY: Final = 4 << 20
-"""Bytes between two places that can be gone back to."""
 
 
 class FileState(msgspec.Struct, frozen=True, tag="file", array_like=True):
@@ -48,6 +47,8 @@ class FileSource:
         paths: local paths, or ``s3://bucket/key``; the files must be of one dataset.
         loop: begin again after the last record, for ever, later in time and in sequence each time.
         chunk_bytes: chunks have at most so many bytes.
+        read_bytes: files are read in pieces of at most so many bytes.
+        mark_every: bytes between two places to which a resumed source goes back.
 
     Raises:
         SourceError: a file that is not there, cannot be read, is not DBN, or is of another dataset.
@@ -56,13 +57,23 @@ class FileSource:
     kind: SourceKind = "file"
     live = False
 
-    def __init__(self, paths: Sequence[str], *, loop: bool = False, chunk_bytes: int = 64 << 10) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str],
+        *,
+        loop: bool = False,
+        chunk_bytes: int = 64 << 10,
+        read_bytes: int = CHUNK_SIZE,
+        mark_every: int = MARK_EVERY,
+    ) -> None:
         if not paths:
             raise SourceError("no file was given")
         self.name = " ".join(paths)
         self.finite = not loop
         self._loop = loop
         self._chunk_bytes = chunk_bytes
+        self._read_bytes = read_bytes
+        self._mark_every = mark_every
         self._files = [StoredFile(path) for path in paths]
         self._check()
         self.dataset = self._files[0].metadata.dataset
@@ -167,7 +178,7 @@ class FileSource:
         delta_ns, delta_sequence = place.turn * place.lap.delta_ns, place.turn * place.lap.delta_sequence
         position, lap = place.position, place.lap
         marked = place.offset
-        for buffer, offset in file.read(place.offset):
+        for buffer, offset in file.read(place.offset, self._read_bytes):
             data, broken = _plain(file, buffer, offset)
             if self._loop and place.turn == 0:
                 lap = observed(lap, data)
@@ -178,7 +189,7 @@ class FileSource:
             yield data
             if broken is not None:
                 raise broken
-            if offset - marked >= MARK_EVERY:
+            if offset - marked >= self._mark_every:
                 marked = offset
                 self._marks.add(position, msgspec.msgpack.encode(place))
         return msgspec.structs.replace(place, offset=0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from depthcast.dbn import DBNReader, open_dbn
+from depthcast.dbn import CHUNK_SIZE, DBNReader, open_dbn
 from depthcast.errors import DBNError, SourceError
 
 __all__ = ["StoredFile"]
@@ -42,10 +42,10 @@ class StoredFile:
         except DBNError as error:
             raise SourceError(str(error)) from error
 
-    def read(self, offset: int) -> Iterator[tuple[memoryview, int]]:
+    def read(self, offset: int, size: int = CHUNK_SIZE) -> Iterator[tuple[memoryview, int]]:
         """Whole records from an offset in the decompressed stream on, 0 for the first.
 
-        Each buffer comes with the offset after it, and is valid until the next is asked for. A plain file is
+        Each buffer, of at most ``size`` bytes, comes with the offset after it, and is valid until the next is asked for. A plain file is
         read from the offset, a compressed one from its beginning.
 
         Raises:
@@ -58,13 +58,15 @@ class StoredFile:
                 moved = offset - reader.offset
                 stream.seek(offset)
             try:
-                yield from self._from(reader, offset, moved)
+                yield from self._from(reader, offset, moved, size)
             except DBNError as error:
                 at = None if error.offset is None else error.offset + moved
                 raise DBNError(error.reason, path=self.path, offset=at) from None
 
-    def _from(self, reader: DBNReader, offset: int, moved: int) -> Iterator[tuple[memoryview, int]]:
-        for chunk in reader.chunks():
+    def _from(
+        self, reader: DBNReader, offset: int, moved: int, size: int
+    ) -> Iterator[tuple[memoryview, int]]:
+        for chunk in reader.chunks(size):
             after = reader.offset + moved
             if after > offset:
                 yield chunk[max(len(chunk) - (after - offset), 0) :], after

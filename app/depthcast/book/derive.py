@@ -48,6 +48,28 @@ class DeriverSet:
         _check_id("instrument_id", instrument_id, 2**32)
         self.engine = Engine() if engine is None else engine
         self._kernel = DeriveKernel(self._names, self.engine, publisher_id, instrument_id)
+        self._wanted = frozenset(self._names)
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The schemas that write records; at first all.
+
+        The others cost little and answer with no bytes, but keep up: once one is wanted again, it gives
+        exactly the records that it would give had it always been.
+
+        Raises:
+            ValueError: set to a schema that this set does not derive.
+            RuntimeError: set while records are being applied.
+        """
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, schemas: Iterable[str]) -> None:
+        wanted = frozenset(schemas)
+        if not wanted.issubset(self._names):
+            raise ValueError(f"only {self._names} are derived, not {sorted(wanted.difference(self._names))}")
+        self._kernel.want([name in wanted for name in self._names])
+        self._wanted = wanted
 
     def apply(self, buffer: "ReadableBuffer") -> dict[str, bytes]:
         """Apply a buffer of whole records; the records derived from them, by schema. It releases the GIL.

@@ -7,20 +7,14 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from depthcast.book.derive_rules cimport (
+from depthcast.book.derive_rules cimport close_interval, derive_mbo, pass_to, want
+from depthcast.book.derive_state cimport (
     BBO_1S,
-    DEPTH,
     Derivation,
     INTERVAL_COUNT,
-    MBP_10,
     SCHEMA_COUNT,
-    TBBO,
     UINT64_MAX,
-    OHLCV_1S,
-    close_interval,
     derivation_free,
-    derive_mbo,
-    pass_to,
     record_size,
     room_for_book,
     room_for_records,
@@ -116,10 +110,7 @@ cdef class DeriveKernel:
         self.numbers = [names.index(name) for name in schemas]
         for number in self.numbers:
             self.d.schemas |= <uint32_t>1 << <int>number
-            if number == MBP_10:
-                self.d.depth = DEPTH
-            elif TBBO <= number < OHLCV_1S and self.d.depth == 0:
-                self.d.depth = 1
+        want(&self.d, self.d.schemas)
         for i in range(INTERVAL_COUNT):
             self.d.intervals[i].step = SCHEMAS[names[BBO_1S + i]].interval_ns
             self.d.intervals[i].limit = UINT64_MAX
@@ -159,6 +150,15 @@ cdef class DeriveKernel:
             close_interval(&self.d, i)
         self.d.limit = UINT64_MAX
         return self.taken()
+
+    def want(self, wanted):
+        """Only these schemas, a flag for each in the order asked for, write records from here on."""
+        cdef uint32_t written = 0
+        self.engine.free_to_read()
+        for number, is_wanted in zip(self.numbers, wanted, strict=True):
+            if is_wanted:
+                written |= <uint32_t>1 << <int>number
+        want(&self.d, written)
 
     cdef list taken(self):
         """What has been derived, by schema; the buffers are used again."""

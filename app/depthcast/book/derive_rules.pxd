@@ -6,9 +6,33 @@ ReferenceDeriver says the same in plain Python. Everything here is inline and wi
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from depthcast.book.derive_state cimport (
+    BBO,
+    BBO_1S,
+    BBO_COUNT,
+    Bar,
+    DEPTH,
+    DEPTH_MAX,
+    Derivation,
+    INTERVAL_COUNT,
+    Interval,
+    MBP_1,
+    MBP_10,
+    Output,
+    TBBO,
+    TRADES,
+    UINT32_MAX,
+    UINT64_MAX,
+    View,
+    WITH_A_TRADE,
+    has,
+    record_rtype,
+    record_size,
+    room_to_pass,
+    writes,
+)
 from depthcast.book.ladder cimport Level, price_mask
 from depthcast.book.native cimport likely, unlikely
 from depthcast.book.rules cimport (
@@ -21,6 +45,7 @@ from depthcast.book.rules cimport (
     N_UNKNOWN_ACTIONS,
     State,
     apply_mbo,
+    changes_book,
 )
 from depthcast.dbn.layout cimport (
     BboRecord,
@@ -32,200 +57,10 @@ from depthcast.dbn.layout cimport (
     Mbp10Record,
     Mbp1Record,
     OhlcvRecord,
-    RTYPE_BBO_1M,
-    RTYPE_BBO_1S,
-    RTYPE_MBP1,
-    RTYPE_MBP10,
-    RTYPE_OHLCV_1D,
-    RTYPE_OHLCV_1H,
-    RTYPE_OHLCV_1M,
-    RTYPE_OHLCV_1S,
-    RTYPE_TRADE,
     TradeRecord,
     UNDEF_PRICE,
     UNDEF_TIMESTAMP,
 )
-
-
-cdef enum:                      # in the order of depthcast.book.derive_schemas.SCHEMAS
-    TRADES
-    TBBO
-    MBP_1
-    MBP_10
-    BBO_1S                      # from here on: gathered over intervals
-    BBO_1M
-    OHLCV_1S
-    OHLCV_1M
-    OHLCV_1H
-    OHLCV_1D
-    SCHEMA_COUNT
-    BBO_COUNT = 2
-    INTERVAL_COUNT = 6
-    BAR_COUNT = 4
-    SHOWN_AT_EVENT_END = 1 << MBP_1 | 1 << MBP_10 | 1 << BBO_1S | 1 << BBO_1M
-    DEPTH = 10
-    DEPTH_MAX = 255
-
-
-cdef extern from *:
-    const uint32_t UINT32_MAX
-    const uint64_t UINT64_MAX
-
-
-cdef struct Output:
-    uint8_t *at
-    size_t used
-    size_t capacity
-
-
-cdef struct Bar:
-    int64_t open
-    int64_t high
-    int64_t low
-    int64_t close
-    uint64_t volume
-
-
-cdef struct View:               # what was last shown of one book
-    BidAskPair shown[<int>DEPTH]
-    uint8_t known               # this struct has been set up
-    uint8_t wanted
-    uint8_t stale               # a snapshot moved the book since: look again before the next record
-    uint8_t change_action       # the last A, C or M of the open event that the rules took; 0 if there is none
-    uint32_t change_size
-    int64_t change_price
-    uint64_t trade_ts_event     # the last trade
-    int64_t trade_price
-    uint32_t trade_size
-    uint8_t trade_side
-    uint8_t quote_flags         # the last mbp-1 record
-    uint8_t gathered            # a bit an interval schema: the book is in its open interval
-    uint8_t _pad
-    uint32_t quote_sequence
-    BidAskPair quote
-    Bar bars[<int>BAR_COUNT]
-
-
-cdef struct Interval:           # the open interval of one schema
-    uint64_t step
-    uint64_t stamp              # the time written: a bbo interval's end, a bar's start
-    uint64_t limit              # the first ts_recv past it; the greatest value when none is open
-    uint32_t *books             # in the order in which they came into it
-    uint32_t count
-
-
-cdef struct Derivation:
-    State *state
-    uint32_t schemas            # a bit a schema
-    uint32_t depth              # levels that anybody sees: 1 or 10
-    int64_t publisher_id        # -1: all
-    int64_t instrument_id
-    uint64_t clock              # the latest ts_recv
-    uint64_t limit              # the least of the intervals'
-    View *views                 # by the number of the book
-    uint32_t views_capacity
-    Output out[<int>SCHEMA_COUNT]
-    Interval intervals[<int>INTERVAL_COUNT]
-
-
-cdef inline bint has(const Derivation *d, int schema) noexcept nogil:
-    return d.schemas >> schema & 1
-
-
-cdef inline size_t record_size(int schema) noexcept nogil:
-    if schema == TRADES:
-        return sizeof(TradeRecord)
-    if schema == MBP_10:
-        return sizeof(Mbp10Record)
-    return sizeof(OhlcvRecord) if schema >= OHLCV_1S else sizeof(Mbp1Record)     # bbo too is as long as mbp-1
-
-
-cdef inline uint8_t record_rtype(int schema) noexcept nogil:
-    if schema == TRADES:
-        return RTYPE_TRADE
-    if schema == MBP_10:
-        return RTYPE_MBP10
-    if schema == BBO_1S:
-        return RTYPE_BBO_1S
-    if schema == BBO_1M:
-        return RTYPE_BBO_1M
-    if schema == OHLCV_1S:
-        return RTYPE_OHLCV_1S
-    if schema == OHLCV_1M:
-        return RTYPE_OHLCV_1M
-    if schema == OHLCV_1H:
-        return RTYPE_OHLCV_1H
-    return RTYPE_OHLCV_1D if schema == OHLCV_1D else RTYPE_MBP1
-
-
-# ------------------------------------------------------------------------------ room
-
-
-cdef inline bint make_room(Output *out, size_t more) noexcept nogil:
-    cdef size_t capacity = out.capacity
-    cdef void *at
-    if likely(out.capacity - out.used >= more):
-        return True
-    while capacity - out.used < more:
-        capacity = capacity * 2 if capacity else 65536
-    at = realloc(out.at, capacity)
-    if at == NULL:
-        return False
-    out.at = <uint8_t *>at
-    out.capacity = capacity
-    return True
-
-
-cdef inline bint room_for_records(Derivation *d, size_t records) noexcept nogil:
-    """Room for what this many MBO records can give: one record of each schema that does not gather."""
-    cdef int schema
-    for schema in range(BBO_1S):
-        if has(d, schema) and not make_room(&d.out[schema], records * record_size(schema)):
-            return False
-    return True
-
-
-cdef inline bint room_to_pass(Derivation *d) noexcept nogil:
-    """Room for closing all intervals."""
-    cdef int i
-    for i in range(INTERVAL_COUNT):
-        if d.intervals[i].count != 0:
-            if not make_room(&d.out[BBO_1S + i], d.intervals[i].count * record_size(BBO_1S + i)):
-                return False
-    return True
-
-
-cdef inline bint room_for_book(Derivation *d, uint32_t number) noexcept nogil:
-    cdef uint32_t capacity = d.views_capacity
-    cdef void *at
-    cdef int i
-    if likely(number < capacity):
-        return True
-    while capacity <= number:
-        capacity = capacity * 2 if capacity else 8
-    for i in range(INTERVAL_COUNT):
-        if has(d, BBO_1S + i):
-            at = realloc(d.intervals[i].books, capacity * sizeof(uint32_t))
-            if at == NULL:
-                return False
-            d.intervals[i].books = <uint32_t *>at
-    at = realloc(d.views, capacity * sizeof(View))
-    if at == NULL:
-        return False
-    d.views = <View *>at
-    memset(&d.views[d.views_capacity], 0, (capacity - d.views_capacity) * sizeof(View))
-    d.views_capacity = capacity
-    return True
-
-
-cdef inline void derivation_free(Derivation *d) noexcept nogil:
-    cdef int i
-    for i in range(SCHEMA_COUNT):
-        free(d.out[i].at)
-    for i in range(INTERVAL_COUNT):
-        free(d.intervals[i].books)
-    free(d.views)
-    memset(d, 0, sizeof(Derivation))
 
 
 # ------------------------------------------------------------------------------ the book
@@ -335,27 +170,28 @@ cdef inline void interval_enter(Derivation *d, View *v, uint32_t number, int i) 
     interval.count += 1
 
 
-cdef inline void show(
-    Derivation *d, const Book *b, View *v, TradeRecord *head, bint changed_top
-) noexcept nogil:
-    """Into mbp-10, and mbp-1 and bbo where it concerns their level. The levels are `shown`."""
+cdef inline void show(Derivation *d, const View *v, const TradeRecord *head, bint changed_top) noexcept nogil:
+    """Into mbp-10, and mbp-1 where it concerns its level. The levels are `shown`."""
     cdef TradeRecord *record
-    cdef int i
-    if has(d, MBP_10):
+    if writes(d, MBP_10):
         record = put(d, MBP_10, head)
         memcpy((<Mbp10Record *>record).levels, v.shown, sizeof(v.shown))
-    if not changed_top:
-        return
-    if has(d, MBP_1):
+    if changed_top and writes(d, MBP_1):
         record = put(d, MBP_1, head)
         (<Mbp1Record *>record).levels[0] = v.shown[0]
-    if d.schemas & (1 << BBO_1S | 1 << BBO_1M):
-        v.quote = v.shown[0]
-        v.quote_flags = head.flags
-        v.quote_sequence = head.sequence
-        for i in range(BBO_COUNT):
-            if has(d, BBO_1S + i):
-                interval_enter(d, v, b.number, i)
+
+
+cdef inline void quote(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
+    """An mbp-1 record, wanted or not, is what bbo gathers."""
+    cdef int i
+    if not d.schemas & BBO:
+        return
+    v.quote = v.shown[0]
+    v.quote_flags = flags_of(b, r)
+    v.quote_sequence = r.sequence
+    for i in range(BBO_COUNT):
+        if has(d, BBO_1S + i):
+            interval_enter(d, v, b.number, i)
 
 
 cdef inline uint8_t known_side(uint8_t side) noexcept nogil:
@@ -407,44 +243,46 @@ cdef inline void bar_add(Bar *bar, bint is_new, const MboRecord *r) noexcept nog
     bar.close = r.price
 
 
-cdef inline void close_interval(Derivation *d, int i) noexcept nogil:
-    """Write what an interval has gathered; the room is there."""
-    cdef Interval *interval = &d.intervals[i]
+cdef inline void write_gathered(Derivation *d, int i, const Book *b, const View *v) noexcept nogil:
+    """What a book has in the interval of schema BBO_1S + i; the room is there."""
     cdef int schema = BBO_1S + i
     cdef Output *out = &d.out[schema]
-    cdef BboRecord *bbo
-    cdef OhlcvRecord *bar
-    cdef const Book *b
+    cdef BboRecord *bbo = <BboRecord *>(out.at + out.used)
+    cdef OhlcvRecord *bar = <OhlcvRecord *>bbo
+    memset(bbo, 0, record_size(schema))
+    out.used += record_size(schema)
+    bbo.length = <uint8_t>(record_size(schema) // 4)
+    bbo.rtype = record_rtype(schema)
+    bbo.publisher_id = b.publisher_id
+    bbo.instrument_id = b.instrument_id
+    if i < BBO_COUNT:
+        bbo.ts_event = v.trade_ts_event
+        bbo.price = v.trade_price
+        bbo.size = v.trade_size
+        bbo.side = v.trade_side
+        bbo.flags = v.quote_flags
+        bbo.ts_recv = d.intervals[i].stamp
+        bbo.sequence = v.quote_sequence
+        bbo.levels[0] = v.quote
+    else:
+        bar.ts_event = d.intervals[i].stamp
+        bar.open = v.bars[i - BBO_COUNT].open
+        bar.high = v.bars[i - BBO_COUNT].high
+        bar.low = v.bars[i - BBO_COUNT].low
+        bar.close = v.bars[i - BBO_COUNT].close
+        bar.volume = v.bars[i - BBO_COUNT].volume
+
+
+cdef inline void close_interval(Derivation *d, int i) noexcept nogil:
+    """Write what an interval has gathered, where that is wanted; it is empty then."""
+    cdef Interval *interval = &d.intervals[i]
     cdef View *v
     cdef uint32_t n
     for n in range(interval.count):
-        b = d.state.books[interval.books[n]]
         v = &d.views[interval.books[n]]
         v.gathered &= <uint8_t>~(1 << i)
-        bbo = <BboRecord *>(out.at + out.used)
-        bar = <OhlcvRecord *>bbo
-        memset(bbo, 0, record_size(schema))
-        out.used += record_size(schema)
-        bbo.length = <uint8_t>(record_size(schema) // 4)
-        bbo.rtype = record_rtype(schema)
-        bbo.publisher_id = b.publisher_id
-        bbo.instrument_id = b.instrument_id
-        if i < BBO_COUNT:
-            bbo.ts_event = v.trade_ts_event
-            bbo.price = v.trade_price
-            bbo.size = v.trade_size
-            bbo.side = v.trade_side
-            bbo.flags = v.quote_flags
-            bbo.ts_recv = interval.stamp
-            bbo.sequence = v.quote_sequence
-            bbo.levels[0] = v.quote
-        else:
-            bar.ts_event = interval.stamp
-            bar.open = v.bars[i - BBO_COUNT].open
-            bar.high = v.bars[i - BBO_COUNT].high
-            bar.low = v.bars[i - BBO_COUNT].low
-            bar.close = v.bars[i - BBO_COUNT].close
-            bar.volume = v.bars[i - BBO_COUNT].volume
+        if writes(d, BBO_1S + i):
+            write_gathered(d, i, d.state.books[interval.books[n]], v)
     interval.count = 0
     interval.limit = UINT64_MAX
 
@@ -496,27 +334,42 @@ cdef inline int counter_of(uint8_t action) noexcept nogil:
     return N_CLEARS if action == c'R' else N_UNKNOWN_ACTIONS
 
 
+cdef inline void look(const Derivation *d, const Book *b, View *v, uint32_t levels) noexcept nogil:
+    """The book as it is now is what is shown; of what goes deeper than these levels that is only noted."""
+    fill_levels(d.state, b, levels, v.shown)
+    v.as_book = levels < d.depth
+
+
+cdef inline void show_late(const Derivation *d, const Book *b, View *v) noexcept nogil:
+    """The book is what should be in `shown`, and is about to change or to be asked for: put it there."""
+    fill_levels(d.state, b, d.depth, v.shown)
+    v.as_book = 0
+
+
 cdef inline void on_trade(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
     """Shown at once, with the book as it stands before the trade's own effect."""
-    cdef TradeRecord head = head_of(r)
+    cdef TradeRecord head
     cdef TradeRecord *record
+    cdef uint8_t side = known_side(r.side)
+    cdef uint8_t resting = c'B' if side == c'A' else c'A' if side == c'B' else c'N'
     cdef bint is_new
     cdef int i
-    cdef uint8_t resting = c'B' if head.side == c'A' else c'A' if head.side == c'B' else c'N'
-    head.depth = depth_of(d.state, b, resting, r.price)
     v.trade_ts_event = r.ts_event
     v.trade_price = r.price
     v.trade_size = r.size
-    v.trade_side = head.side
-    if has(d, TRADES):
-        put(d, TRADES, &head)
-    head.flags = flags_of(b, r)
-    if d.depth != 0:
-        fill_levels(d.state, b, d.depth, v.shown)
-        if has(d, TBBO):
+    v.trade_side = side
+    look(d, b, v, d.at_trade)
+    quote(d, b, v, r)
+    if d.written & WITH_A_TRADE:
+        head = head_of(r)
+        head.depth = depth_of(d.state, b, resting, r.price)
+        if writes(d, TRADES):
+            put(d, TRADES, &head)
+        head.flags = flags_of(b, r)
+        if writes(d, TBBO):
             record = put(d, TBBO, &head)
             (<Mbp1Record *>record).levels[0] = v.shown[0]
-        show(d, b, v, &head, True)
+        show(d, v, &head, True)
     for i in range(BBO_COUNT, INTERVAL_COUNT):
         if has(d, BBO_1S + i):
             is_new = not v.gathered >> i & 1
@@ -529,8 +382,9 @@ cdef inline void on_clear(Derivation *d, const Book *b, View *v, const MboRecord
     cdef TradeRecord head = head_of(r)
     v.change_action = 0
     head.flags = flags_of(b, r)
-    fill_levels(d.state, b, d.depth, v.shown)
-    show(d, b, v, &head, True)
+    look(d, b, v, d.kept)
+    quote(d, b, v, r)
+    show(d, v, &head, True)
 
 
 cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
@@ -538,21 +392,30 @@ cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRe
     cdef BidAskPair now[<int>DEPTH]
     cdef TradeRecord head
     cdef int first = 0
-    cdef size_t nbytes = d.depth * sizeof(BidAskPair)
+    cdef size_t nbytes = d.kept * sizeof(BidAskPair)
     cdef uint8_t action = v.change_action
+    cdef uint8_t side
     v.change_action = 0
-    fill_levels(d.state, b, d.depth, now)
+    v.as_book = d.kept < d.depth
+    if d.kept == 0:
+        return
+    fill_levels(d.state, b, d.kept, now)
     if memcmp(now, v.shown, nbytes) == 0:
+        return
+    side = changed_side(v.shown, now, &first)
+    memcpy(v.shown, now, nbytes)
+    if first == 0:
+        quote(d, b, v, r)
+    if not (writes(d, MBP_10) or (first == 0 and writes(d, MBP_1))):
         return
     head = head_of(r)
     head.action = action
     head.price = v.change_price
     head.size = v.change_size
-    head.side = changed_side(v.shown, now, &first)
-    head.depth = depth_of(d.state, b, head.side, head.price)
+    head.side = side
+    head.depth = depth_of(d.state, b, side, v.change_price)
     head.flags = flags_of(b, r)
-    memcpy(v.shown, now, nbytes)
-    show(d, b, v, &head, first == 0)
+    show(d, v, &head, first == 0)
 
 
 cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept nogil:
@@ -570,7 +433,9 @@ cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept
     if unlikely(v.stale):
         v.stale = 0
         v.change_action = 0
-        fill_levels(s, b, d.depth, v.shown)
+        look(d, b, v, d.kept)
+    if unlikely(v.as_book and not r.flags & F_LAST and changes_book(r)):
+        show_late(d, b, v)
     counter = counter_of(r.action)
     before = s.counters[counter]
     apply_mbo(s, b, r)
@@ -583,5 +448,29 @@ cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept
             v.change_action = r.action
             v.change_price = r.price
             v.change_size = r.size
-    if r.flags & F_LAST and v.change_action != 0 and d.schemas & SHOWN_AT_EVENT_END:
+    if r.flags & F_LAST and v.change_action != 0:
         on_event_end(d, b, v, r)
+
+
+# ------------------------------------------------------------------------------ what is wanted
+
+
+cdef inline void want(Derivation *d, uint32_t written) noexcept nogil:
+    """From here on only these schemas write records; what the others would go on from is kept.
+
+    `shown` is read late where nobody sees it. Levels change only with a record that sets change_action or
+    with a clear, so that at an event's end, a trade and a clear what should be in `shown` is the book as it
+    is, and stays so until the next event changes the book. An event of one record does and undoes that in
+    one go; before one of several, `show_late` keeps what it is to be compared with.
+    """
+    cdef View *v
+    cdef uint32_t number
+    for number in range(d.views_capacity):
+        v = &d.views[number]
+        if v.as_book and not v.stale:
+            show_late(d, d.state.books[number], v)
+        v.as_book = 0
+    d.written = written
+    d.depth = DEPTH if has(d, MBP_10) else 1 if d.schemas & (1 << MBP_1 | BBO) else 0
+    d.kept = DEPTH if writes(d, MBP_10) else 1 if writes(d, MBP_1) or d.schemas & BBO else 0
+    d.at_trade = 1 if d.kept == 0 and writes(d, TBBO) else d.kept

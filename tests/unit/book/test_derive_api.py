@@ -5,7 +5,7 @@ import pytest
 from depthcast.book.derive import SCHEMAS, Deriver, DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.errors import RecordError
-from tests.support.derived import DERIVERS, AnyDeriver, derived
+from tests.support.derived import DERIVERS, AnyDeriver, derived, records
 from tests.support.records import LAST, add, clear, mbo, other, status, trade
 
 FEED = [
@@ -96,3 +96,45 @@ def test_memory_is_used_again() -> None:
     empty = b"".join(mbo("C", "B", 1 + i % 5, 1, i, LAST) for i in range(200))
     sizes = {len(deriver.apply(piece + empty)) for _ in range(50)}
     assert sizes == {400 * 368}
+
+
+def test_what_is_not_wanted_gives_nothing_until_it_is_wanted_again() -> None:
+    deriver = DeriverSet(["mbp-10", "trades", "ohlcv-1s"])
+    assert deriver.wanted == {"mbp-10", "trades", "ohlcv-1s"}
+    deriver.wanted = ["trades"]
+    assert deriver.wanted == {"trades"}
+    found = deriver.apply(b"".join(FEED))
+    assert {name: len(records) for name, records in found.items()} == {
+        "mbp-10": 0,
+        "trades": 48,
+        "ohlcv-1s": 0,
+    }
+    deriver.wanted = ["mbp-10", "ohlcv-1s"]
+    assert len(deriver.apply(add(9, "B", 99, 1))["mbp-10"]) == 368
+    assert len(deriver.flush()["ohlcv-1s"]) == 56
+
+
+def test_an_event_that_was_open_when_a_schema_came_to_be_wanted_shows_all_it_did() -> None:
+    deriver = DeriverSet(["mbp-10"])
+    deriver.apply(b"".join(FEED))
+    deriver.wanted = []
+    deriver.apply(add(9, "B", 90, 1) + add(10, "B", 89, 1, flags=0))
+    deriver.wanted = ["mbp-10"]
+    (one,) = records("mbp-10", deriver.apply(mbo("N"))["mbp-10"])
+    assert (one["price"], one["depth"], one["levels"]["bid_px"][:3].tolist()) == (89, 2, [100, 90, 89])
+    assert deriver.apply(mbo("N"))["mbp-10"] == b""
+
+
+def test_only_what_a_set_derives_can_be_wanted() -> None:
+    deriver = DeriverSet(["mbp-10", "trades"])
+    with pytest.raises(ValueError, match="not .*mbp-1"):
+        deriver.wanted = ["trades", "mbp-1"]
+    assert deriver.wanted == {"mbp-10", "trades"}
+
+
+def test_what_was_derived_before_broken_bytes_still_comes_when_no_more_is_wanted() -> None:
+    deriver = DeriverSet(["mbp-1"])
+    with pytest.raises(RecordError):
+        deriver.apply(b"".join(FEED[:2]) + b"\0")
+    deriver.wanted = []
+    assert len(deriver.apply(add(3, "B", 101, 1))["mbp-1"]) == 160

@@ -73,17 +73,17 @@ class FileKeyStore:
             return self._ring
         except OSError as error:
             raise self._error(_reason(error)) from error
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             found = os.fstat(descriptor)
             self._check(found)
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._stamp:
-                try:
-                    self._ring = KeyRing.from_json(file.read())
-                except (KeyStoreError, OSError) as error:
-                    self._stamp = None
-                    raise self._error(str(error)) from None
+                self._stamp = None
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    self._ring = self._parse(file.read())
                 self._stamp = stamp
+        finally:
+            os.close(descriptor)
         return self._ring
 
     def change(self, change: Change) -> KeyRing:
@@ -105,6 +105,12 @@ class FileKeyStore:
             raise self._error(f"others than its owner may use it (mode {mode:04o}): chmod 600 {self.path}")
         if found.st_size > MAX_FILE_BYTES:
             raise self._error(f"{found.st_size:,} bytes are no list of keys")
+
+    def _parse(self, document: bytes) -> KeyRing:
+        try:
+            return KeyRing.from_json(document)
+        except KeyStoreError as error:
+            raise self._error(str(error)) from None
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -170,12 +176,17 @@ class SecretsManagerKeyStore:
                 raise self._error(
                     f"{len(changed)} keys take {len(document):,} bytes; a secret holds {MAX_SECRET_BYTES:,}"
                 )
-            if self._create(document) if version is None else self._replace(version, document):
+            if (version is None and self._create(document)) or self._replace(version, document):
                 return changed
         raise self._error(f"others keep changing it; gave up after {CHANGE_ATTEMPTS} attempts")
 
     def _current(self) -> tuple[str | None, KeyRing]:
-        answer = self._call("get_secret_value", absent="ResourceNotFoundException", SecretId=self.secret_id)
+        answer = self._call(
+            "get_secret_value",
+            absent="ResourceNotFoundException",
+            SecretId=self.secret_id,
+            VersionStage=_CURRENT,
+        )
         if answer is None:
             return None, KeyRing()
         version = answer["VersionId"]
@@ -198,20 +209,23 @@ class SecretsManagerKeyStore:
         )
         return made is not None
 
-    def _replace(self, version: str, document: str) -> bool:
+    def _replace(self, version: str | None, document: str) -> bool:
+        """Make ``document`` current if ``version`` still is; None is a secret that has no value yet."""
         added = self._call(
             "put_secret_value",
             SecretId=self.secret_id,
             SecretString=document,
             VersionStages=[_PENDING],
         )
+        if version is None and _CURRENT in added.get("VersionStages", ()):
+            return True  # a secret's first version is current at once
         moved = self._call(
             "update_secret_version_stage",
             absent="InvalidParameterException",
             SecretId=self.secret_id,
             VersionStage=_CURRENT,
-            RemoveFromVersionId=version,
             MoveToVersionId=added["VersionId"],
+            **({} if version is None else {"RemoveFromVersionId": version}),
         )
         return moved is not None
 

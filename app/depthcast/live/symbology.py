@@ -6,6 +6,7 @@ a new one took the name) it means the one of the latest date, whatever the order
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -57,24 +58,12 @@ class Resolution(NamedTuple):
     everything: bool = False
 
 
-class _Rank(NamedTuple):
-    """How late a mapping is: its time (ns), then the instrument's expiration."""
-
-    time: int
-    expiration: int
-
-
-_UNNAMED: Final = _Rank(-1, 0)
-
-
-class _Name(NamedTuple):
-    rank: _Rank
-    symbol: str
-
-
-class _Id(NamedTuple):
-    rank: _Rank
-    instrument_id: int
+# How late a mapping is: its time (ns), then the instrument's expiration; last what it maps to, so that one of
+# two always wins. Plain tuples, which the garbage collector need not visit.
+_Name = tuple[int, int, str]
+_Id = tuple[int, int, int]
+_UNNAMED: Final = -1
+"""The time of a name that is only the instrument's id in digits."""
 
 
 class Symbology:
@@ -123,7 +112,7 @@ class Symbology:
     def symbol(self, instrument_id: int) -> str | None:
         """The raw symbol of an instrument, None if it is not known."""
         name = self._names.get(instrument_id)
-        return None if name is None or name.rank == _UNNAMED else name.symbol
+        return None if name is None or name[0] == _UNNAMED else name[2]
 
     def changes(self, since: int) -> list[int]:
         """The instruments of which something new was learnt since that version, each once, in order."""
@@ -132,7 +121,7 @@ class Symbology:
     def add(self, instrument_id: int, symbol: str) -> None:
         """Say that from now on this is the instrument's raw symbol, as an upstream gateway's mapping does."""
         self._latest += 1
-        self._name(instrument_id, symbol, _Rank(self._latest, UNDEF_TIMESTAMP))
+        self._name(instrument_id, symbol, self._latest, UNDEF_TIMESTAMP)
 
     def learn_metadata(self, metadata: "databento_dbn.Metadata") -> None:
         """Learn what a file's metadata maps, in whatever symbology its symbols are."""
@@ -149,7 +138,7 @@ class Symbology:
                     continue
                 time = (start - _EPOCH).days * _NS_PER_DAY
                 if stype == "raw_symbol":
-                    self._name(int(number), symbol, _Rank(time, 0))
+                    self._name(int(number), symbol, time, 0)
                 else:
                     ids[int(number)] = time
             self._group(stype, asked, ids)
@@ -161,11 +150,12 @@ class Symbology:
             symbol = raw_symbol.decode(errors="replace")
             time = 0 if ts_event == UNDEF_TIMESTAMP else ts_event
             if symbol:
-                self._name(instrument_id, symbol, _Rank(time, expiration))
+                self._name(instrument_id, symbol, time, expiration)
             else:
                 self._know(instrument_id)
-            if self._names[instrument_id].symbol == symbol and asset and kind in _PARENT_KINDS:
-                self._put_under(f"{asset.decode(errors='replace')}.{_PARENT_KINDS[kind]}", instrument_id)
+            parent = _parent_symbol(asset, kind)
+            if parent is not None and self._names[instrument_id][2] == (symbol or str(instrument_id)):
+                self._put_under(parent, instrument_id)
 
     def resolve(self, stype_in: str, symbols: Sequence[str]) -> Resolution:
         """What ``symbols`` of the symbology ``stype_in`` stand for now.
@@ -186,7 +176,7 @@ class Symbology:
                 unresolved.append(symbol)
             for instrument_id in found:
                 if instrument_id not in ids:
-                    named = symbol if stype_in == "raw_symbol" else self._names[instrument_id].symbol
+                    named = symbol if stype_in == "raw_symbol" else self._names[instrument_id][2]
                     ids[instrument_id] = named
                     asked[instrument_id] = symbol
         return Resolution(ids, asked, unresolved)
@@ -194,7 +184,7 @@ class Symbology:
     def _find(self, stype: str, symbol: str) -> Iterable[int]:
         if stype == "raw_symbol":
             known = self._ids.get(symbol)
-            return () if known is None else (known.instrument_id,)
+            return () if known is None else (known[2],)
         if stype == "instrument_id":
             return (int(symbol),) if _is_id(symbol) and int(symbol) in self._names else ()
         found = self._others.get((stype, symbol), set())
@@ -204,27 +194,28 @@ class Symbology:
 
     def _everything(self) -> dict[int, str]:
         if self._all[0] != self.version:
-            self._all = self.version, {number: name.symbol for number, name in sorted(self._names.items())}
+            self._all = self.version, {number: self._names[number][2] for number in sorted(self._names)}
         return self._all[1]
 
-    def _name(self, instrument_id: int, symbol: str, rank: _Rank) -> None:
-        self._latest = max(self._latest, rank.time)
-        name = self._names.get(instrument_id)
+    def _name(self, instrument_id: int, symbol: str, time: int, expiration: int) -> None:
+        if time > self._latest:
+            self._latest = time
+        name, known = self._names.get(instrument_id), self._ids.get(symbol)
+        later_name, later_id = (time, expiration, symbol), (time, expiration, instrument_id)
         new = False
-        if name is None or (name.rank, name.symbol) <= (rank, symbol) or name.rank == _UNNAMED:
-            self._names[instrument_id] = _Name(rank, symbol)
-            new = name is None or name.symbol != symbol or name.rank == _UNNAMED
-        known = self._ids.get(symbol)
-        if known is None or known <= (rank, instrument_id):
-            self._ids[symbol] = _Id(rank, instrument_id)
-            new = new or known is None or known.instrument_id != instrument_id
+        if name is None or name < later_name:
+            self._names[instrument_id] = later_name
+            new = name is None or name[2] != symbol or name[0] == _UNNAMED
+        if known is None or known < later_id:
+            self._ids[symbol] = later_id
+            new = new or known is None or known[2] != instrument_id
         if new:
             self._log.append(instrument_id)
 
     def _know(self, instrument_id: int) -> None:
         """Count an instrument among the known, though its raw symbol is not."""
         if instrument_id not in self._names:
-            self._names[instrument_id] = _Name(_UNNAMED, str(instrument_id))
+            self._names[instrument_id] = (_UNNAMED, 0, str(instrument_id))
             self._log.append(instrument_id)
 
     def _group(self, stype: str, symbol: str, times: Mapping[int, int]) -> None:
@@ -262,6 +253,13 @@ def _columns(records: bytes | memoryview) -> Iterable[list[int] | list[bytes]]:
     rows = np.frombuffer(b"".join(view[at : at + size] for at in starts[is_definition].tolist()), DEFINITION)
     names = ("instrument_id", "ts_event", "expiration", "raw_symbol", "asset", "instrument_class")
     return (rows[name].tolist() for name in names)
+
+
+@lru_cache(maxsize=4096)
+def _parent_symbol(asset: bytes, kind: bytes) -> str | None:
+    if not asset or kind not in _PARENT_KINDS:
+        return None
+    return f"{asset.decode(errors='replace')}.{_PARENT_KINDS[kind]}"
 
 
 def _is_id(text: str) -> bool:

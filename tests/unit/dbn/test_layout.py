@@ -94,6 +94,48 @@ RECORDS: dict[str, tuple[np.dtype[np.void], Any]] = {
             volume=0xF1F2F3F4F5F6F7F8,
         ),
     ),
+    "definition": (
+        layout.DEFINITION,
+        dbn.InstrumentDefMsg(
+            **HEADER,
+            ts_recv=TS_RECV,
+            min_price_increment=PRICE,
+            display_factor=0x3132333435363738,
+            expiration=0x4142434445464748,
+            unit_of_measure_qty=0x5152535455565758,
+            raw_instrument_id=0x6162636465666768,
+            currency="EUR",
+            raw_symbol="A symbol of many letters",
+            exchange="XABC",
+            asset="ROOT",
+            security_type="MLEG",
+            instrument_class=dbn.InstrumentClass.FUTURE_SPREAD,
+            match_algorithm=dbn.MatchAlgorithm.PRO_RATA,
+            security_update_action=dbn.SecurityUpdateAction.MODIFY,
+        ),
+    ),
+    "symbol mapping": (
+        layout.SYMBOL_MAPPING,
+        dbn.SymbolMappingMsg(
+            **HEADER,
+            stype_in=dbn.SType.PARENT,
+            stype_in_symbol="ROOT.FUT",
+            stype_out=dbn.SType.RAW_SYMBOL,
+            stype_out_symbol="ROOTZ5",
+            start_ts=0x7172737475767778,
+            end_ts=0x8182838485868788,
+        ),
+    ),
+    "error": (
+        layout.ERROR,
+        dbn.ErrorMsg(
+            ts_event=HEADER["ts_event"], err="wrong", code=dbn.ErrorCode.INTERNAL_ERROR, is_last=True
+        ),
+    ),
+    "system": (
+        layout.SYSTEM,
+        dbn.SystemMsg(ts_event=HEADER["ts_event"], msg="right", code=dbn.SystemCode.REPLAY_COMPLETED),
+    ),
 }
 
 C_STRUCTS: dict[str, np.dtype[np.void]] = {

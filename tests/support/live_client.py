@@ -99,7 +99,7 @@ class LiveClient:
         sock = socket.socket()
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.setblocking(False)
+        sock.settimeout(0)
         client = cls(sock)
         await client.loop.sock_connect(sock, address)
         return client

@@ -1,10 +1,11 @@
-"""One client's socket on the event loop: lines in, buffers out, without a copy and without a queue of its own.
+"""One client's socket on the event loop: lines in, buffers out, without a copy or a queue of its own.
 
-It uses the loop's readiness (``add_reader``, ``add_writer``) and not its transports: what is sent goes from the
-feed's own batches to the kernel, and a session asks for more only when all of that was taken.
+It uses the loop's readiness (``add_reader``, ``add_writer``) and not its transports: what is sent goes from
+the feed's own batches to the kernel, and a session asks for more only when all of that was taken.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -80,23 +81,23 @@ class Connection:
     def start(self) -> None:
         """Begin: from here on the owner is called."""
         sock = self._sock
-        sock.setblocking(False)
+        sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_S // 2)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-        self._read(True)
+        self._read(wanted=True)
         self._opened()
 
     def _opened(self) -> None:
         self._guarded(self._owner.on_open)
 
-    # ------------------------------------------------------------------------------------------ sending
+    # -- sending
 
-    def send(self, buffers: list[Buffer]) -> None:
-        """Send these buffers, none of them empty. Only while `ready`.
+    def send(self, buffers: list[Buffer]) -> bool:
+        """Send these buffers, none of them empty; whether it is still ready. Only while `ready`.
 
         What the kernel does not take now is kept, and `ready` is false until it has taken it. The list and
         the buffers must not be changed any more.
@@ -107,20 +108,24 @@ class Connection:
             sent = 0
         except OSError as error:
             self.abort(_reason(error))
-            return
+            return False
         self.sent_bytes += sent
         for n, buffer in enumerate(buffers):
             size = len(buffer)
             if sent < size:
-                self._rest = [memoryview(buffer)[sent:] if sent else buffer, *buffers[n + 1 :]]
-                self.ready = False
-                if not self._writing:
-                    self._writing = True
-                    self._loop.add_writer(self._fd, self._on_writable)
-                return
+                self._keep([memoryview(buffer)[sent:] if sent else buffer, *buffers[n + 1 :]])
+                return False
             sent -= size
-        self._rest = []
         self.ready = True
+        return True
+
+    def _keep(self, rest: list[Buffer]) -> None:
+        """Send the rest when the socket has room."""
+        self._rest = rest
+        self.ready = False
+        if not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._fd, self._on_writable)
 
     def _transmit(self, buffers: Sequence[Buffer]) -> int:
         if len(buffers) == 1:
@@ -128,19 +133,18 @@ class Connection:
         return self._sock.sendmsg(buffers[:_MAX_BUFFERS] if len(buffers) > _MAX_BUFFERS else buffers)
 
     def _on_writable(self) -> None:
-        if self._rest:
-            self.send(self._rest)
-        if not self.open or not self.ready:
+        rest, self._rest = self._rest, []
+        if rest and not self.send(rest):
             return
         if self._finishing:
             self._send_fin()
         else:
             self._guarded(self._owner.on_writable)
-        if self.open and self.ready and self._writing:
+        if self.ready and self._writing:
             self._writing = False
             self._loop.remove_writer(self._fd)
 
-    # ------------------------------------------------------------------------------------------ receiving
+    # -- receiving
 
     def _on_readable(self) -> None:
         try:
@@ -176,22 +180,22 @@ class Connection:
 
     def pause_lines(self) -> None:
         """Take no more lines for now: the peer's further ones wait in its own buffers."""
-        self._read(False)
+        self._read(wanted=False)
 
     def resume_lines(self) -> None:
         """Take lines again, first those that have come already."""
         if self.open and not self._finishing:
-            self._read(True)
+            self._read(wanted=True)
             self._guarded(self._deliver)
 
-    def _read(self, wanted: bool) -> None:
+    def _read(self, *, wanted: bool) -> None:
         if wanted and not self._reading:
             self._loop.add_reader(self._fd, self._on_readable)
         elif not wanted and self._reading:
             self._loop.remove_reader(self._fd)
         self._reading = wanted
 
-    # ------------------------------------------------------------------------------------------ ending
+    # -- ending
 
     def finish(self) -> None:
         """Send what is still to be sent, then close in order. The owner is called only once more."""
@@ -199,7 +203,7 @@ class Connection:
             return
         self._finishing = True
         self._timeout = self._loop.call_later(CLOSE_TIMEOUT_S, self._on_timeout)
-        self._read(True)
+        self._read(wanted=True)
         if self.ready:
             self._send_fin()
 
@@ -223,10 +227,8 @@ class Connection:
     def abort(self, reason: str) -> None:
         """Reset it at once."""
         if self.open:
-            try:
+            with contextlib.suppress(OSError):  # it is gone already
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            except OSError:
-                pass  # it is gone already
             self._end(reason)
 
     def _end(self, reason: str) -> None:
@@ -235,7 +237,7 @@ class Connection:
         self.open = self.ready = False
         self._rest = []
         self._input.clear()
-        self._read(False)
+        self._read(wanted=False)
         if self._writing:
             self._writing = False
             self._loop.remove_writer(self._fd)
@@ -266,7 +268,7 @@ class TlsConnection(Connection):
     def __init__(
         self, loop: asyncio.AbstractEventLoop, sock: socket.socket, owner: Owner, context: ssl.SSLContext
     ) -> None:
-        sock.setblocking(False)
+        sock.settimeout(0)
         self._tls = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self._shaken = False
         super().__init__(loop, self._tls, owner)
@@ -279,17 +281,17 @@ class TlsConnection(Connection):
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
-            self._wait_to_write(False)
+            self._wait_to_write(wanted=False)
         except ssl.SSLWantWriteError:
-            self._wait_to_write(True)
+            self._wait_to_write(wanted=True)
         except OSError as error:
             self.abort(_reason(error))
         else:
-            self._wait_to_write(False)
+            self._wait_to_write(wanted=False)
             self._shaken = True
             super()._opened()
 
-    def _wait_to_write(self, wanted: bool) -> None:
+    def _wait_to_write(self, *, wanted: bool) -> None:
         if wanted and not self._writing:
             self._loop.add_writer(self._fd, self._shake)
         elif not wanted and self._writing:
@@ -310,23 +312,19 @@ class TlsConnection(Connection):
 
     def _transmit(self, buffers: Sequence[Buffer]) -> int:
         sent = 0
-        try:
+        with contextlib.suppress(ssl.SSLWantWriteError, ssl.SSLWantReadError):
             for buffer in buffers:
                 rest = memoryview(buffer)
                 while rest:
                     taken = self._tls.send(rest)
                     sent += taken
                     rest = rest[taken:]
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            pass
         return sent
 
     def _say_goodbye(self) -> None:
         if self._shaken:
-            try:
+            with contextlib.suppress(ssl.SSLError):  # wants the peer's close_notify: nobody waits for that
                 self._tls.unwrap()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLError):
-                pass  # close_notify is on its way; nobody waits for the peer's
 
 
 def make_connection(

@@ -1,4 +1,4 @@
-"""What a session is sent next: its place in the feed, what it has subscribed to, and what joins on the way."""
+"""What a session is sent next: its place in the feed, what it has subscribed to, what joins on the way."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ class Flow:
         self._entries: deque[Entry] = deque()
         self._marks: list[tuple[int, Entry]] = []
 
-    # ------------------------------------------------------------------------------------------ what is active
+    # -- what is active
 
     def active(self, schema: str) -> Selection:
         """The instruments of which this schema is given out."""
@@ -86,7 +86,7 @@ class Flow:
     def give_back(self, form: Form) -> None:
         self._table.release(form)
 
-    # ------------------------------------------------------------------------------------------ entries
+    # -- entries
 
     def enter(self, entry: Entry) -> None:
         """Give this out before the next batch."""
@@ -100,7 +100,7 @@ class Flow:
             self._marks.append((index, entry))
             self._marks.sort(key=lambda mark: mark[0])
 
-    # ------------------------------------------------------------------------------------------ giving out
+    # -- giving out
 
     @property
     def limit(self) -> int:

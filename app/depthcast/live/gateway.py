@@ -140,7 +140,7 @@ class Gateway:
         self._empty = asyncio.Event()
         self._closed = False
 
-    # ------------------------------------------------------------------------------------------ accepting
+    # -- accepting
 
     async def start(self, host: str | None, port: int) -> list[tuple[str, int]]:
         """Listen on every address of ``host`` (None: of the machine); with port 0 on a free one.
@@ -239,7 +239,7 @@ class Gateway:
         _log.info("gateway.session", session=session.number, key=key.id, address=session.address)
         return key
 
-    # ------------------------------------------------------------------------------------------ turns
+    # -- turns
 
     def wake(self) -> None:
         """There is something new: a batch, progress of the books, or the end. Called on the loop."""
@@ -267,8 +267,7 @@ class Gateway:
         """
         ready = self._ready
         if len(ready) == 1:
-            for session in ready.values():
-                break
+            session = next(iter(ready.values()))
             try:
                 session.pump()
             except Exception as error:
@@ -313,7 +312,7 @@ class Gateway:
         part = self.limits.warn_lag
         return part > 0 and tail > 0 and head - flow.cursor > (head - tail) * part
 
-    # ------------------------------------------------------------------------------------------ time
+    # -- time
 
     def _tick(self) -> None:
         """Timeouts, heartbeats, sessions that are blocked, keys, the end of the feed."""
@@ -363,7 +362,7 @@ class Gateway:
             if session.done:
                 session.say_goodbye(reason)
 
-    # ------------------------------------------------------------------------------------------ ending
+    # -- ending
 
     async def drain(self) -> None:
         """End every session in order, so that clients come back, to this gateway's successor.
@@ -419,7 +418,7 @@ class Gateway:
             listener.close()
         self._listeners.clear()
 
-    # ------------------------------------------------------------------------------------------ asked about
+    # -- asked about
 
     @property
     def started(self) -> int:
@@ -469,7 +468,7 @@ def _listen(family: int, address: tuple[object, ...]) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)  # accepted ones inherit it
-        listener.setblocking(False)
+        listener.settimeout(0)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError:

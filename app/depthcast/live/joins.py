@@ -148,7 +148,7 @@ class Joins:
             self._view.unwant(schema)
         self._wanted.clear()
 
-    # ------------------------------------------------------------------------------------------ tasks
+    # -- tasks
 
     def _settle(self, join: Coroutine[None, None, None]) -> None:
         self.settling += 1
@@ -193,7 +193,7 @@ class Joins:
         self._flow.activate(part.schema, part.selection)
         yield from ()
 
-    # ------------------------------------------------------------------------------------------ snapshots
+    # -- snapshots
 
     async def _snapshot(self, part: Part) -> None:
         """Join from a snapshot.
@@ -251,7 +251,7 @@ class Joins:
             while index < flow.cursor:
                 batch = self._view.batch(index)
                 if batch is None:
-                    _answer(joined, False)
+                    _answer(joined, done=False)
                     return
                 records = form.of(batch)
                 if records:
@@ -260,7 +260,7 @@ class Joins:
             flow.activate(part.schema, part.selection)
             if last:
                 yield last
-            _answer(joined, True)
+            _answer(joined, done=True)
         finally:
             flow.give_back(form)
 
@@ -275,7 +275,7 @@ class Joins:
             piece = view[at : at + PIECE_BYTES]
             yield piece if stamp is None else stamped(bytes(piece), stamp())
 
-    # ------------------------------------------------------------------------------------------ the past
+    # -- the past
 
     async def _replay(self, part: Part) -> None:
         """Join from the past. One at a time in a session, in the order asked for."""
@@ -312,7 +312,7 @@ class Joins:
         taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def entry() -> Iterator[Buffer]:
-            _answer(taken, True)
+            _answer(taken, done=True)
             stamp = self._talk.stamp
             if data:
                 yield data if stamp is None else stamped(data, stamp())
@@ -326,6 +326,6 @@ def _named(selection: Selection) -> frozenset[int] | None:
     return None if selection.inverted else selection.ids
 
 
-def _answer(future: "asyncio.Future[bool]", value: bool) -> None:
+def _answer(future: "asyncio.Future[bool]", *, done: bool) -> None:
     if not future.done():
-        future.set_result(value)
+        future.set_result(done)

@@ -25,8 +25,8 @@ class Outlet(Protocol):
 
     ready: bool
 
-    def send(self, buffers: list[Buffer]) -> None:
-        """Send these, in order. The list is not empty and is not used any more by the caller."""
+    def send(self, buffers: list[Buffer]) -> bool:
+        """Send these, in order; whether it is still ready. The list is not used any more by the caller."""
 
     def on_writable(self) -> None:
         """The connection has taken all it was given."""
@@ -44,10 +44,10 @@ class PlainOutlet:
         self._connection = connection
         self.ready = connection.ready
 
-    def send(self, buffers: list[Buffer]) -> None:
+    def send(self, buffers: list[Buffer]) -> bool:
         """See `Outlet.send`."""
-        self._connection.send(buffers)
-        self.ready = self._connection.ready
+        self.ready = self._connection.send(buffers)
+        return self.ready
 
     def on_writable(self) -> None:
         """See `Outlet.on_writable`."""
@@ -86,9 +86,10 @@ class ZstdOutlet:
         self._not_before = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def send(self, buffers: list[Buffer]) -> None:
+    def send(self, buffers: list[Buffer]) -> bool:
         """See `Outlet.send`."""
         self._start(buffers, zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        return False
 
     def finish(self, buffers: list[Buffer]) -> None:
         """See `Outlet.finish`."""
@@ -119,10 +120,10 @@ class ZstdOutlet:
         if error is not None:
             self._on_failure(error if isinstance(error, Exception) else RuntimeError(repr(error)))
             return
-        self._connection.send([job.result()])
+        ready = self._connection.send([job.result()])
         if self._last:
             self._connection.finish()
-        elif self._connection.ready:
+        elif ready:
             self._be_ready()
 
     def on_writable(self) -> None:

@@ -23,11 +23,11 @@ class Selection(NamedTuple):
     def union(self, other: "Selection") -> "Selection":
         """What is in either."""
         if self.inverted and other.inverted:
-            return Selection(self.ids & other.ids, True)
+            return Selection(self.ids & other.ids, inverted=True)
         if self.inverted:
-            return Selection(self.ids - other.ids, True)
+            return Selection(self.ids - other.ids, inverted=True)
         if other.inverted:
-            return Selection(other.ids - self.ids, True)
+            return Selection(other.ids - self.ids, inverted=True)
         return Selection(self.ids | other.ids)
 
     def complement(self) -> "Selection":
@@ -44,7 +44,7 @@ class Selection(NamedTuple):
 
 
 NONE: Final = Selection(frozenset())
-ALL: Final = Selection(frozenset(), True)
+ALL: Final = Selection(frozenset(), inverted=True)
 
 
 def selection_of(instrument_ids: Iterable[int] | None) -> Selection:

@@ -38,9 +38,7 @@ REFUSAL_S: Final = 1.0
 LAST_WORDS_S: Final = 10.0
 """How long a client has to take what is left, once its session has ended."""
 
-SLOW_READER: Final = (
-    "Slow reader: the session is far behind; it ends when what comes next is not held any more."
-)
+SLOW_READER: Final = "Slow reader: far behind; the session ends when what comes next is not held any more."
 
 _LINE_COST: Final = 0.25
 """A line that is not the last of its subscription counts as this part of one."""
@@ -102,7 +100,7 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._seen_bytes = 0
 
-    # ------------------------------------------------------------------------------------------ lines
+    # -- lines
 
     def on_open(self) -> None:
         """Greet: in one write, for one official client reads no further."""
@@ -182,7 +180,7 @@ class Session:
         if self._delayed is None:
             self.connection.resume_lines()
 
-    # ------------------------------------------------------------------------------------------ streaming
+    # -- streaming
 
     def _start(self) -> None:
         """Begin the binary stream."""
@@ -238,7 +236,7 @@ class Session:
         if flow is None:
             return
         if self._subscriptions.version != self._view.symbology.version:
-            self._learn(flow)
+            self._learn()
         try:
             buffers = flow.turn(self._turn_bytes)
         except Overrun:
@@ -248,12 +246,10 @@ class Session:
             buffers = self._say_next + buffers
             self._say_next = []
         if buffers:
-            outlet.send(buffers)
-            if outlet.ready:
-                if not flow.idle:
-                    self._gateway.again()
-            else:
+            if not outlet.send(buffers):
                 self._gateway.block(self)
+            elif not flow.idle:
+                self._gateway.again()
         if flow.behind > 1 and not self.warned and self._gateway.is_far_behind(flow):
             self.warned = True
             self._gateway.counters.slow_warnings += 1
@@ -270,8 +266,8 @@ class Session:
         self._gateway.unblock(self)
         self.pump()
 
-    def _learn(self, flow: Flow) -> None:
-        """Say what new instruments' ids stand for, before their records; they may belong to what was asked."""
+    def _learn(self) -> None:
+        """Say what new instruments' ids stand for; they may belong to what was subscribed to."""
         records, parts = self._subscriptions.learn(self._gateway.clock.time_ns())
         if records:
             self._say(records)
@@ -312,7 +308,7 @@ class Session:
         """How long the peer has taken nothing of what there is for it."""
         return 0.0 if self._outlet.ready else now - self.quiet_since
 
-    # ------------------------------------------------------------------------------------------ saying
+    # -- saying
 
     def _say(self, records: bytes) -> None:
         """Send control records of whole size before the next batch."""
@@ -342,7 +338,7 @@ class Session:
             self._say(control.heartbeat(ts_event=self._gateway.clock.time_ns()))
             self.pump()
 
-    # ------------------------------------------------------------------------------------------ ending
+    # -- ending
 
     def refuse(self, error: Exception) -> None:
         """End the session for this reason, said as the phase has it."""

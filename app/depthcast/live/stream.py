@@ -212,4 +212,5 @@ def _picked(source: bytes, chosen: Sequence[tuple[RType | None, _Chosen]]) -> by
     if keep.all():
         return source
     sizes = octets[starts].astype(np.intp) * LENGTH_WORD
-    return octets[np.repeat(keep, sizes)].tobytes()
+    kept: NDArray[np.uint8] = octets[np.repeat(keep, sizes)]
+    return kept.tobytes()

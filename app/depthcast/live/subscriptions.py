@@ -128,7 +128,7 @@ class Subscriptions:
         return mapping_records(new, found.asked, stype_in, ts_event=now_ns)
 
     def learn(self, now_ns: int) -> tuple[bytes, list[Part]]:
-        """What is new since `version`: mappings to send, and instruments that belong to what was asked for."""
+        """What is new since `version`: mappings to send, and instruments that belong to a request."""
         symbology = self._view.symbology
         changed = symbology.changes(self.version)
         self.version = symbology.version

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "audit": Command("depthcast.cli.audit:audit", "Check a file's books and say what the venue did."),
     "simulate": Command("depthcast.cli.simulate:simulate", "Write the MBO feed of a simulated exchange."),
     "info": Command("depthcast.cli.info:info", "Say what a DBN file holds."),
+    "feed": Command("depthcast.cli.feed:feed", "Stream a source to subscribers and keep its journal."),
     "keys": Command("depthcast.cli.keys:keys", "Make, list and revoke the keys of the gateway's clients."),
     "config": Command("depthcast.cli.config:config", "Print the settings and where each came from."),
 }

@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "depthcast"
     sys_version = ""
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         answer = self.routes.get(self.path.partition("?")[0])
         if answer is None:
             status, kind, body = HTTPStatus.NOT_FOUND, _JSON, b'{"paths":["/healthz","/readyz","/metrics"]}\n'

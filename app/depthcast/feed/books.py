@@ -7,7 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Final, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from depthcast.book.derive import SCHEMAS, DeriverSet
 from depthcast.book.engine import Engine
@@ -26,7 +27,8 @@ _JOIN_BYTES: Final = 1 << 20
 _NOTHING: Final[dict[str, bytes]] = {}
 
 
-class Head(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Head:
     """What a segment begins with: the latest definitions and status records, and every book's snapshot."""
 
     index: int
@@ -43,20 +45,22 @@ class Books:
         self.deriver.wanted = ()
         self._definitions: dict[bytes, bytes] = {}
         self._statuses: dict[bytes, bytes] = {}
+        self._new_definitions: list[bytes] = []
 
     def apply(self, data: bytes) -> dict[str, bytes]:
         """Apply whole records; what was derived from them, by wanted schema."""
-        others = forms.others(data)
-        if others:
-            self._learn(others)
-        return self.deriver.apply(data)
-
-    def _learn(self, records: bytes) -> None:
-        for record in _each(records):
+        for record in _each(forms.others(data)):
             if record[1] == RType.INSTRUMENT_DEF:
                 self._definitions[record[2:8]] = record
+                self._new_definitions.append(record)
             elif record[1] == RType.STATUS:
                 self._statuses[record[2:8]] = record
+        return self.deriver.apply(data)
+
+    def new_definitions(self) -> bytes:
+        """Those that came since this was last asked."""
+        records, self._new_definitions = b"".join(self._new_definitions), []
+        return records
 
     def definitions(self) -> bytes:
         """The latest definition of each instrument of each publisher."""
@@ -85,6 +89,7 @@ class BookThread:
         ring: what it follows; its cursor is one of the ring's gates.
         books: as they are after the records before the ring's head.
         on_progress: called in this thread after it derived something.
+        on_definitions: called in this thread with the definitions that came.
         on_failure: called in this thread, once, with what ended it.
     """
 
@@ -94,6 +99,7 @@ class BookThread:
         books: Books,
         *,
         on_progress: Callable[[], None],
+        on_definitions: Callable[[bytes], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.books = books
@@ -102,6 +108,7 @@ class BookThread:
         self._ring = ring
         self._gate = ring.gate()
         self._on_progress = on_progress
+        self._on_definitions = on_definitions
         self._on_failure = on_failure
         self._wanted: frozenset[str] = frozenset()
         self._questions: deque[tuple[int, Callable[[], None]]] = deque()
@@ -191,6 +198,8 @@ class BookThread:
                 self._answer()
         if moved and self._wanted:
             self._on_progress()
+        if definitions := self.books.new_definitions():
+            self._on_definitions(definitions)
 
     def _derive(self) -> int:
         """Apply one batch and keep what is derived from it."""

@@ -1,26 +1,17 @@
 """What a feed is asked to do, beside its settings."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from depthcast.errors import UsageError
+from depthcast.feed.schedule import AtOnce, Even, Original, Pace
+from depthcast.live.address import Address
+from depthcast.settings import FeedSettings
 
-__all__ = ["FeedOptions", "HostPort", "Pace", "parse_host_port"]
-
-
-class HostPort(NamedTuple):
-    """An address: a name or number, and a TCP port (0 for any free one)."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+__all__ = ["FeedOptions", "parse_listen"]
 
 
-def parse_host_port(text: str, what: str) -> HostPort:
-    """``HOST:PORT``, ``[IPv6]:PORT`` or ``:PORT`` (every address of this machine).
+def parse_listen(text: str, what: str) -> Address:
+    """Where to listen: ``HOST:PORT``, ``[IPv6]:PORT`` or ``:PORT`` (every address); port 0 is a free one.
 
     Raises:
         UsageError: naming ``what`` the text was given for.
@@ -32,30 +23,7 @@ def parse_host_port(text: str, what: str) -> HostPort:
         host = host[1:-1]
     elif ":" in host:
         raise UsageError(f"{what}: an IPv6 address is written [{host}]:{port}")
-    return HostPort(host or "0.0.0.0", int(port))  # noqa: S104 - asked for by leaving the host out
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast a source that holds its own records is played: at most one of the three.
-
-    Attributes:
-        rate: records a second, evenly.
-        speed: times original time, by ts_recv; 1 where nothing is said.
-        unlimited: as fast as it goes.
-    """
-
-    rate: float | None = None
-    speed: float | None = None
-    unlimited: bool = False
-
-    def __post_init__(self) -> None:
-        if (self.rate is not None) + (self.speed is not None) + self.unlimited > 1:
-            raise UsageError("--rate, --speed and --max: give one of them")
-        if self.rate is not None and not 1 <= self.rate <= 1e9:
-            raise UsageError(f"--rate: expected 1 to 1,000,000,000 records a second, got {self.rate:g}")
-        if self.speed is not None and not 1e-6 <= self.speed <= 1e9:
-            raise UsageError(f"--speed: expected a factor of original time from 0.000001, got {self.speed:g}")
+    return Address(host or "0.0.0.0", int(port))  # noqa: S104 - asked for by leaving the host out
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +34,8 @@ class FeedOptions:
         sources: files, or one ``sim://`` or gateway.
         listen, admin: where to listen.
         keys: gateway keys beside those that are stored.
-        pace: how fast.
+        rate, speed, unlimited: how fast a source that holds its records is played; at most one is given:
+            records a second; times original time (1 if nothing is given); as fast as it goes.
         loop: play the files again and again.
         wait: begin when so many sessions have started.
         linger_s: how long sessions may take to receive the rest once the source has ended.
@@ -75,12 +44,30 @@ class FeedOptions:
     """
 
     sources: tuple[str, ...]
-    listen: HostPort
-    admin: HostPort | None
+    listen: Address
+    admin: Address | None
     keys: tuple[str, ...] = ()
-    pace: Pace = Pace()
+    rate: float | None = None
+    speed: float | None = None
+    unlimited: bool = False
     loop: bool = False
     wait: int = 0
     linger_s: float = 5.0
     journal: str | None = None
     shard: str = "0"
+
+    def __post_init__(self) -> None:
+        if (self.rate is not None) + (self.speed is not None) + self.unlimited > 1:
+            raise UsageError("--rate, --speed and --max: give one of them")
+
+    def schedule(self, settings: FeedSettings) -> Pace:
+        """The schedule that was asked for.
+
+        Raises:
+            UsageError: a rate or a speed that cannot be.
+        """
+        if self.unlimited:
+            return AtOnce(settings.batch_bytes)
+        if self.rate is not None:
+            return Even(self.rate, settings.burst_us * 1_000, settings.batch_bytes)
+        return Original(1.0 if self.speed is None else self.speed, settings.batch_bytes)

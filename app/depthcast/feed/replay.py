@@ -36,9 +36,6 @@ class JournalReplay:
         reader: the journal, opened for this replay alone.
         ring, books: where the newest records are, and how far they are derived.
         executor: threads to read in.
-
-    Raises:
-        ReplayError: ``request.start`` is older than the journal.
     """
 
     def __init__(
@@ -74,14 +71,21 @@ class JournalReplay:
         except JournalError as error:
             raise ReplayError(f"the journal cannot be read: {error}") from error
 
+    def _check_age(self) -> None:
+        """0 asks for all there is; any other start for everything since."""
+        start, complete_after = self._request.start, self._reader.complete_after
+        if 0 < start <= complete_after:
+            raise ReplayError(f"the journal has everything after {complete_after} only, not from {start} on")
+
     def _recorded_pieces(self) -> Iterator[bytes]:
         """Records of the feed itself: no books are needed."""
+        self._check_age()
         rtypes = RECORDED[self._request.schema]
         position = self._reader.position_since(self._request.start)
         while self._index < 0:
-            for position, chunk in self._reader.records(position):
+            for first, chunk in self._reader.records(position):
                 yield from self._piece(forms.form(chunk, instrument_ids=self._ids, rtypes=rtypes))
-                position += forms.count(chunk)
+                position = first + forms.count(chunk)
             index = self._ring_index(position)
             while index is not None and index < self._ring.head:
                 data = self._data_from(index, position)
@@ -95,15 +99,16 @@ class JournalReplay:
                     self._index = index
 
     def _derived_pieces(self) -> Iterator[bytes]:
-        """Records derived from the feed: the books are rebuilt from the head of a segment before the start."""
+        """Derived records: the books are rebuilt from the head of a segment before the start."""
+        self._check_age()
         schema = self._request.schema
         deriver = DeriverSet([schema])
         position, head = self._reader.books_before(self._request.start)
         deriver.apply(head)
         while self._index < 0:
-            for position, chunk in self._reader.records(position):
+            for first, chunk in self._reader.records(position):
                 yield from self._derived_piece(deriver.apply(chunk)[schema])
-                position += forms.count(chunk)
+                position = first + forms.count(chunk)
             index = self._ring_index(position)
             while index is not None and index < self._books.index:
                 batch = self._ring.get(index)

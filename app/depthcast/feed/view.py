@@ -1,4 +1,4 @@
-"""The feed as the gateway sees it: `depthcast.live.feed_view.FeedView` over the ring, the books, the journal."""
+"""The feed as the gateway sees it: `FeedView` over the ring, the books and the journal."""
 
 import asyncio
 from collections import Counter

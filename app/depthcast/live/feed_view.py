@@ -62,7 +62,11 @@ class Replay(Protocol):
     """The past being read, up to where the ring has it."""
 
     async def read(self) -> bytes | None:
-        """The next run of whole records (without ts_out), at most about 1 MiB; None when all was given."""
+        """The next run of whole records (without ts_out), a few MiB at most; None when all was given.
+
+        Raises:
+            ReplayError: what was asked for is older than what is kept, or there is no journal.
+        """
 
     @property
     def index(self) -> int:
@@ -114,8 +118,4 @@ class FeedView(Protocol):
         """Undo one `want`."""
 
     def replay(self, request: ReplayRequest) -> Replay:
-        """Read the past. Of a derived schema the caller holds a `want` from before, for its whole life.
-
-        Raises:
-            ReplayError: ``start`` is older than what is kept, or there is no journal.
-        """
+        """Read the past. Of a derived schema the caller holds a `want` from before, for its whole life."""

@@ -1,0 +1,93 @@
+"""Where a feed goes on: the journal's newest segment gives the books, the position and the source's state."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from depthcast.dbn import forms
+from depthcast.errors import SourceError, UsageError
+from depthcast.feed.books import Books
+from depthcast.feed.sources.base import Source
+from depthcast.journal.policy import JournalPolicy
+from depthcast.journal.writer import JournalWriter
+from depthcast.settings import JournalSettings
+
+__all__ = ["Recovery", "open_journal"]
+
+S3: Final = "s3://"
+
+log = structlog.get_logger("depthcast.feed")
+
+
+class Recovery:
+    """An opened journal and what it says of the feed. Made by `open_journal`."""
+
+    def __init__(self, writer: JournalWriter) -> None:
+        self.writer = writer
+        self.position = writer.recovered.position
+        self.epoch = writer.recovered.epoch
+        for message in writer.recovered.messages:
+            log.warning("journal_mended", message=message)
+
+    def restore(
+        self,
+        books: Books,
+        source: Source,
+        loop: asyncio.AbstractEventLoop,
+        wake: Callable[[], None],
+    ) -> None:
+        """Bring books and source to where the journal ends.
+
+        A source that the journal has to its end, or that is not the one the journal is of, begins anew: its
+        records go on at the next position, over books that are empty again.
+
+        Raises:
+            JournalError: the newest segment is damaged.
+            SourceError: the source cannot be opened.
+        """
+        recovered = self.writer.recovered
+        if recovered.newest is None or recovered.source_state is None:
+            source.open(loop, wake, position=self.position)
+            return
+        try:
+            source.open(loop, wake, recovered.source_state, self.position)
+        except SourceError as error:
+            log.warning("source_begins_anew", reason=str(error), position=self.position)
+            source.open(loop, wake, position=self.position)
+            return
+        books.apply(recovered.newest.head())
+        records = 0
+        for position, chunk in recovered.newest.records(recovered.newest.position):
+            books.apply(chunk)
+            records = position + forms.count(chunk) - recovered.newest.position
+        log.info("recovered", epoch=self.epoch, position=self.position, records_applied=records)
+
+
+def open_journal(location: str, dataset: str, shard: str, settings: JournalSettings) -> Recovery:
+    """Take a journal over for writing.
+
+    Args:
+        location: a folder; or ``s3://BUCKET/PREFIX``, with ``journal.folder`` as the spool in front of it.
+
+    Raises:
+        JournalError: it cannot be read or written.
+        UsageError: a shard's name that cannot stand in a path.
+    """
+    remote = location.startswith(S3)
+    folder, store = (settings.folder, location) if remote else (Path(location), settings.store)
+    policy = JournalPolicy(
+        sync_s=settings.sync_s,
+        segment_bytes=settings.segment_bytes,
+        segment_s=settings.segment_s,
+        small_head_bytes=settings.small_head_bytes,
+        zstd_level=settings.zstd_level,
+        retain_bytes=settings.retain_bytes,
+        retain_s=settings.retain_s,
+    )
+    try:
+        return Recovery(JournalWriter.open(folder, store, dataset, shard, policy))
+    except ValueError as error:
+        raise UsageError(str(error)) from error

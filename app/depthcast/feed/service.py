@@ -1,0 +1,347 @@
+"""The feed service: a source, its pace, the ring, the books, the journal and the gateway, in one process."""
+
+import asyncio
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+import databento_dbn
+import structlog
+
+from depthcast.book.engine import Engine
+from depthcast.dbn import make_metadata
+from depthcast.errors import SettingsError, SourceError
+from depthcast.feed.books import Books, BookThread
+from depthcast.feed.keys import KeyWatch
+from depthcast.feed.metrics import feed_admin
+from depthcast.feed.options import FeedOptions
+from depthcast.feed.pacing import Pacer
+from depthcast.feed.recorder import JournalThread
+from depthcast.feed.recovery import Recovery, open_journal
+from depthcast.feed.ring import Ring
+from depthcast.feed.sources.base import Source
+from depthcast.feed.view import LiveFeed
+from depthcast.live.address import Address
+from depthcast.live.gateway import Gateway, GatewayLimits
+from depthcast.live.key_stores import open_key_store
+from depthcast.live.symbology import ALL_SYMBOLS
+from depthcast.settings import GatewaySettings, Settings
+
+__all__ = ["FeedService", "Stage"]
+
+SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a thread keeps the interpreter while another waits for it: the hot loop must not wait long."""
+ROOM_POLL_S: Final = 0.001
+WAIT_POLL_S: Final = 0.02
+LEAD_BYTES: Final = 8 << 20
+"""With ``--max``, how far the feed runs ahead of its slowest session: what is sent is still in the cache."""
+REST_S: Final = 120.0
+"""How long sessions may take for the rest of a feed that has ended."""
+JOURNAL_CLOSE_S: Final = 30.0
+
+log = structlog.get_logger("depthcast.feed")
+
+
+class Stage(Enum):
+    """Where a feed is in its life."""
+
+    STARTING = "starting"
+    WAITING = "waiting"
+    """For the sessions of ``--wait``."""
+    RUNNING = "running"
+    ENDED = "ended"
+    """The source has ended; sessions receive the rest."""
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class FeedService:
+    """One feed, from its source to its sessions. Made and used on one loop.
+
+    Args:
+        source: looked at, not begun.
+        options, settings: what was asked for.
+
+    Raises:
+        DepthcastError: keys, the journal or the source are not what they should be.
+    """
+
+    def __init__(self, source: Source, options: FeedOptions, settings: Settings) -> None:
+        self.source = source
+        self.options = options
+        self.settings = settings
+        self.stage = Stage.STARTING
+        self.addresses: list[Address] = []
+        self.dataset = source.dataset
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        self._ended = False
+        self._reason = ""
+        self.failure: BaseException | None = None
+        self._blocked_since: float | None = None
+        self._schedule = options.schedule(settings.feed)
+        store = open_key_store(
+            settings.keys.store, file=settings.keys.file, secret_id=settings.keys.secret_id
+        )
+        self.keys = KeyWatch(store, options.keys, settings.keys.reload_s)
+
+        engine = Engine(settings.engine.max_event_records, settings.engine.max_event_ns)
+        books = Books(engine)
+        self.symbology = source.symbology
+        self.recovery: Recovery | None = None
+        if options.journal is not None:
+            self.recovery = open_journal(options.journal, self.dataset, options.shard, settings.journal)
+            self.recovery.restore(books, source, self._loop, self._source_wakes)
+            self.symbology.learn(books.definitions())
+        else:
+            source.open(self._loop, self._source_wakes)
+        position = 0 if self.recovery is None else self.recovery.position
+        self.ring = Ring(settings.feed.ring_bytes, position=position)
+        self.book_thread = BookThread(
+            self.ring,
+            books,
+            on_progress=lambda: self._on_loop(self.gateway.wake),
+            on_definitions=lambda records: self._on_loop(lambda: self.symbology.learn(records)),
+            on_failure=self._failed,
+        )
+        self.journal_thread: JournalThread | None = None
+        if self.recovery is not None:
+            self.recovery.writer.begin(
+                position, self._segment_metadata(), books.head(), source.state(position)
+            )
+            self.journal_thread = JournalThread(
+                self.ring,
+                self.book_thread,
+                self.recovery.writer,
+                metadata=self.segment_metadata,
+                source_state=source.state,
+                on_failure=self._failed,
+            )
+        reader = None if self.recovery is None else self.recovery.writer.reader
+        self.view = LiveFeed(self.dataset, self.symbology, self.ring, self.book_thread, reader)
+        self.gateway = Gateway(
+            self.view,
+            lambda: self.keys.ring,
+            gateway_limits(settings.gateway, options.linger_s),
+            ssl_context=tls_context(settings.gateway),
+        )
+        self.admin = None if options.admin is None else feed_admin(self, *options.admin)
+        self.pacer = Pacer(self._loop, self.publish, self._schedule, self._source_ended)
+
+    async def run(self) -> None:
+        """Serve until the source has ended and its sessions have the rest, or `stop` is called.
+
+        Raises:
+            DepthcastError: the source failed, the journal was taken over, ...
+            OSError: an address cannot be had.
+        """
+        switch_interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        try:
+            await self._serve()
+        finally:
+            self.stage = Stage.CLOSED
+            sys.setswitchinterval(switch_interval)
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self, reason: str) -> None:
+        """Drain and end. On the loop; more than once does no harm."""
+        if not self._reason:
+            self._reason = reason
+            log.info("stopping", reason=reason)
+            self._over.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it listens and will go on to."""
+        return self.stage in (Stage.WAITING, Stage.RUNNING, Stage.ENDED)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return bool(self._reason)
+
+    # -- Its life
+
+    async def _serve(self) -> None:
+        try:
+            await self.keys.start()
+            if self.admin is not None:
+                self.admin.start()
+            self.book_thread.start()
+            if self.journal_thread is not None:
+                self.journal_thread.start()
+            listen = self.options.listen
+            found = await self.gateway.start(listen.host, listen.port)
+            self.addresses = [Address(*address) for address in found]
+            log.info("listening", addresses=[str(address) for address in self.addresses])
+            await self._wait_for_sessions()
+            if not self._over.is_set():
+                self.stage = Stage.RUNNING
+                log.info("running", source=self.source.name, position=self.ring.position)
+                self.pacer.start(self.source)
+                await self._over.wait()
+            await self._finish()
+        finally:
+            await self._close()
+
+    async def _wait_for_sessions(self) -> None:
+        """Until as many sessions have started as `--wait` says: nobody shall miss the first record."""
+        if self.options.wait:
+            self.stage = Stage.WAITING
+            log.info("waiting", sessions=self.options.wait)
+        while self.gateway.started < self.options.wait and not self._over.is_set():
+            await asyncio.sleep(WAIT_POLL_S)
+
+    async def _finish(self) -> None:
+        """Give sessions the rest, if the source has ended by itself; then part from them."""
+        if self._ended and self.failure is None and not self._reason:
+            self.stage = Stage.ENDED
+            await asyncio.to_thread(self._catch_up)
+            self.view.end_reason = f"the source has ended: {self.source.name}"
+            log.info("source_ended", position=self.ring.position, linger_s=self.options.linger_s)
+            self._over.clear()
+            rest = asyncio.ensure_future(self._give_the_rest())
+            stopped = asyncio.ensure_future(self._over.wait())
+            await asyncio.wait((rest, stopped), return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if rest.done():
+                return
+            rest.cancel()
+        self.stage = Stage.DRAINING
+        self.pacer.close()
+        await self.gateway.drain()
+
+    async def _give_the_rest(self) -> None:
+        """Sessions are told of the end, each once it has everything."""
+        await asyncio.sleep(self.options.linger_s)
+        await self.gateway.wait_empty(REST_S)
+
+    def _catch_up(self) -> None:
+        """Wait until books and journal have every batch."""
+        books, journal = self.book_thread, self.journal_thread
+        while books.alive and books.index < self.ring.head:
+            time.sleep(ROOM_POLL_S)
+        while journal is not None and journal.alive and journal.index < self.ring.head:
+            time.sleep(ROOM_POLL_S)
+
+    async def _close(self) -> None:
+        self.pacer.close()
+        self.source.close()
+        self.keys.close()
+        await self.gateway.close()
+        if self.admin is not None:
+            await asyncio.to_thread(self.admin.close)
+        self.view.close()
+        if self.journal_thread is not None and not await asyncio.to_thread(
+            self.journal_thread.stop, JOURNAL_CLOSE_S
+        ):
+            log.error("journal_not_closed", hint="its last segment is closed at the next start")
+        await asyncio.to_thread(self.book_thread.stop)
+
+    def _failed(self, error: BaseException) -> None:
+        """A thread has ended. Called in it."""
+
+        def fail() -> None:
+            if self.failure is None:
+                self.failure = error
+                log.error("failed", error=str(error))
+            self._over.set()
+
+        self._on_loop(fail)
+
+    def _on_loop(self, function: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # the loop is closed: nobody needs it any more
+            return
+
+    # -- Records in
+
+    def publish(self, data: bytes, count: int, due_ns: int, advance_ns: int = 0) -> bool:
+        """Take what the source has due (`depthcast.feed.pacing.Publish`)."""
+        if not self._room(len(data)):
+            self._loop.call_later(ROOM_POLL_S, self.pacer.resume)
+            return False
+        self.ring.append(data, count, due_ns, advance_ns)
+        self.gateway.wake()
+        return True
+
+    def _room(self, size: int) -> bool:
+        """Whether nobody who must see every record would lose one."""
+        if not self.ring.room(size):
+            return False
+        if not self.options.unlimited:
+            return True
+        slowest = self.gateway.slowest()
+        if slowest is None or self.ring.pending_bytes(slowest) + size <= min(
+            LEAD_BYTES, self.ring.max_bytes // 2
+        ):
+            self._blocked_since = None
+            return True
+        now = time.monotonic()
+        if self._blocked_since is None:
+            self._blocked_since = now
+        return now - self._blocked_since > self.settings.feed.stall_s
+
+    def _source_wakes(self) -> None:
+        self.pacer.wake()
+
+    def _source_ended(self, error: SourceError | None) -> None:
+        self._ended = True
+        if error is not None:
+            self.failure = error
+            log.error("source_failed", error=str(error), position=self.ring.position)
+        self._over.set()
+
+    def segment_metadata(self) -> databento_dbn.Metadata:
+        """What a segment that begins now says of itself. From another thread: symbols are the loop's."""
+
+        async def made() -> databento_dbn.Metadata:
+            return self._segment_metadata()
+
+        return asyncio.run_coroutine_threadsafe(made(), self._loop).result()
+
+    def _segment_metadata(self) -> databento_dbn.Metadata:
+        """A mixture of schemas, and the symbols known."""
+        named = self.symbology.resolve("raw_symbol", [ALL_SYMBOLS]).ids
+        mappings = {symbol: number for number, symbol in named.items() if symbol != str(number)}
+        return make_metadata(self.dataset, None, time.time_ns(), mappings=mappings)
+
+
+def gateway_limits(settings: GatewaySettings, linger_s: float) -> GatewayLimits:
+    """The gateway's limits as the settings say."""
+    return GatewayLimits(
+        max_sessions=settings.max_sessions,
+        max_unauthenticated=settings.max_unauthenticated,
+        auth_timeout_s=settings.auth_timeout_s,
+        start_timeout_s=settings.start_timeout_s,
+        accepts_per_s=settings.accepts_per_s,
+        subscriptions_per_s=settings.subscriptions_per_s,
+        zstd_sessions=settings.zstd_sessions,
+        forms_bytes=settings.forms_bytes,
+        coalesce_ms=settings.coalesce_ms,
+        drain_accept_s=settings.drain_accept_s,
+        drain_spread_s=settings.drain_spread_s,
+        linger_s=linger_s,
+    )
+
+
+def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
+    """The server's TLS, None where no certificate is configured.
+
+    Raises:
+        SettingsError: a certificate without a key, or files that are none.
+    """
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"gateway.tls_certificate: {settings.tls_certificate}: {error}") from error
+    return context

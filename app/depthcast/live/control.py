@@ -1,17 +1,17 @@
-"""The protocol's own records among the data: system, error and symbol mapping; and the stream's metadata.
+"""The protocol's own records among the data, system, error and symbol mapping, and the stream's metadata.
 
 They are DBN version 3 without ``ts_out``; the gateway's forms add that, as to any record. Their ``ts_event``
 is when they were made, ns since the epoch: official clients take the last record's for where they stopped.
+Symbol mappings are only read here; `depthcast.live.mappings` writes them, many at a time.
 """
 
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from depthcast.dbn.framing import TS_OUT_SIZE, record_starts
-from depthcast.dbn.layout import ERROR, LENGTH_WORD, SYMBOL_MAPPING, SYSTEM, UNDEF_TIMESTAMP, RType
+from depthcast.dbn.framing import TS_OUT_SIZE
+from depthcast.dbn.layout import ERROR, LENGTH_WORD, SYMBOL_MAPPING, SYSTEM, RType
 from depthcast.dbn.metadata import make_metadata
 from depthcast.errors import ProtocolError
 
@@ -20,7 +20,6 @@ __all__ = [
     "STYPES",
     "Error",
     "ErrorCode",
-    "Split",
     "SymbolMapping",
     "System",
     "SystemCode",
@@ -29,8 +28,6 @@ __all__ = [
     "heartbeat",
     "read_control",
     "session_metadata",
-    "split_control",
-    "symbol_mapping",
     "system",
 ]
 
@@ -70,7 +67,7 @@ class SystemCode(IntEnum):
 
 
 class ErrorCode(IntEnum):
-    """What an error record says. After all but 4 and 7 the gateway closes."""
+    """What an error record says. The gateway closes after all but 4, 7, and 5 for a ``start`` that came too late."""
 
     AUTH_FAILED = 1
     API_KEY_DEACTIVATED = 2
@@ -113,19 +110,12 @@ class SymbolMapping(NamedTuple):
     ts_event: int
 
 
-class Split(NamedTuple):
-    """A buffer's data, without control records, and those in their order."""
-
-    data: bytes | memoryview
-    control: list[System | Error | SymbolMapping]
-
-
 _LAYOUTS: Final = {RType.SYSTEM: SYSTEM, RType.ERROR: ERROR, RType.SYMBOL_MAPPING: SYMBOL_MAPPING}
 
 
 def system(code: int, msg: str, *, ts_event: int) -> bytes:
     """A system record, 320 bytes. ``msg`` is cut to 302 bytes of UTF-8."""
-    return _record(RType.SYSTEM, 0, ts_event, msg=_text(msg, 303), code=code)
+    return _record(RType.SYSTEM, ts_event, msg=_text(msg, 303), code=code)
 
 
 def heartbeat(*, ts_event: int) -> bytes:
@@ -142,35 +132,7 @@ def acknowledgement(request_id: int | None, schema: str, *, ts_event: int) -> by
 
 def error(code: int, msg: str, *, ts_event: int, is_last: bool = True) -> bytes:
     """An error record, 320 bytes. ``msg`` is cut to 301 bytes of UTF-8."""
-    return _record(RType.ERROR, 0, ts_event, err=_text(msg, 302), code=code, is_last=is_last)
-
-
-def symbol_mapping(
-    instrument_id: int,
-    symbol: str,
-    *,
-    ts_event: int,
-    stype_in: str = "raw_symbol",
-    stype_in_symbol: str | None = None,
-    stype_out: str = "raw_symbol",
-    start_ts: int = UNDEF_TIMESTAMP,
-    end_ts: int = UNDEF_TIMESTAMP,
-) -> bytes:
-    """A symbol mapping, 176 bytes: ``symbol`` (70 bytes at most, the rest cut) is what the id stands for.
-
-    ``stype_in_symbol`` is the symbol as it was asked for, by default ``symbol`` too.
-    """
-    return _record(
-        RType.SYMBOL_MAPPING,
-        instrument_id,
-        ts_event,
-        stype_in=STYPES.index(stype_in),
-        stype_in_symbol=_text(symbol if stype_in_symbol is None else stype_in_symbol, 71),
-        stype_out=STYPES.index(stype_out),
-        stype_out_symbol=_text(symbol, 71),
-        start_ts=start_ts,
-        end_ts=end_ts,
-    )
+    return _record(RType.ERROR, ts_event, err=_text(msg, 302), code=code, is_last=is_last)
 
 
 def session_metadata(dataset: str, start_ns: int, *, ts_out: bool = False) -> bytes:
@@ -213,39 +175,10 @@ def read_control(record: bytes | memoryview) -> System | Error | SymbolMapping |
     )
 
 
-def split_control(buffer: bytes | memoryview) -> Split:
-    """Take the control records out of a buffer of whole records.
-
-    The buffer itself is the data where it holds none: some ns a record.
-
-    Raises:
-        ProtocolError: a control record of another size than version 3 has.
-    """
-    octets: NDArray[np.uint8] = np.frombuffer(buffer, dtype=np.uint8)
-    starts = record_starts(octets, 0, len(octets))
-    rtypes = octets[starts + 1]
-    found = np.flatnonzero((rtypes >= RType.ERROR) & (rtypes <= RType.SYSTEM))
-    if len(found) == 0:
-        return Split(buffer, [])
-    view = memoryview(buffer)
-    data = bytearray()
-    control = []
-    at = 0
-    for start in starts[found].tolist():
-        data += view[at:start]
-        at = start + view[start] * LENGTH_WORD
-        said = read_control(view[start:at])
-        if said is not None:
-            control.append(said)
-    data += view[at:]
-    return Split(bytes(data), control)
-
-
-def _record(rtype: RType, instrument_id: int, ts_event: int, **fields: bytes | int) -> bytes:
+def _record(rtype: RType, ts_event: int, **fields: bytes | int) -> bytes:
     record = np.zeros((), _LAYOUTS[rtype])
     record["length"] = record.itemsize // LENGTH_WORD
     record["rtype"] = rtype
-    record["instrument_id"] = instrument_id
     record["ts_event"] = ts_event
     for name, value in fields.items():
         record[name] = value

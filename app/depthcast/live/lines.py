@@ -10,7 +10,7 @@ from typing import Final
 
 from depthcast.errors import ProtocolError
 
-__all__ = ["MAX_LINE_BYTES", "format_line", "line_value", "parse_line"]
+__all__ = ["MAX_LINE_BYTES", "format_line", "line_value", "parse_line", "shown"]
 
 MAX_LINE_BYTES: Final = 64 * 1024
 """The longest line, with its LF: five hundred symbols of 71 bytes fit."""

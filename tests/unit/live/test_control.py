@@ -9,10 +9,12 @@ from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.errors import ProtocolError
 from depthcast.live import control
 from depthcast.live.control import Error, ErrorCode, SymbolMapping, System, SystemCode
+from depthcast.live.mappings import mapping_records
 from tests.support.records import add, status
 
 dbn: Any = databento_dbn
 NOW = 1_758_742_200_000_000_000
+MAPPING = mapping_records({7: "CLX5"}, {7: "CLX5"}, "raw_symbol", ts_event=NOW)
 ADD = add(1, "B", 5, 1)
 
 
@@ -46,9 +48,7 @@ def test_error_records_are_databentos(code: ErrorCode, *, is_last: bool) -> None
 
 @pytest.mark.parametrize(("stype", "code"), [(str(each), int(each)) for each in dbn.SType.variants()])
 def test_symbol_mappings_are_databentos_in_every_symbology(stype: str, code: int) -> None:
-    ours = control.symbol_mapping(
-        7, "CLX5", ts_event=NOW, stype_in=stype, stype_in_symbol="CL.FUT", start_ts=3, end_ts=4
-    )
+    ours = mapping_records({7: "CLX5"}, {7: "CL.FUT"}, stype, ts_event=NOW)
     official = dbn.SymbolMappingMsg(
         publisher_id=0,
         instrument_id=7,
@@ -57,24 +57,19 @@ def test_symbol_mappings_are_databentos_in_every_symbology(stype: str, code: int
         stype_in_symbol="CL.FUT",
         stype_out=dbn.SType.RAW_SYMBOL,
         stype_out_symbol="CLX5",
-        start_ts=3,
-        end_ts=4,
+        start_ts=UNDEF_TIMESTAMP,
+        end_ts=UNDEF_TIMESTAMP,
     )
     assert ours == theirs(official)
     assert ours[16] == code
-    assert control.read_control(ours) == SymbolMapping(7, stype, "CL.FUT", "raw_symbol", "CLX5", 3, 4, NOW)
+    limits = UNDEF_TIMESTAMP, UNDEF_TIMESTAMP
+    assert control.read_control(ours) == SymbolMapping(7, stype, "CL.FUT", "raw_symbol", "CLX5", *limits, NOW)
 
 
 def test_the_symbologies_and_codes_are_all_there_are() -> None:
     assert [str(each) for each in dbn.SType.variants()] == list(control.STYPES)
     assert {int(each) for each in dbn.SystemCode.variants()} == set(SystemCode)
     assert {int(each) for each in dbn.ErrorCode.variants()} == set(ErrorCode)
-
-
-def test_a_mapping_is_of_raw_symbols_without_limits_unless_it_says() -> None:
-    read = control.read_control(control.symbol_mapping(7, "CLX5", ts_event=NOW))
-    limits = UNDEF_TIMESTAMP, UNDEF_TIMESTAMP
-    assert read == SymbolMapping(7, "raw_symbol", "CLX5", "raw_symbol", "CLX5", *limits, NOW)
 
 
 def test_heartbeats_and_acknowledgements_say_what_databentos_say() -> None:
@@ -106,7 +101,7 @@ def test_text_is_cut_between_characters_and_keeps_its_nul() -> None:
 
 def test_a_stream_of_them_is_decoded_with_and_without_ts_out() -> None:
     records = [
-        control.symbol_mapping(7, "CLX5", ts_event=NOW),
+        MAPPING,
         control.acknowledgement(1, "mbo", ts_event=NOW),
         ADD,
         control.error(4, "no such symbol", ts_event=NOW, is_last=False),
@@ -168,33 +163,8 @@ def test_codes_and_symbologies_to_come_are_read() -> None:
     record = bytearray(control.system(3, "new", ts_event=NOW))
     record[319] = 77
     assert control.read_control(bytes(record)) == System(77, "new", NOW)
-    mapping = bytearray(control.symbol_mapping(7, "CLX5", ts_event=NOW))
+    mapping = bytearray(MAPPING)
     mapping[16] = 200
     read = control.read_control(bytes(mapping))
     assert isinstance(read, SymbolMapping)
     assert read.stype_in == ""
-
-
-class TestSplit:
-    def test_a_buffer_without_them_is_given_back(self) -> None:
-        data = ADD * 1000
-        split = control.split_control(data)
-        assert split.data is data
-        assert split.control == []
-        assert control.split_control(b"").data == b""
-
-    @pytest.mark.parametrize("order", ["MSSE", "ASMAAEA", "AAAS", "SAAA", "E"])
-    @pytest.mark.parametrize("ts_out", [False, True])
-    def test_they_are_taken_out_in_order(self, order: str, *, ts_out: bool) -> None:
-        kinds = {
-            "A": ADD,
-            "S": control.heartbeat(ts_event=NOW),
-            "E": control.error(7, "skipped", ts_event=NOW),
-            "M": control.symbol_mapping(7, "CLX5", ts_event=NOW),
-        }
-        if ts_out:
-            kinds = {kind: with_ts_out(record, 5) for kind, record in kinds.items()}
-        buffer = b"".join(kinds[kind] for kind in order)
-        split = control.split_control(memoryview(buffer))
-        assert bytes(split.data) == b"".join(kinds[kind] for kind in order if kind == "A")
-        assert split.control == [control.read_control(kinds[kind]) for kind in order if kind != "A"]

@@ -63,7 +63,8 @@ class KeyWatch:
 
     async def _read(self) -> None:
         stored = await asyncio.to_thread(self._store.read)
-        self.ring = stored.with_keys(key for key in self._given if stored.get(key.id) != key)
+        known = {key.secret for key in stored}  # of a key that is stored too, what is stored holds
+        self.ring = stored.with_keys(key for key in self._given if key.secret not in known)
 
     async def _watch(self) -> None:
         while True:

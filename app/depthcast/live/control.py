@@ -67,7 +67,7 @@ class SystemCode(IntEnum):
 
 
 class ErrorCode(IntEnum):
-    """What an error record says. The gateway closes after all but 4, 7, and 5 for a ``start`` that came too late."""
+    """What an error record says. The gateway closes after all but 4, 7, and 5 for a late ``start``."""
 
     AUTH_FAILED = 1
     API_KEY_DEACTIVATED = 2

@@ -129,6 +129,8 @@ class FileKeyStore:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                if target.exists() and (before := target.stat()).st_uid != os.geteuid():
+                    os.fchown(descriptor, before.st_uid, before.st_gid)  # root changes a service's own keys
                 file.write(document)
                 file.flush()
                 os.fsync(descriptor)

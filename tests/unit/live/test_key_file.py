@@ -122,6 +122,16 @@ def test_a_part_that_a_killed_process_left_is_no_hindrance(store: FileKeyStore) 
     assert not left.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_that_root_changes_stays_its_owners(store: FileKeyStore) -> None:
+    store.change(add)
+    os.chown(store.path, 12345, 23456)
+    store.change(add)
+    found = store.path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 23456, 0o600)
+    assert len(store.read()) == 2
+
+
 def test_a_link_stays_a_link(store: FileKeyStore, tmp_path: Path) -> None:
     store.change(add)
     link = tmp_path / "link.json"

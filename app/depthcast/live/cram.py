@@ -53,12 +53,14 @@ def response(challenge: str, key: str) -> str:
 def split_answer(answer: str) -> tuple[str, str]:
     """An ``auth`` field as (digest, bucket id).
 
+    The bucket id of a key that is too short to be one is shorter too: it is found to be nobody's later.
+
     Raises:
-        ProtocolError: not 64 hex digits, ``-`` and five characters.
+        ProtocolError: not 64 hex digits, ``-`` and one to five characters.
     """
     digest, dash, bucket = answer.partition("-")
     good_digest = len(digest) == _DIGEST_LENGTH and all(letter in "0123456789abcdef" for letter in digest)
-    if not (good_digest and dash and len(bucket) == BUCKET_LENGTH and bucket.isascii()):
+    if not (good_digest and dash and 1 <= len(bucket) <= BUCKET_LENGTH):
         raise ProtocolError("auth: expected 64 hex digits, - and the last five characters of the key")
     return digest, bucket
 

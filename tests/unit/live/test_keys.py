@@ -99,7 +99,7 @@ class TestAuthentication:
         for each in self.RING:
             assert authenticate(self.RING, each.secret) is each
 
-    @pytest.mark.parametrize("wrong", [secret("zzzzz"), "db-B" + secret("aaaaa")[4:]])
+    @pytest.mark.parametrize("wrong", [secret("zzzzz"), "db-B" + secret("aaaaa")[4:], "short", "é"])
     def test_no_such_key_and_a_wrong_secret_look_the_same(self, wrong: str) -> None:
         with pytest.raises(AuthenticationError, match=r"^User authentication failed\.$") as caught:
             authenticate(self.RING, wrong)

@@ -40,6 +40,11 @@ class Lap(NamedTuple):
         """How much later each pass is than the one before it."""
         return max(self.last_ns - self.first_ns, 0) + GAP_NS
 
+    def time(self, turn: int) -> int:
+        """The earliest time of a pass, ns, if any is defined."""
+        undefined = self.first_ns == UNDEF_TIMESTAMP
+        return UNDEF_TIMESTAMP if undefined else self.first_ns + turn * self.delta_ns
+
     @property
     def delta_sequence(self) -> int:
         return self.sequence + 1
@@ -84,21 +89,21 @@ def _with_books(lap: Lap, mbo: NDArray[np.void]) -> Lap:
     return lap._replace(books=lap.books + tuple(fresh), open_books=lap.open_books + tuple(unopened))
 
 
-def clears(lap: Lap, pass_number: int) -> bytes:
+def clears(lap: Lap, turn: int) -> bytes:
     """What a pass after the first begins with: an ``R`` for each book that does not begin with one.
 
     Without it the books of the pass before would stay. It is flagged F_MAYBE_BAD_BOOK: what such a book held
     before its first record is not known, in any pass.
     """
     records = np.zeros(len(lap.open_books), dtype=MBO)
-    keys = np.array(lap.open_books, dtype=np.uint64)
+    keys = np.array(sorted(lap.open_books), dtype=np.uint64)
     records["length"] = MBO_SIZE // LENGTH_WORD
     records["rtype"] = RType.MBO
     records["publisher_id"] = keys >> np.uint64(32)
     records["instrument_id"] = keys & np.uint64(2**32 - 1)
-    records["ts_event"] = records["ts_recv"] = lap.first_ns + pass_number * lap.delta_ns
+    records["ts_event"] = records["ts_recv"] = lap.time(turn)
     records["price"] = UNDEF_PRICE
     records["action"], records["side"] = b"R", b"N"
     records["flags"] = Flags.LAST | Flags.MAYBE_BAD_BOOK
-    records["sequence"] = pass_number * lap.delta_sequence % 2**32
+    records["sequence"] = turn * lap.delta_sequence % 2**32
     return records.tobytes()

@@ -27,13 +27,16 @@ COMMANDS: Final = {
     "simulate": Command("depthcast.cli.simulate:simulate", "Write the MBO feed of a simulated exchange."),
     "info": Command("depthcast.cli.info:info", "Say what a DBN file holds."),
     "feed": Command("depthcast.cli.feed:feed", "Stream a source to subscribers and keep its journal."),
+    "journal": Command(
+        "depthcast.cli.journal:journal", "List and verify a feed's journal, take records or books out of it."
+    ),
     "keys": Command("depthcast.cli.keys:keys", "Make, list and revoke the keys of the gateway's clients."),
     "config": Command("depthcast.cli.config:config", "Print the settings and where each came from."),
 }
 
 EXIT_CODES: Final = """\
 Exit codes: 0 ok, 1 internal error (a bug), 2 wrong usage or setting,
-3 bad data, 4 a file cannot be read or written, 5 the audit found a violation,
+3 bad data, 4 a file cannot be read or written, 5 what was checked breaks a rule,
 130 interrupted, 141 the reader of the output went away."""
 
 

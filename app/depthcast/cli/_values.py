@@ -57,7 +57,7 @@ def parse_every(text: str) -> Every:
     )
 
 
-def parse_time(text: str) -> int:
+def parse_time(text: str, option: str = "--at") -> int:
     """A time in ns since the epoch: an integer, or ISO 8601 with up to nine decimals (UTC unless it says).
 
     Raises:
@@ -66,7 +66,7 @@ def parse_time(text: str) -> int:
     ns = int(text) if _is_number(text) else _parse_iso(text)
     if ns is None or not 0 <= ns < 2**64 - 1:
         raise UsageError(
-            f"--at: expected ns since the epoch, or a time such as 2025-09-24T20:59:59.5Z, got {text!r}"
+            f"{option}: expected ns since the epoch, or a time such as 2025-09-24T20:59:59.5Z, got {text!r}"
         )
     return ns
 

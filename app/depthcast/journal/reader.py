@@ -6,14 +6,15 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Lock
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 from depthcast.dbn import forms
 from depthcast.errors import JournalError
 from depthcast.journal.listing import Place, Visible, closed_segments, load_segment, visible
 from depthcast.journal.names import OPEN, ROOT, Journal, SegmentName
-from depthcast.journal.objects import FolderObjects, ObjectMissingError, Objects
+from depthcast.journal.objects import FolderObjects, ObjectMissingError, Objects, open_objects
 from depthcast.journal.segments import ClosedSegment, OpenView, read_header
 
 __all__ = ["JournalReader", "journals"]
@@ -62,9 +63,24 @@ class JournalReader:
         self._stored: dict[SegmentName, Place] = {}
         self._stored_until = float("-inf")
 
+    @classmethod
+    def open(cls, folder: str | Path | None, store: str, dataset: str, shard: str) -> Self:
+        """A reader of what is in a folder, a store, or both. (`JournalWriter.reader` knows more.)
+
+        Raises:
+            JournalError: an address of no known kind.
+            ValueError: a dataset or shard that cannot stand in a path.
+        """
+        here = None if folder is None else FolderObjects(Path(folder))
+        return cls(here, open_objects(store) if store else None, Journal(dataset, shard).check())
+
     def segments(self) -> list[ClosedSegment | OpenView]:
         """All segments, by position. Their indexes are read."""
         return self._retrying(lambda: self._all(self._listing(deep=True)))
+
+    def stored(self) -> set[SegmentName]:
+        """Those that are in the store."""
+        return set() if self._store is None else set(self._in_store(self._store))
 
     def records(self, position: int) -> Iterator[tuple[int, bytes]]:
         """The feed's records from a position to the end as it is when that is reached.

@@ -24,6 +24,8 @@ __all__ = ["S3Objects"]
 _TRIES: Final = 2
 """The uploader tries again by itself; a short answer matters more here."""
 _TRY_S: Final = 15
+_TIMEOUT: Final = timedelta(seconds=120)
+"""Of one request: a large segment over a slow line."""
 
 
 class S3Objects:
@@ -39,7 +41,7 @@ class S3Objects:
             self._store = S3Store(
                 parts.netloc,
                 prefix=parts.path.strip("/") or None,
-                client_options={"allow_http": endpoint.startswith("http://"), "timeout": "60s"},
+                client_options={"allow_http": endpoint.startswith("http://"), "timeout": _TIMEOUT},
                 retry_config={"max_retries": _TRIES, "retry_timeout": timedelta(seconds=_TRY_S)},
             )
         except (BaseError, ValueError) as error:

@@ -28,6 +28,7 @@ FENCE_S: Final = {"s3": 10.0, "folder": 1.0}
 RETENTION_S: Final = 30.0
 _RETRY_MIN_S: Final = 0.5
 _RETRY_MAX_S: Final = 60.0
+_HANG_S: Final = 1.0
 _NICENESS: Final = 10
 
 log = structlog.get_logger("depthcast.journal")
@@ -209,11 +210,11 @@ class Uploader:
         self._wake.set()
 
     def stop(self, drain_s: float) -> None:
-        """End the thread, once all is uploaded or the time is over."""
+        """End the thread, once all is uploaded or the time is over. A store that hangs is left hanging."""
         self._retry_at = 0.0
         self._deadline = time.monotonic() + drain_s
         self._wake.set()
-        self._thread.join()
+        self._thread.join(drain_s + _HANG_S)
 
     def _run(self) -> None:
         while True:

@@ -467,9 +467,8 @@ cdef inline void want(Derivation *d, uint32_t written) noexcept nogil:
     cdef uint32_t number
     for number in range(d.views_capacity):
         v = &d.views[number]
-        if v.as_book and not v.stale:
+        if v.as_book:
             show_late(d, d.state.books[number], v)
-        v.as_book = 0
     d.written = written
     d.depth = DEPTH if has(d, MBP_10) else 1 if d.schemas & (1 << MBP_1 | BBO) else 0
     d.kept = DEPTH if writes(d, MBP_10) else 1 if writes(d, MBP_1) or d.schemas & BBO else 0

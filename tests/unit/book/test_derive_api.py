@@ -127,7 +127,7 @@ def test_an_event_that_was_open_when_a_schema_came_to_be_wanted_shows_all_it_did
 
 def test_only_what_a_set_derives_can_be_wanted() -> None:
     deriver = DeriverSet(["mbp-10", "trades"])
-    with pytest.raises(ValueError, match="not .*mbp-1"):
+    with pytest.raises(ValueError, match=r"not .*mbp-1"):
         deriver.wanted = ["trades", "mbp-1"]
     assert deriver.wanted == {"mbp-10", "trades"}
 

@@ -16,6 +16,8 @@ class Command(NamedTuple):
     function: str
     """Where its function is; imported when it is called."""
     summary: str
+    example: str = ""
+    """For the help of a group of commands; a command's own docstring has its examples."""
 
 
 COMMANDS: Final = {
@@ -28,9 +30,15 @@ COMMANDS: Final = {
     "info": Command("depthcast.cli.info:info", "Say what a DBN file holds."),
     "feed": Command("depthcast.cli.feed:feed", "Stream a source to subscribers and keep its journal."),
     "journal": Command(
-        "depthcast.cli.journal:journal", "List and verify a feed's journal, take records or books out of it."
+        "depthcast.cli.journal:journal",
+        "List and verify a feed's journal, take records or books out of it.",
+        "depthcast journal verify out/journal",
     ),
-    "keys": Command("depthcast.cli.keys:keys", "Make, list and revoke the keys of the gateway's clients."),
+    "keys": Command(
+        "depthcast.cli.keys:keys",
+        "Make, list and revoke the keys of the gateway's clients.",
+        "depthcast keys create --name desk-1 --expires 90d",
+    ),
     "config": Command("depthcast.cli.config:config", "Print the settings and where each came from."),
 }
 
@@ -88,8 +96,10 @@ def _dispatch(tokens: list[str]) -> int:
         raise UsageError(f"no command {called!r}{_suggestion(called)}")
     for place, (name, command) in enumerate(COMMANDS.items()):
         # A command's own help is its docstring; the list of commands must do without loading them all.
-        summary = None if name == called else command.summary
-        app.command(command.function, name=name, help=summary, sort_key=place)
+        text: str | None = command.summary
+        if name == called:
+            text = f"{command.summary}\n\nExample: {command.example}" if command.example else None
+        app.command(command.function, name=name, help=text, sort_key=place)
     try:
         result = app(tokens)
     except CycloptsError as error:

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from cyclopts import App, Parameter
@@ -15,9 +15,11 @@ from depthcast.cli._options import Common
 from depthcast.cli._output import print_out
 from depthcast.cli._values import parse_time
 from depthcast.errors import UsageError
-from depthcast.live.key_stores import KeyStore, open_key_store
-from depthcast.live.keys import DEFAULT_MAX_SESSIONS, Key, KeyRing, make_key
 from depthcast.settings import KeySettings
+
+if TYPE_CHECKING:  # help is answered without what keys need
+    from depthcast.live.key_stores import KeyStore
+    from depthcast.live.keys import Key, KeyRing
 
 __all__ = ["create", "keys", "list_keys", "revoke"]
 
@@ -26,14 +28,14 @@ _SPANS_S: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _LAST_NS: Final = 253_402_300_800 * _NS
 """The year 10000, which ISO 8601 does not write."""
 
-keys = App(name="keys", help="Make, list and revoke the keys of the gateway's clients.")
+keys = App(name="keys")
 
 
 @keys.command
 def create(
     *,
     name: Annotated[str, Parameter(help="Who the key is for.")],
-    max_sessions: Annotated[int, Parameter(help="Sessions at a time.")] = DEFAULT_MAX_SESSIONS,
+    max_sessions: Annotated[int, Parameter(help="Sessions at a time. (default: 10)")] = 10,
     expires: Annotated[
         str | None,
         Parameter(
@@ -50,12 +52,14 @@ def create(
 
     Standard output is the key alone: KEY=$(depthcast keys create --name desk-1)
     """
+    from depthcast.live.keys import make_key
+
     settings, store = _open(common)
     now_ns = time.time_ns()
     expires_ns = None if expires is None else _parse_expiry(expires, now_ns)
     made: list[Key] = []
 
-    def add(ring: KeyRing) -> KeyRing:
+    def add(ring: "KeyRing") -> "KeyRing":
         secret = ring.new_secret(os.urandom)
         try:
             key = make_key(
@@ -114,7 +118,7 @@ def revoke(
     now_ns = time.time_ns()
     chosen = _choose(store.read(), key, now_ns)  # most mistakes are seen before anything is locked
 
-    def end(ring: KeyRing) -> KeyRing:
+    def end(ring: "KeyRing") -> "KeyRing":
         nonlocal chosen
         chosen = _choose(ring, key, now_ns)
         return ring if chosen.revoked is not None else ring.revoke(chosen, now_ns)
@@ -129,12 +133,14 @@ def revoke(
     return 0
 
 
-def _open(common: Common) -> tuple[KeySettings, KeyStore]:
+def _open(common: Common) -> tuple[KeySettings, "KeyStore"]:
+    from depthcast.live.key_stores import open_key_store
+
     settings = common.load_settings().settings.keys
     return settings, open_key_store(settings.store, file=settings.file, secret_id=settings.secret_id)
 
 
-def _choose(ring: KeyRing, text: str, now_ns: int) -> Key:
+def _choose(ring: "KeyRing", text: str, now_ns: int) -> "Key":
     """The key that is meant: of several, the one that is still accepted."""
     found = ring.named(text)
     if not found:
@@ -162,7 +168,7 @@ def _parse_expiry(text: str, now_ns: int) -> int:
     return expires_ns
 
 
-def _as_row(key: Key, now_ns: int) -> dict[str, Any]:
+def _as_row(key: "Key", now_ns: int) -> dict[str, Any]:
     return {
         "bucket": key.id,
         "name": key.name,
@@ -175,7 +181,7 @@ def _as_row(key: Key, now_ns: int) -> dict[str, Any]:
     }
 
 
-def _as_table(ring: KeyRing, now_ns: int) -> str:
+def _as_table(ring: "KeyRing", now_ns: int) -> str:
     rows = [
         (
             key.id,

@@ -124,7 +124,7 @@ class KeySettings(Struct, frozen=True, kw_only=True):
 class JournalSettings(Struct, frozen=True, kw_only=True):
     """The journal: its folder, where closed segments go, when one is closed, what is kept."""
 
-    folder: Path = Path("out/journal")
+    folder: Path | None = None
     store: str = ""
     sync_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
     segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 36)] = 64 << 20

@@ -4,6 +4,9 @@ import asyncio
 import logging
 import os
 import signal
+from contextlib import ExitStack
+from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 import uvloop
@@ -61,7 +64,8 @@ def feed(
         str | None,
         path_parameter(
             "--journal",
-            help="Where the journal is: a folder, s3://BUCKET/PREFIX, or none. (default: journal.folder)",
+            help="Where the journal is: a folder, s3://BUCKET/PREFIX, or none. A feed goes on where its journal "
+            "ends. (default: journal.folder; if that is not set, a folder that goes when the feed ends)",
         ),
     ] = None,
     shard: Annotated[str, Parameter(help="The shard's name in the journal. (default: 0)")] = "0",
@@ -95,13 +99,21 @@ def feed(
         loop=loop,
         wait=wait,
         linger_s=linger,
-        journal=None if journal == NO_JOURNAL else journal or str(settings.journal.folder),
+        journal=None if journal == NO_JOURNAL else journal or _folder(settings),
         shard=shard,
     )
     configure_logs(level=logging.WARNING if common.quiet else logging.INFO)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with ExitStack() as stack:
+        if options.journal == "":
+            options = replace(options, journal=stack.enter_context(TemporaryDirectory(prefix="depthcast-")))
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         runner.run(_serve(options, settings))
     return 0
+
+
+def _folder(settings: Settings) -> str:
+    """The journal's folder as the settings have it; empty for one that goes when the feed ends."""
+    return "" if settings.journal.folder is None else str(settings.journal.folder)
 
 
 async def _serve(options: FeedOptions, settings: Settings) -> None:

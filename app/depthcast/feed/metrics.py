@@ -85,6 +85,12 @@ class FeedCollector(Collector):
             "How late the last burst was published",
             service.pacer.late_ns / 1e9,
         )
+        if service.schedule.start_ns >= 0:
+            yield GaugeMetricFamily(
+                "depthcast_feed_schedule_start_seconds",
+                "CLOCK_MONOTONIC time at which the first record was due",
+                service.schedule.start_ns / 1e9,
+            )
         lag = GaugeMetricFamily(
             "depthcast_feed_lag_batches", "Batches that a consumer has yet to see", labels=["consumer"]
         )

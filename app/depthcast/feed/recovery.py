@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from depthcast.dbn import forms
-from depthcast.errors import SourceError, UsageError
+from depthcast.errors import UsageError
 from depthcast.feed.books import Books
 from depthcast.feed.sources.base import Source
 from depthcast.journal.policy import JournalPolicy
@@ -18,6 +18,8 @@ from depthcast.settings import JournalSettings
 __all__ = ["Recovery", "open_journal"]
 
 S3: Final = "s3://"
+SPOOL: Final = Path("out/spool")
+"""Where segments wait for an object store, if `journal.folder` says nothing."""
 
 log = structlog.get_logger("depthcast.feed")
 
@@ -41,23 +43,15 @@ class Recovery:
     ) -> None:
         """Bring books and source to where the journal ends.
 
-        A source that the journal has to its end, or that is not the one the journal is of, begins anew: its
-        records go on at the next position, over books that are empty again.
-
         Raises:
             JournalError: the newest segment is damaged.
-            SourceError: the source cannot be opened.
+            SourceError: the source cannot be opened, or is not the one that the journal is of.
         """
         recovered = self.writer.recovered
         if recovered.newest is None or recovered.source_state is None:
             source.open(loop, wake, position=self.position)
             return
-        try:
-            source.open(loop, wake, recovered.source_state, self.position)
-        except SourceError as error:
-            log.warning("source_begins_anew", reason=str(error), position=self.position)
-            source.open(loop, wake, position=self.position)
-            return
+        source.open(loop, wake, recovered.source_state, self.position)
         books.apply(recovered.newest.head())
         records = 0
         for position, chunk in recovered.newest.records(recovered.newest.position):
@@ -70,14 +64,14 @@ def open_journal(location: str, dataset: str, shard: str, settings: JournalSetti
     """Take a journal over for writing.
 
     Args:
-        location: a folder; or ``s3://BUCKET/PREFIX``, with ``journal.folder`` as the spool in front of it.
+        location: a folder; or ``s3://BUCKET/PREFIX``, with ``journal.folder`` (by default out/spool) in front.
 
     Raises:
         JournalError: it cannot be read or written.
         UsageError: a shard's name that cannot stand in a path.
     """
     remote = location.startswith(S3)
-    folder, store = (settings.folder, location) if remote else (Path(location), settings.store)
+    folder, store = (settings.folder or SPOOL, location) if remote else (Path(location), settings.store)
     policy = JournalPolicy(
         sync_s=settings.sync_s,
         segment_bytes=settings.segment_bytes,

@@ -30,6 +30,8 @@ class Pace(Protocol):
 
     ticks: bool
     """Time goes on by itself between records: `feed_time` tells it."""
+    start_ns: int
+    """When the first record was due; -1 before that is known, and where there is no schedule."""
 
     def next(self, view: memoryview, now_ns: int) -> Burst:
         """The next burst: whole records from the front of ``view``, which has one at least.
@@ -48,6 +50,7 @@ class AtOnce:
     """As fast as the consumer allows: each burst is due when it is asked for."""
 
     ticks = False
+    start_ns = -1
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -80,20 +83,20 @@ class Even:
         self._burst_ns = burst_ns
         self._max_bytes = max_bytes
         self._max_records = max(max_bytes // MBO_SIZE, 1)
-        self._start_ns = -1
+        self.start_ns = -1
         self._given = 0
         self._burst_due_ns = 0
         self._until_ns = 0
 
     def next(self, view: memoryview, now_ns: int) -> Burst:
-        if self._start_ns < 0:
-            self._start_ns = now_ns
-        due_ns = self._start_ns + int(self._given * self._interval_ns)
+        if self.start_ns < 0:
+            self.start_ns = now_ns
+        due_ns = self.start_ns + int(self._given * self._interval_ns)
         if due_ns >= self._until_ns:  # else it is the rest of a burst: the buffer before was too short
             if due_ns > now_ns:
                 return Burst(0, due_ns)
             self._burst_due_ns, self._until_ns = due_ns, now_ns + self._burst_ns
-        wanted = math.ceil((self._until_ns - self._start_ns) * self._per_ns) - self._given
+        wanted = math.ceil((self._until_ns - self.start_ns) * self._per_ns) - self._given
         wanted = min(max(wanted, 1), self._max_records)
         return Burst(_to_event_end(view, wanted, self._max_bytes), min(self._burst_due_ns, now_ns))
 
@@ -118,7 +121,7 @@ class Original:
             raise UsageError(f"--speed: expected a factor of original time, from 1e-6 to 1e9, got {speed:g}")
         self._speed = speed
         self._max_bytes = max_bytes
-        self._start_ns = -1
+        self.start_ns = -1
         self._first = UNDEF_TIMESTAMP
         self._last_due_ns = 0
 
@@ -140,7 +143,7 @@ class Original:
     def feed_time(self, now_ns: int) -> int:
         if self._first == UNDEF_TIMESTAMP:
             return 0
-        return self._first + int((now_ns - self._start_ns) * self._speed)
+        return self._first + int((now_ns - self.start_ns) * self._speed)
 
     def _begin(self, view: memoryview, now_ns: int) -> int:
         """Find time 0. Bytes of what comes before it."""
@@ -149,7 +152,7 @@ class Original:
             if view[at + 1] == RType.MBO:
                 time = int.from_bytes(view[at + _TS_RECV_AT : at + _TS_RECV_AT + 8], "little")
                 if time != UNDEF_TIMESTAMP:
-                    self._first, self._start_ns = time, now_ns
+                    self._first, self.start_ns = time, now_ns
                     break
             at += view[at] * LENGTH_WORD
         return at
@@ -159,7 +162,7 @@ class Original:
         if time == UNDEF_TIMESTAMP:
             return self._last_due_ns
         # Rounded up: at that time feed_time has reached the record.
-        return self._start_ns - int((self._first - time) / self._speed) + 1
+        return self.start_ns - int((self._first - time) / self._speed) + 1
 
 
 def _to_event_end(view: memoryview, records: int, max_bytes: int) -> int:

@@ -82,7 +82,7 @@ class FeedService:
         self._reason = ""
         self.failure: BaseException | None = None
         self._blocked_since: float | None = None
-        self._schedule = options.schedule(settings.feed)
+        self.schedule = options.schedule(settings.feed)
         store = open_key_store(
             settings.keys.store, file=settings.keys.file, secret_id=settings.keys.secret_id
         )
@@ -129,7 +129,7 @@ class FeedService:
             ssl_context=tls_context(settings.gateway),
         )
         self.admin = None if options.admin is None else feed_admin(self, *options.admin)
-        self.pacer = Pacer(self._loop, self.publish, self._schedule, self._source_ended)
+        self.pacer = Pacer(self._loop, self.publish, self.schedule, self._source_ended)
 
     async def run(self) -> None:
         """Serve until the source has ended and its sessions have the rest, or `stop` is called.
@@ -204,6 +204,8 @@ class FeedService:
             await asyncio.to_thread(self._catch_up)
             self.view.end_reason = f"the source has ended: {self.source.name}"
             log.info("source_ended", position=self.ring.position, linger_s=self.options.linger_s)
+            if self.ring.head == 0 and self.ring.position:
+                log.warning("nothing_new", hint="the journal has all of the source; for more, another --journal")
             self._over.clear()
             rest = asyncio.ensure_future(self._give_the_rest())
             stopped = asyncio.ensure_future(self._over.wait())
@@ -213,8 +215,7 @@ class FeedService:
                 return
             rest.cancel()
         self.stage = Stage.DRAINING
-        self.pacer.close()
-        await self.gateway.drain()
+        await self.gateway.drain()  # records go on meanwhile: nobody's are stale before its turn
 
     async def _give_the_rest(self) -> None:
         """Sessions are told of the end, each once it has everything."""

@@ -1,5 +1,6 @@
 """An object in S3 as a stream of bytes, from any offset on, that survives lost connections."""
 
+import datetime as dt
 import io
 import os
 import time
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectStream", "open_object"]
 
-PIECE_BYTES: Final = 1 << 20
+PIECE_BYTES: Final = 64 << 10
+"""What a broken connection loses at most, and is asked for again."""
 ATTEMPTS: Final = 6
 """Requests without a byte in between before the source gives up; obstore retries each by itself too."""
 FIRST_PAUSE_S: Final = 0.2
+REQUEST_TIMEOUT: Final = dt.timedelta(hours=1)
+"""One request streams the rest of an object, as fast as the feed wants it."""
+RETRY_TIMEOUT: Final = dt.timedelta(seconds=15)
 
 
 def open_object(url: str) -> "ObjectStream":
@@ -32,7 +37,16 @@ def open_object(url: str) -> "ObjectStream":
     bucket, _, key = url.removeprefix("s3://").partition("/")
     if not bucket or not key:
         raise SourceError(f"{url}: expected s3://BUCKET/KEY")
-    return ObjectStream(S3Store(bucket), key, url)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    try:
+        store = S3Store(
+            bucket,
+            client_options={"allow_http": endpoint.startswith("http://"), "timeout": REQUEST_TIMEOUT},
+            retry_config={"max_retries": 2, "retry_timeout": RETRY_TIMEOUT},
+        )
+    except (BaseError, ValueError) as error:
+        raise SourceError(f"{url}: {_first_line(error)}") from error
+    return ObjectStream(store, key, url)
 
 
 class ObjectStream(io.RawIOBase):
@@ -48,7 +62,7 @@ class ObjectStream(io.RawIOBase):
         self._key = key
         try:
             found = obstore.head(store, key)
-        except NotFoundError:
+        except (NotFoundError, FileNotFoundError):
             raise SourceError(f"{url}: no such object") from None
         except BaseError as error:
             raise SourceError(f"{url}: {_first_line(error)}") from error

@@ -48,7 +48,8 @@ from depthcast.dbn.layout import RType
 from depthcast.errors import RecordError
 
 cdef enum:
-    WITH_GIL = 65536            # bytes up to which giving the GIL away costs more than it gains
+    WITH_GIL = 65536            # bytes up to which giving the GIL away costs more than it gains: a few us
+    FEW = 1024                  # records, likewise
 
 cdef extern from *:
     const uint64_t UINT64_MAX
@@ -273,8 +274,11 @@ def prefix(buffer, uint64_t records):
     cdef Framing why
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
-        with nogil:
+        if records <= FEW or view.len <= WITH_GIL:
             why = count_records(<const uint8_t *>view.buf, view.len, records, &offset, &seen)
+        else:
+            with nogil:
+                why = count_records(<const uint8_t *>view.buf, view.len, records, &offset, &seen)
         if why != FRAMING_OK:
             raise_framing(&view, why, offset)
     finally:
@@ -323,7 +327,11 @@ cdef uint64_t one_ts_recv(buffer, bint last):
     cdef Framing why
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
-        why = find_ts_recv(<const uint8_t *>view.buf, view.len, last, &offset, &found)
+        if not last or view.len <= WITH_GIL:
+            why = find_ts_recv(<const uint8_t *>view.buf, view.len, last, &offset, &found)
+        else:
+            with nogil:
+                why = find_ts_recv(<const uint8_t *>view.buf, view.len, last, &offset, &found)
         if why != FRAMING_OK:
             raise_framing(&view, why, offset)
     finally:
@@ -352,8 +360,11 @@ def span(buffer):
     b.min_ts_recv = UNDEF_TIMESTAMP
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
-        with nogil:
+        if view.len <= WITH_GIL:
             why = find_bounds(<const uint8_t *>view.buf, view.len, &offset, &b)
+        else:
+            with nogil:
+                why = find_bounds(<const uint8_t *>view.buf, view.len, &offset, &b)
         if why != FRAMING_OK:
             raise_framing(&view, why, offset)
     finally:

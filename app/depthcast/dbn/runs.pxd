@@ -237,7 +237,7 @@ cdef inline Framing find_ts_recv(
     cdef size_t at = 0, place, i
     found[0] = UNDEF_TIMESTAMP
     while at < length:
-        why = next_run(start + at, length - at, length if last else BLOCK, &run)
+        why = next_run(start + at, length - at, length if last else 1, &run)
         if why != FRAMING_OK:
             offset[0] = at
             return why

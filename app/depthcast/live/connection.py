@@ -12,13 +12,13 @@ import struct
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-__all__ = ["RESET_ON_CLOSE", "Buffer", "Connection", "Owner", "TlsConnection", "make_connection"]
+__all__ = ["RESET_ON_CLOSE", "Buffer", "Connection", "Owner", "reason_of"]
 
 MAX_LINE_BYTES: Final = 64 * 1024
 CLOSE_TIMEOUT_S: Final = 5.0
 """How long a peer has to take the last bytes, and to close its side, before it is reset."""
 
-_RECEIVE_BYTES: Final = 64 * 1024
+RECEIVE_BYTES: Final = 64 * 1024
 _MAX_BUFFERS: Final = 512
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """As SO_LINGER: closing the socket, or dying, resets the connection."""
@@ -107,7 +107,7 @@ class Connection:
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             sent = 0
         except OSError as error:
-            self.abort(_reason(error))
+            self.abort(reason_of(error))
             return False
         self.sent_bytes += sent
         for n, buffer in enumerate(buffers):
@@ -152,7 +152,7 @@ class Connection:
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError as error:
-            self.abort(_reason(error))
+            self.abort(reason_of(error))
             return
         if not data:
             self._end("the peer closed")
@@ -161,7 +161,7 @@ class Connection:
             self._guarded(self._deliver)
 
     def _receive(self) -> bytes:
-        return self._sock.recv(_RECEIVE_BYTES)
+        return self._sock.recv(RECEIVE_BYTES)
 
     def _deliver(self) -> None:
         """Hand over the whole lines that came, as long as the owner wants lines."""
@@ -216,7 +216,7 @@ class Connection:
             self._say_goodbye()
             self._sock.shutdown(socket.SHUT_WR)
         except OSError as error:
-            self.abort(_reason(error))
+            self.abort(reason_of(error))
 
     def _say_goodbye(self) -> None:
         """What a protocol below sends before the end."""
@@ -262,77 +262,6 @@ class Callback(Protocol):
     def __call__(self) -> None: ...
 
 
-class TlsConnection(Connection):
-    """The same over TLS. The handshake counts towards the time a client has to authenticate."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, owner: Owner, context: ssl.SSLContext
-    ) -> None:
-        sock.settimeout(0)
-        self._tls = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        self._shaken = False
-        super().__init__(loop, self._tls, owner)
-
-    def _opened(self) -> None:
-        self._shake()
-
-    def _shake(self) -> None:
-        """Go on with the handshake: called when the socket is ready for what it waited for."""
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._wait_to_write(wanted=False)
-        except ssl.SSLWantWriteError:
-            self._wait_to_write(wanted=True)
-        except OSError as error:
-            self.abort(_reason(error))
-        else:
-            self._wait_to_write(wanted=False)
-            self._shaken = True
-            super()._opened()
-
-    def _wait_to_write(self, *, wanted: bool) -> None:
-        if wanted and not self._writing:
-            self._loop.add_writer(self._fd, self._shake)
-        elif not wanted and self._writing:
-            self._loop.remove_writer(self._fd)
-        self._writing = wanted
-
-    def _on_readable(self) -> None:
-        if not self._shaken:
-            self._shake()
-        else:
-            super()._on_readable()
-
-    def _receive(self) -> bytes:
-        data = self._tls.recv(_RECEIVE_BYTES)
-        while pending := self._tls.pending():  # decrypted already: the socket will not announce it
-            data += self._tls.recv(pending)
-        return data
-
-    def _transmit(self, buffers: Sequence[Buffer]) -> int:
-        sent = 0
-        with contextlib.suppress(ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            for buffer in buffers:
-                rest = memoryview(buffer)
-                while rest:
-                    taken = self._tls.send(rest)
-                    sent += taken
-                    rest = rest[taken:]
-        return sent
-
-    def _say_goodbye(self) -> None:
-        if self._shaken:
-            with contextlib.suppress(ssl.SSLError):  # wants the peer's close_notify: nobody waits for that
-                self._tls.unwrap()
-
-
-def make_connection(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, owner: Owner, context: ssl.SSLContext | None
-) -> Connection:
-    """A connection over an accepted socket; over TLS if there is a context."""
-    return Connection(loop, sock, owner) if context is None else TlsConnection(loop, sock, owner, context)
-
-
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """What the system says went wrong."""
     return error.strerror or str(error) or type(error).__name__

@@ -22,9 +22,9 @@ class GatewayLimits:
         accepts_per_s: connections of one address; more are reset at once.
         subscriptions_per_s: of one session; more are served later.
         subscriptions: of one session, in all.
-        symbols: in one subscription, over all its lines.
+        symbols: named in all subscriptions of a session.
         zstd_sessions: compressed sessions at a time.
-        replays: sessions whose replay is being read at a time; others wait for their turn.
+        replays: under way at a time; a session has one, others wait for their turn.
         forms_bytes: what is kept of filtered and stamped records for sessions that come by later.
         turn_bytes: what one session is sent before others have their turn.
         coalesce_ms: where going through all sessions takes long, batches are gathered up to so long.
@@ -44,7 +44,7 @@ class GatewayLimits:
     subscriptions: int = 1_000
     symbols: int = 50_000
     zstd_sessions: int = 32
-    replays: int = 8
+    replays: int = 64
     forms_bytes: int = 64 << 20
     turn_bytes: int = 1 << 20
     coalesce_ms: float = 5.0

@@ -13,7 +13,8 @@ __all__ = ["Outlet", "PlainOutlet", "ZstdOutlet"]
 
 ZSTD_LEVEL: Final = 1
 ZSTD_INTERVAL_S: Final = 0.010
-"""Blocks of a compressed session are at least this far apart: what comes meanwhile is gathered."""
+"""Blocks are at least this far apart, unless they are large: small ones are gathered."""
+ZSTD_LARGE_BYTES: Final = 256 * 1024
 
 
 class Outlet(Protocol):
@@ -99,7 +100,8 @@ class ZstdOutlet:
     def _start(self, buffers: list[Buffer], flush: int) -> None:
         self.ready = False
         self._compressing = True
-        self._not_before = self._loop.time() + ZSTD_INTERVAL_S
+        large = sum(map(len, buffers)) >= ZSTD_LARGE_BYTES
+        self._not_before = self._loop.time() + (0.0 if large else ZSTD_INTERVAL_S)
         try:
             job = self._loop.run_in_executor(self._executor, self._compress, buffers, flush)
         except RuntimeError:  # the gateway is closing

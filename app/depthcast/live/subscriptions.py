@@ -64,6 +64,7 @@ class Subscriptions:
         self._open: dict[int | None, _Request] = {}
         self._whole: list[_Request] = []
         self._count = 0
+        self._symbols = 0
         self._mapped: set[int] = set()
         self._all_mapped_as: str | None = None
         self._growing: list[_Growing] = []
@@ -86,8 +87,9 @@ class Subscriptions:
         elif not request.belongs(line):
             raise _invalid(f"id {line.id}: its lines differ in more than their symbols")
         request.symbols.update(dict.fromkeys(line.symbols))
-        if len(request.symbols) > self._limits.symbols:
-            raise _invalid(f"symbols: more than {self._limits.symbols:,} in one subscription")
+        self._symbols += len(line.symbols)
+        if self._symbols > self._limits.symbols:
+            raise _invalid(f"symbols: more than {self._limits.symbols:,} in one session")
         if line.is_last:
             self._whole.append(self._open.pop(line.id))
 

@@ -3,63 +3,44 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 import pytest
 
 from depthcast.errors import KeyStoreError
 from depthcast.live.key_stores import MAX_SECRET_BYTES, SecretsManagerKeyStore
 from depthcast.live.keys import KeyRing, make_key
 from tests.support.command import command
+from tests.support.moto import S3Server, s3_server
 
 NOW = 1_758_742_200_000_000_000
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Where moto's server answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = Path(sys.executable).parent / "moto_server"
-    server = subprocess.Popen(
-        [program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(600):
-            assert server.poll() is None, "moto_server ended"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(30)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """moto's server, which is a Secrets Manager too."""
+    with s3_server(tmp_path_factory.mktemp("moto") / "log") as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
-def account(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if in an AWS account, whatever the outside has set."""
+def account(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if in an AWS account, as a container is, whatever the outside has set."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "DEPTHCAST_")):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    for name, value in server.variables.items():
+        if name != "AWS_DEFAULT_REGION":
+            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
 def client() -> Any:
-    return boto3.client("secretsmanager", region_name="eu-central-1")
+    return boto3.client("secretsmanager", region_name="us-east-1")
 
 
 @pytest.fixture

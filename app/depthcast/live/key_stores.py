@@ -234,7 +234,7 @@ class SecretsManagerKeyStore:
     def _call(self, operation: str, *, absent: str | None = None, **arguments: object) -> Any:
         """The service's answer; None where it says ``absent``."""
         client = self._connect()
-        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return getattr(client, operation)(**arguments)
@@ -249,8 +249,8 @@ class SecretsManagerKeyStore:
     def _connect(self) -> Any:
         if self._client is None:
             try:
-                import boto3  # type: ignore[import-untyped]
-                from botocore.config import Config  # type: ignore[import-untyped]
+                import boto3
+                from botocore.config import Config
                 from botocore.exceptions import BotoCoreError
             except ImportError:
                 raise self._error("keys in Secrets Manager need boto3: install depthcast[aws]") from None

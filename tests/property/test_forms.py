@@ -58,7 +58,7 @@ def mixtures() -> st.SearchStrategy[list[bytes]]:
     )
 
 
-@tries(150)
+@tries(80)
 @given(records=mixtures(), start=st.sampled_from(TIMES), n=st.integers(0, 40))
 def test_what_is_in_a_buffer(records: list[bytes], start: int, n: int) -> None:
     buffer = b"".join(records)
@@ -72,7 +72,7 @@ def test_what_is_in_a_buffer(records: list[bytes], start: int, n: int) -> None:
     assert forms.last_ts_recv(buffer) == (times[-1] if times else UNDEF_TIMESTAMP)
 
 
-@tries(200)
+@tries(70)
 @given(
     records=mixtures(),
     ids=st.none() | st.sets(st.sampled_from([*IDS, 9])),
@@ -96,7 +96,7 @@ def test_forms(
     event(f"{'some' if 0 < len(expected) < len(buffer) else 'all or none'} of the records")
 
 
-@tries(100)
+@tries(70)
 @given(records=mixtures(), ts_out=st.sampled_from([False, True]), drop=st.sampled_from([CONTROL, {0xA0}]))
 def test_plain_and_others(records: list[bytes], ts_out: bool, drop: set[int]) -> None:
     if ts_out:
@@ -106,14 +106,14 @@ def test_plain_and_others(records: list[bytes], ts_out: bool, drop: set[int]) ->
     assert forms.others(buffer) == reference.others(buffer)
 
 
-@tries(100)
+@tries(70)
 @given(records=mixtures(), ts_out=st.sampled_from(TIMES))
 def test_plain_undoes_a_form_with_ts_out(records: list[bytes], ts_out: int) -> None:
     buffer = b"".join(record for record in records if reference.can_be_stamped(record))
     assert forms.plain(forms.form(buffer, ts_out=ts_out), None, ts_out=True) == buffer
 
 
-@tries(150)
+@tries(80)
 @given(
     records=mixtures(),
     start=st.sampled_from(TIMES),
@@ -150,7 +150,7 @@ WHOLE: list[Callable[[bytes], object]] = [
 ]
 
 
-@tries(150)
+@tries(80)
 @given(records=mixtures(), at=st.integers(0, 40), byte=st.integers(0, 1), value=st.integers(0, 255))
 def test_a_broken_byte_is_found_where_it_is(records: list[bytes], at: int, byte: int, value: int) -> None:
     at %= len(records) + 1

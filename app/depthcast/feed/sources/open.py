@@ -6,6 +6,7 @@ from typing import Final
 from depthcast.errors import SourceError, UsageError
 from depthcast.feed.sources.base import Source
 from depthcast.feed.sources.file import FileSource
+from depthcast.feed.sources.sim import SimulatedSource
 
 __all__ = ["open_source"]
 
@@ -39,9 +40,9 @@ def open_source(
         raise UsageError(f"a feed has one source or several files, not {' and '.join(given)}")
     if loop:
         raise UsageError(f"--loop is for files; {given[0]} does not end")
-    raise SourceError(
-        f"{given[0]}: no such kind of source: give DBN files, s3://, sim://, live://, databento://"
-    )
+    if schemes == {"sim"}:
+        return SimulatedSource(given[0], chunk_bytes=batch_bytes)
+    raise SourceError(f"{given[0]}: no such kind of source: give files, s3://, sim://, live:// or databento://")
 
 
 def _scheme(spec: str) -> str:

@@ -43,7 +43,8 @@ class JournalReader:
         folder: where it is, or was, written; None to read a store alone.
         store: where closed segments go; None for none.
         journal: which.
-        sizes: how far the open segments may be read, by name, where their writer is in this process.
+        epoch: its writer's, where that is in this process: the store need not be asked for what it wrote.
+        sizes: how far its open segments may be read, by name.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class JournalReader:
         store: Objects | None,
         journal: Journal,
         *,
-        sizes: Callable[[], Mapping[SegmentName, int]] | None = None,
+        epoch: int | None = None,
+        sizes: Callable[[], Mapping[SegmentName, int]] = dict,
     ) -> None:
         self.journal = journal
         self._folder = folder
         self._store = store
+        self._epoch = epoch
         self._sizes = sizes
         self._lock = Lock()
         self._indexes: OrderedDict[str, ClosedSegment] = OrderedDict()
@@ -233,18 +236,21 @@ class JournalReader:
         return segment
 
     def _listing(self, *, deep: bool) -> _Listing:
-        """What there is now. Not ``deep``: in the folder alone, where its writer is in this process."""
+        """What there is now. Not ``deep``: the segments of the writer's life that are in the folder."""
         opened: dict[SegmentName, OpenView] = {}
         closed: dict[SegmentName, Place] = {}
         if self._folder is not None:
             opened = self._open_segments(self._folder)  # first: what is closed meanwhile is in both
             closed = closed_segments(self._folder, self.journal.prefix)
-        if self._store is not None and (deep or self._sizes is None):
+        if self._store is not None and (deep or self._epoch is None):
             closed = {**self._in_store(self._store), **closed}
-        return _Listing(visible(opened.keys() | closed.keys()), closed, opened)
+        names = opened.keys() | closed.keys()
+        if not deep and self._epoch is not None:
+            names = {name for name in names if name.epoch == self._epoch}
+        return _Listing(visible(names), closed, opened)
 
     def _open_segments(self, folder: FolderObjects) -> dict[SegmentName, OpenView]:
-        sizes = {} if self._sizes is None else self._sizes()
+        sizes = self._sizes()
         found: dict[SegmentName, OpenView] = {}
         for listed in folder.listed(self.journal.open):
             name = SegmentName.parse(listed.key, OPEN)

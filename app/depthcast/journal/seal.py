@@ -1,5 +1,6 @@
 """Closing a segment: the open file becomes independent zstd frames with an index beside them."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -64,7 +65,8 @@ def seal(
         for folder in (target.parent, target.parent.parent):
             sync_folder(folder)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise JournalError(explain(error), path=str(target)) from error
     return index
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from depthcast.errors import FencedError, JournalError
+from depthcast.errors import DepthcastError, FencedError, JournalError
 from depthcast.journal.epochs import check_fence
 from depthcast.journal.index import SegmentIndex
 from depthcast.journal.listing import Place, closed_segments, visible
@@ -51,7 +51,7 @@ class Sealer:
         clock: Callable[[], int],
         on_closed: Callable[[SegmentIndex], None],
     ) -> None:
-        self.error: JournalError | None = None
+        self.error: Exception | None = None
         """Why the oldest waiting segment could not be closed; it is tried again."""
         self._folder = folder
         self._level = level
@@ -105,16 +105,19 @@ class Sealer:
                 closed_ns=self._clock(),
                 end_state=end_state,
             )
-            segment.close()
-            self._on_closed(index)
-            remove_open(segment.path)
-        except JournalError as error:
+        except (DepthcastError, OSError) as error:
             self.error = error
             self._failures += 1
             log.error("segment_not_closed", error=str(error), failures=self._failures)
             return False
         self.error = None
         self._failures = 0
+        segment.close()
+        self._on_closed(index)
+        try:
+            remove_open(segment.path)
+        except JournalError as error:  # it is in the journal twice for now, which no reader minds
+            log.warning("closed_segment_not_removed", error=str(error))
         return True
 
 

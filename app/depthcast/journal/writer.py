@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import databento_dbn
 
 from depthcast.dbn import forms
-from depthcast.errors import FencedError, JournalError
+from depthcast.errors import FencedError
 from depthcast.journal.epochs import FolderLock, check_fence, take_epoch
 from depthcast.journal.index import OpenHeader, SegmentIndex
 from depthcast.journal.names import Journal, SegmentName
@@ -157,7 +157,7 @@ class JournalWriter:
         )
 
     @property
-    def error(self) -> JournalError | None:
+    def error(self) -> Exception | None:
         """What keeps segments from being closed or uploaded at present; it is tried again."""
         return self._sealer.error or self._uploader.error
 
@@ -272,7 +272,7 @@ class JournalWriter:
 
     def reader(self) -> JournalReader:
         """A reader of this journal, up to `written`. Any thread may make and use it."""
-        return JournalReader(self._folder, self._store, self.journal, sizes=self._sizes)
+        return JournalReader(self._folder, self._store, self.journal, epoch=self.epoch, sizes=self._sizes)
 
     def _create(
         self,

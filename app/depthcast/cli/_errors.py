@@ -15,6 +15,7 @@ from depthcast.errors import (
     DepthcastError,
     KeyStoreError,
     SettingsError,
+    SourceError,
     UsageError,
 )
 
@@ -79,6 +80,8 @@ def _code(error: DepthcastError | OSError | MemoryError) -> Exit:
         case UsageError() | SettingsError() | BookError():
             return Exit.USAGE
         case OSError() | MemoryError() | KeyStoreError():
+            return Exit.FILE
+        case SourceError() if isinstance(error.__cause__, OSError):
             return Exit.FILE
     return Exit.DATA
 

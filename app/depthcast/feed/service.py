@@ -178,7 +178,8 @@ class FeedService:
             listen = self.options.listen
             found = await self.gateway.start(listen.host, listen.port)
             self.addresses = [Address(*address) for address in found]
-            log.info("listening", addresses=[str(address) for address in self.addresses])
+            admin = None if self.admin is None else str(Address(*self.admin.address))
+            log.info("listening", addresses=[str(address) for address in self.addresses], admin=admin)
             await self._wait_for_sessions()
             if not self._over.is_set():
                 self.stage = Stage.RUNNING

@@ -115,7 +115,7 @@ def test_killed_again_and_again_the_journal_is_the_source(simulated: Path, tmp_p
     assert journaled(journal) == mbo(simulated)
     verified = command("journal", "verify", journal, "-q")
     assert verified.code == 0, verified.err
-    assert all(sum(1 for _ in databento.DBNStore.from_file(path)) for path in segments(journal))
+    assert all(sum(1 for _ in databento.DBNStore.from_bytes(path.read_bytes())) for path in segments(journal))
 
 
 def test_a_newer_writer_ends_the_older_one(simulated: Path, tmp_path: Path) -> None:

@@ -105,8 +105,9 @@ def reader_of(folder: Path | None, store: str = "") -> JournalReader:
     return JournalReader.open(folder, store, DATASET, SHARD)
 
 
-def crashed_copy(folder: Path, target: Path) -> Path:
-    """What the disk has now: as if the writer were killed at this instant."""
+def crashed_copy(recording: Recording, folder: Path, target: Path) -> Path:
+    """What the disk has now, once what was to be closed is: as if the writer were killed then."""
+    eventually(lambda: recording.writer.stats.waiting_to_close == 0)
     shutil.copytree(folder, target)
     return target
 

@@ -91,22 +91,19 @@ def _left_open(journal: Journal, folder: FolderObjects) -> list[tuple[SegmentNam
 
 def _close(path: Path, root: Path, level: int, now_ns: int) -> list[str]:
     """Close one left-over open segment; what there is to say about it."""
+    header, why = None, ""
     try:
         header = read_header(path)
     except ObjectMissingError:
-        header = None
+        why = "missing"
     except JournalError as error:
-        header, why = None, str(error)
-    else:
-        why = ""
+        why = f"damaged ({error})"
     size = path.stat().st_size
     if header is None:
         aside = path.with_name(path.name + ".damaged")
         path.replace(aside)
         header_path(path).unlink(missing_ok=True)
-        return [
-            f"{path}: its header is missing or damaged{why and f' ({why})'}: {size:,} bytes left in {aside}"
-        ]
+        return [f"{path}: its header is {why}, so it is not read: its {size:,} bytes are left in {aside}"]
     try:
         with path.open("r+b", buffering=0) as file:
             whole = whole_size(file.fileno(), header)

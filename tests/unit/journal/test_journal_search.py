@@ -11,8 +11,8 @@ from depthcast.dbn import forms
 from depthcast.errors import JournalError
 from depthcast.journal.listing import Visible, visible
 from depthcast.journal.names import Journal, SegmentName
-from depthcast.journal.reader import JournalReader, journals
 from depthcast.journal.objects import FolderObjects
+from depthcast.journal.reader import JournalReader, journals
 from tests.support.journals import (
     DATASET,
     SHARD,
@@ -195,7 +195,7 @@ def test_an_older_life_that_comes_back_does_not_count(tmp_path: Path) -> None:
     old.put(lost)
     old.rotate()
     old.put(lost)
-    disk = crashed_copy(first_disk, tmp_path / "came back")
+    disk = crashed_copy(old, first_disk, tmp_path / "came back")
     old.writer.abandon()
     store.unlink()
     (tmp_path / "away").rename(store)

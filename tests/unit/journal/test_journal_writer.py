@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import databento
@@ -306,7 +305,7 @@ def test_wrong_calls_are_told(tmp_path: Path, feed: bytes) -> None:
 
 
 class file_size_limit:  # noqa: N801 - used as a statement
-    """Files of this process cannot grow beyond so many bytes: the nearest to a full disk that needs no root."""
+    """Files of this process cannot grow beyond so many bytes: the nearest to a full disk."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -404,7 +403,7 @@ def test_readers_see_a_growing_feed_while_segments_are_closed_and_removed(
 
 
 @pytest.fixture
-def killed(tmp_path: Path) -> Iterator[Path]:
+def killed(tmp_path: Path) -> Path:
     """The folder of a writer that was killed while it wrote."""
     script = (
         "import sys, time\nfrom pathlib import Path\n"
@@ -428,7 +427,7 @@ def killed(tmp_path: Path) -> Iterator[Path]:
     process.kill()
     process.wait()
     process.stdout.close()
-    yield tmp_path
+    return tmp_path
 
 
 def test_kill_9_loses_nothing_that_was_written(killed: Path, feed: bytes) -> None:

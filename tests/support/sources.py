@@ -1,9 +1,10 @@
-"""Sources in memory, a clock and a timer that tests turn by hand, and a plain account of what a source tells."""
+"""Sources in memory, and a pacer on a clock and a timer that tests turn by hand."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 from depthcast.dbn import RType, forms
 from depthcast.dbn.layout import LENGTH_WORD
@@ -53,6 +54,9 @@ class ListSource:
     ) -> None:
         """Nothing to begin."""
 
+    def recovered(self, data: bytes, position: int) -> None:
+        """Nothing to learn."""
+
     def take(self) -> Chunk | None:
         if self._ready:
             return self._ready.popleft()
@@ -62,7 +66,7 @@ class ListSource:
         return None
 
     def state(self, position: int) -> bytes:
-        return b""
+        return position.to_bytes(8, "little")
 
     def close(self) -> None:
         """Nothing to give up."""
@@ -95,7 +99,7 @@ class Bench:
     def __post_init__(self) -> None:
         self._callback: Callable[[], None] = lambda: None
         self.pacer = Pacer(
-            self,  # type: ignore[arg-type] - it has what a pacer uses of a loop
+            cast("asyncio.AbstractEventLoop", self),  # it has what a pacer uses of a loop
             self._publish,
             self.pace,
             self.ends.append,

@@ -56,6 +56,7 @@ class Recovery:
         records = 0
         for position, chunk in recovered.newest.records(recovered.newest.position):
             books.apply(chunk)
+            source.recovered(chunk, position)
             records = position + forms.count(chunk) - recovered.newest.position
         log.info("recovered", epoch=self.epoch, position=self.position, records_applied=records)
 

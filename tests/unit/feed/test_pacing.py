@@ -155,7 +155,7 @@ def test_in_real_time_the_rate_is_kept(factory: object) -> None:
             return True
 
         pacer = Pacer(
-            asyncio.get_running_loop(), publish, Even(100_000, 250_000, BATCH), lambda error: ended.set()
+            asyncio.get_running_loop(), publish, Even(100_000, 250_000, BATCH), lambda _: ended.set()
         )
         begin = time.perf_counter()
         pacer.start(ListSource(*[ORDER * 1_000] * 30))

@@ -58,7 +58,7 @@ def test_options_are_those_of_the_exchange() -> None:
         ("sim://cme?seed=1&seed=2", "seed is given twice"),
         ("sim://cme?seed=x", "seed: expected a whole number, got 'x'"),
         ("sim://cme?instruments=0", "instruments: expected 1 to 10,000"),
-        ("sim://cme?start=tomorrow", "start: expected now, a time in ISO 8601"),
+        ("sim://cme?start=tomorrow", "start: expected a time in ISO 8601"),
         ("sim://cme?dataset=" + "X" * 20, "dataset must have 1 to 15 bytes"),
         ("sim://cme?orders=1", "live_orders must be between 8"),
         ("sim://cme/more", "expected sim://STYLES"),

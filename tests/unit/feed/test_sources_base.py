@@ -23,9 +23,13 @@ record = st.sampled_from([OPEN, OPEN, LAST, status(7), other(0x13, 520), other(0
 
 
 @given(
-    st.lists(st.lists(record, max_size=30), max_size=6), st.integers(0, 40), st.sampled_from([1020, 2048, 65536])
+    st.lists(st.lists(record, max_size=30), max_size=6),
+    st.integers(0, 40),
+    st.sampled_from([1020, 2048, 65536]),
 )
-def test_chunks_have_the_records_and_end_with_events(buffers: list[list[bytes]], skip: int, size: int) -> None:
+def test_chunks_have_the_records_and_end_with_events(
+    buffers: list[list[bytes]], skip: int, size: int
+) -> None:
     records = [each for buffer in buffers for each in buffer]
     chunks = list(whole_events(iter([b"".join(buffer) for buffer in buffers]), 1_000, skip, size))
     assert b"".join(chunk.data for chunk in chunks) == b"".join(records[skip:])
@@ -74,8 +78,7 @@ def test_marks_past_their_limit_are_thinned_out_not_forgotten() -> None:
     assert 800 < found <= 990
 
 
-async def _drain(prefetch: Prefetch, woken: asyncio.Event) -> list[Chunk]:
-    chunks = []
+async def _drain(prefetch: Prefetch, woken: asyncio.Event, chunks: list[Chunk]) -> None:
     while not prefetch.ended:
         chunk = prefetch.take()
         if chunk is not None:
@@ -83,7 +86,6 @@ async def _drain(prefetch: Prefetch, woken: asyncio.Event) -> list[Chunk]:
         elif not prefetch.ended:
             await asyncio.wait_for(woken.wait(), 5)
             woken.clear()
-    return chunks
 
 
 def test_a_thread_reads_ahead_to_its_limit_and_no_further() -> None:
@@ -98,12 +100,11 @@ def test_a_thread_reads_ahead_to_its_limit_and_no_further() -> None:
     async def main() -> None:
         woken = asyncio.Event()
         limit = 20 * 10 * MBO_SIZE
-        prefetch = Prefetch(
-            produce(), asyncio.get_running_loop(), woken.set, name="test", ahead_bytes=limit
-        )
+        prefetch = Prefetch(produce(), asyncio.get_running_loop(), woken.set, name="test", ahead_bytes=limit)
         await asyncio.sleep(0.1)
         assert 20 <= made <= 22
-        chunks = await _drain(prefetch, woken)
+        chunks: list[Chunk] = []
+        await _drain(prefetch, woken, chunks)
         assert [chunk.position for chunk in chunks] == list(range(0, 1_000, 10))
         prefetch.close()
 
@@ -128,15 +129,9 @@ def test_an_error_in_the_thread_comes_after_the_records_before_it(error: Excepti
     async def main() -> None:
         woken = asyncio.Event()
         prefetch = Prefetch(produce(), asyncio.get_running_loop(), woken.set, name="test")
-        chunks = []
+        chunks: list[Chunk] = []
         with pytest.raises(SourceError) as caught:
-            while True:
-                chunk = prefetch.take()
-                if chunk is None:
-                    await asyncio.wait_for(woken.wait(), 5)
-                    woken.clear()
-                else:
-                    chunks.append(chunk)
+            await _drain(prefetch, woken, chunks)
         assert str(caught.value) == message
         assert len(chunks) == 2
         assert prefetch.ended

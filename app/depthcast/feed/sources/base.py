@@ -80,6 +80,12 @@ class Source(Protocol):
                 has changed since.
         """
 
+    def recovered(self, data: bytes, position: int) -> None:
+        """Whole records, the first at ``position``, that the feed has beyond its state.
+
+        To be called right after `open`, in order, before the loop goes on. Only a gateway needs them.
+        """
+
     def take(self) -> Chunk | None:
         """The next chunk; None if there is none now: `ended`, or `wake` will be called.
 

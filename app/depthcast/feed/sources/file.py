@@ -109,6 +109,9 @@ class FileSource:
         self._marks.add(place.position, msgspec.msgpack.encode(place))
         return whole_events(self._records(place), position, position - place.position, self._chunk_bytes)
 
+    def recovered(self, data: bytes, position: int) -> None:
+        """The position says it all."""
+
     def take(self) -> Chunk | None:
         return None if self._prefetch is None else self._prefetch.take()
 

@@ -1,5 +1,6 @@
 """From what was asked for on the command line to a source."""
 
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,9 +8,12 @@ from depthcast.errors import SourceError, UsageError
 from depthcast.feed.sources.base import Source
 from depthcast.feed.sources.file import FileSource
 from depthcast.feed.sources.sim import SimulatedSource
+from depthcast.feed.sources.upstream import UpstreamSource
+from depthcast.feed.sources.upstream_url import parse_upstream
 
 __all__ = ["open_source"]
 
+KEY_VARIABLE: Final = "DATABENTO_API_KEY"
 BATCH_BYTES: Final = 64 << 10
 
 
@@ -42,7 +46,19 @@ def open_source(
         raise UsageError(f"--loop is for files; {given[0]} does not end")
     if schemes == {"sim"}:
         return SimulatedSource(given[0], chunk_bytes=batch_bytes)
-    raise SourceError(f"{given[0]}: no such kind of source: give files, s3://, sim://, live:// or databento://")
+    if schemes <= {"live", "databento"}:
+        return _upstream(given[0], key)
+    raise SourceError(
+        f"{given[0]}: no such kind of source: give files, s3://, sim://, live:// or databento://"
+    )
+
+
+def _upstream(spec: str, key: str | None) -> UpstreamSource:
+    upstream = parse_upstream(spec)
+    found = key or os.environ.get(KEY_VARIABLE)
+    if not found:
+        raise UsageError(f"{spec}: the gateway wants a key: set {KEY_VARIABLE}")
+    return UpstreamSource(upstream, found)
 
 
 def _scheme(spec: str) -> str:

@@ -1,15 +1,12 @@
 """The simulated exchange as a source: endless, and the same bytes again from wherever it is resumed."""
 
 import asyncio
-import datetime as dt
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -19,12 +16,14 @@ from depthcast.exchange import ExchangeParams, FlowParams, Style, VenueParams, m
 from depthcast.feed.sources.base import Chunk, Marks, SourceKind, decode_state
 from depthcast.feed.sources.prefetch import Prefetch
 from depthcast.feed.sources.simulator import CHECKPOINT, RECORDS, Task, read_frame, write_frame
+from depthcast.feed.sources.url import parse_source_url, parse_time
 from depthcast.live.symbology import Symbology
 
 __all__ = ["SimulatedSource", "parse_simulation"]
 
 CHECKPOINT_EVERY: Final = 200_000
 FIRST_PUBLISHER_ID: Final = 65_001
+NOW: Final = "now"
 MAX_INSTRUMENTS: Final = 10_000
 _OPTIONS: Final = (
     "seed",
@@ -101,6 +100,9 @@ class SimulatedSource:
         self._marks.add(place.position, msgspec.msgpack.encode(place))
         return self._read(self._begin(place), place, position)
 
+    def recovered(self, data: bytes, position: int) -> None:
+        """The position says it all."""
+
     def take(self) -> Chunk | None:
         return None if self._prefetch is None else self._prefetch.take()
 
@@ -173,25 +175,15 @@ def parse_simulation(spec: str) -> tuple[ExchangeParams, bool]:
     Raises:
         UsageError: naming the option that is wrong.
     """
-    parts = urlsplit(spec)
-    if parts.path.strip("/") or parts.fragment:
-        raise UsageError(f"{spec}: expected sim://STYLES?OPTIONS, for example sim://cme?seed=7&instruments=4")
-    styles = [style for style in parts.netloc.split(",") if style] or [Style.CME.value]
+    _, place, options = parse_source_url(spec, _OPTIONS, "sim://STYLES?OPTIONS, as sim://cme?seed=7")
+    styles = [style for style in place.split(",") if style] or [Style.CME.value]
     for style in styles:
         if style not in {known.value for known in Style}:
             raise UsageError(f"{spec}: no style {style!r}: there are {', '.join(Style)}")
-    options: dict[str, str] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name not in _OPTIONS:
-            near = get_close_matches(name, _OPTIONS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_OPTIONS)}"
-            raise UsageError(f"{spec}: no option {name!r}: {hint}")
-        if name in options:
-            raise UsageError(f"{spec}: {name} is given twice")
-        options[name] = value
-    start = options.get("start", "now")
+    start = options.get("start", NOW)
     try:
-        return _params(styles, options, _time(start)), start == "now"
+        start_ns = None if start == NOW else parse_time(start, "start")
+        return _params(styles, options, start_ns), start_ns is None
     except UsageError as error:
         raise UsageError(f"{spec}: {error}") from None
 
@@ -217,19 +209,3 @@ def _params(styles: list[str], options: Mapping[str, str], start_ns: int | None)
     if "dataset" in options:
         params = replace(params, dataset=options["dataset"])
     return params if start_ns is None else replace(params, start_ns=start_ns)
-
-
-def _time(text: str) -> int | None:
-    """ns since the epoch: a number of them, or ISO 8601, UTC unless it says otherwise; None for now."""
-    if text == "now":
-        return None
-    if text.isascii() and text.isdigit() and len(text) <= 19:
-        return int(text)
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"start: expected now, a time in ISO 8601, or ns since 1970, got {text!r}") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    since = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000

@@ -45,8 +45,8 @@ class StoredFile:
     def read(self, offset: int, size: int = CHUNK_SIZE) -> Iterator[tuple[memoryview, int]]:
         """Whole records from an offset in the decompressed stream on, 0 for the first.
 
-        Each buffer, of at most ``size`` bytes, comes with the offset after it, and is valid until the next is asked for. A plain file is
-        read from the offset, a compressed one from its beginning.
+        Each buffer, of at most ``size`` bytes, comes with the offset after it, and is valid until the next is
+        asked for. A plain file is read from the offset, a compressed one from its beginning.
 
         Raises:
             DBNError: a record is broken or cut short; all before it were given.

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ from tests.support.journals import (
 JOURNAL = Journal(DATASET, SHARD)
 
 
+def uploaded(recording: Recording, segments: int) -> Callable[[], bool]:
+    return lambda: recording.writer.stats.uploaded_segments == segments
+
+
 def segments_in(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / JOURNAL.prefix).glob("date=*/*.index.json"))
 
@@ -37,7 +42,7 @@ def test_segments_are_uploaded_as_they_are_closed(tmp_path: Path) -> None:
     for number, piece in enumerate(pieces(feed, [2_000, 2_000]), 1):
         recording.put(piece)
         recording.rotate()
-        eventually(lambda number=number: recording.writer.stats.uploaded_segments == number)
+        eventually(uploaded(recording, number))
         assert contents(reader_of(None, str(store))) == feed[: forms.prefix(feed, 2_000 * number)]
     recording.writer.close()
     assert contents(reader_of(None, str(store))) == feed
@@ -52,13 +57,13 @@ def test_segments_wait_while_the_store_is_away_and_follow_in_order(tmp_path: Pat
     recording.record(feed, rotate_every=1_000)
     eventually(lambda: recording.writer.stats.pending_uploads == 5)
     eventually(lambda: recording.writer.stats.upload_failures)
-    assert isinstance(recording.writer.error, JournalError)
+    assert str(store) in str(recording.writer.error)
     assert recording.writer.stats.oldest_pending_s > 0
     assert contents(recording.writer.reader()) == feed
     store.unlink()
     (tmp_path / "away").rename(store)
     eventually(lambda: recording.writer.stats.pending_uploads == 0)
-    assert recording.writer.error is None
+    assert str(recording.writer.error) == "None"
     recording.writer.close()
     assert contents(reader_of(None, str(store))) == feed
 

@@ -268,9 +268,12 @@ def test_a_failed_sync_is_repeated_with_all_that_it_was_for(
     assert recording.writer.synced == 0
     written: list[int] = []
     real = os.pwrite
-    monkeypatch.setattr(
-        os, "pwrite", lambda file, data, at: written.append(len(data)) or real(file, data, at)
-    )
+
+    def count(file: int, data: bytes, offset: int) -> int:
+        written.append(len(data))
+        return real(file, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", count)
     recording.writer.sync()
     assert sum(written) >= len(feed)
     assert recording.writer.synced == 6_000

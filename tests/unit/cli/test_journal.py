@@ -1,0 +1,322 @@
+"""``depthcast journal``: lists, verifies, takes out records and books."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from depthcast.dbn import forms, read_dbn
+from depthcast.journal.index import SegmentIndex, decode, encode
+from depthcast.journal.policy import JournalPolicy
+from depthcast.journal.writer import JournalWriter
+from tests.support.command import command
+from tests.support.journals import (
+    DATASET,
+    METADATA,
+    SHARD,
+    Recording,
+    crashed_copy,
+    reader_of,
+    simulated_feed,
+)
+from tests.support.records import add
+
+TITLES = ["epoch", "from", "to", "records", "head", "size", "ratio", "ts_recv", "from", "to", "state"]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed journal of six segments."""
+    folder = tmp_path_factory.mktemp("recorded")
+    recording = Recording(folder)
+    recording.record(simulated_feed(), rotate_every=1_000)
+    recording.writer.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal whose last segment is open."""
+    folder = tmp_path_factory.mktemp("killed")
+    recording = Recording(folder / "alive")
+    recording.record(simulated_feed(), rotate_every=1_000)
+    crashed_copy(recording, folder / "alive", folder / "copy")
+    recording.writer.abandon()
+    return folder / "copy"
+
+
+@pytest.fixture
+def copy(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of the closed journal, to be damaged."""
+    shutil.copytree(recorded, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def part(folder: Path, position: int, ending: str) -> Path:
+    (path,) = folder.glob(f"journal/*/*/date=*/*-{position:016d}{ending}")
+    return path
+
+
+# -- ls
+
+
+def test_ls_shows_every_segment_and_the_sum(recorded: Path) -> None:
+    result = command("journal", "ls", recorded)
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[0] == "GLBX.MDP3, shard 0"
+    assert lines[1].split() == TITLES
+    assert [line.split()[:4] for line in lines[2:8]] == [
+        ["1", f"{begin:,}", f"{begin + 1_000:,}", "1,000"] for begin in range(0, 6_000, 1_000)
+    ]
+    assert all(line.endswith("closed") for line in lines[2:8])
+    assert lines[8].startswith("6 segments, 6,000 records, ")
+
+
+def test_ls_as_json_has_the_same(killed: Path) -> None:
+    rows = json.loads(command("journal", "ls", killed, "--json").out)
+    assert [(row["position"], row["end"], row["state"]) for row in rows] == [
+        *((begin, begin + 1_000, "closed") for begin in range(0, 5_000, 1_000)),
+        (5_000, 6_000, "open"),
+    ]
+    whole = forms.span(simulated_feed())
+    assert (rows[0]["ts_recv_first"], rows[-1]["ts_recv_last"]) == (
+        str(whole.min_ts_recv),
+        str(whole.max_ts_recv),
+    )
+
+
+def test_ls_says_what_is_in_the_store(recorded: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(recorded, store)
+    part(store, 5_000, ".index.json").unlink()
+    rows = json.loads(command("journal", "ls", recorded, "--store", store, "--json").out)
+    assert [row["state"] for row in rows] == ["uploaded"] * 5 + ["pending"]
+
+
+@pytest.mark.parametrize("name", ["ls", "verify", "cat"])
+def test_a_place_without_a_journal_is_wrong_usage(name: str, tmp_path: Path) -> None:
+    for place, said in ((tmp_path, "there is no journal in"), (tmp_path / "none", "there is no folder")):
+        result = command("journal", name, place)
+        assert (result.code, result.out) == (2, "")
+        assert said in result.err
+
+
+def test_of_several_journals_one_is_chosen(recorded: Path, tmp_path: Path) -> None:
+    shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
+    writer = JournalWriter.open(tmp_path, "", "XNAS.ITCH", "b", JournalPolicy())
+    writer.begin(0, METADATA, b"", b"")
+    writer.append(add(1, "B", 5, 5), 1)
+    writer.close()
+    result = command("journal", "ls", tmp_path)
+    assert result.code == 2
+    assert "--dataset GLBX.MDP3 --shard 0, --dataset XNAS.ITCH --shard b" in result.err
+    assert "XNAS.ITCH, shard b" in command("journal", "ls", tmp_path, "--dataset", "XNAS.ITCH").out
+    assert command("journal", "ls", tmp_path, "--shard", "c").code == 2
+
+
+# -- verify
+
+
+@pytest.mark.parametrize("kind", ["recorded", "killed"])
+def test_a_good_journal_verifies(kind: str, request: pytest.FixtureRequest) -> None:
+    result = command("journal", "verify", request.getfixturevalue(kind))
+    assert (result.code, result.out) == (0, "6 segments, 6,000 records: all is right\n")
+
+
+def edit(folder: Path, position: int, change: Callable[[SegmentIndex], SegmentIndex]) -> None:
+    path = part(folder, position, ".index.json")
+    path.write_bytes(encode(change(decode(SegmentIndex, path.read_bytes(), ""))))
+
+
+def flip(folder: Path) -> None:
+    path = part(folder, 2_000, ".dbn.zst")
+    data = bytearray(path.read_bytes())
+    data[-300] ^= 1
+    path.write_bytes(data)
+
+
+def cut(folder: Path) -> None:
+    path = part(folder, 2_000, ".dbn.zst")
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def remove(folder: Path) -> None:
+    part(folder, 2_000, ".dbn.zst").unlink()
+    part(folder, 2_000, ".index.json").unlink()
+
+
+def lose_segment(folder: Path) -> None:
+    part(folder, 2_000, ".dbn.zst").unlink()
+
+
+def other_count(folder: Path) -> None:
+    edit(folder, 2_000, lambda index: msgspec.structs.replace(index, records=999))
+
+
+def other_times(folder: Path) -> None:
+    def change(index: SegmentIndex) -> SegmentIndex:
+        times = msgspec.structs.replace(index.times, max_ts_recv=index.times.max_ts_recv + 1)
+        return msgspec.structs.replace(index, times=times)
+
+    edit(folder, 2_000, change)
+
+
+def other_hash(folder: Path) -> None:
+    edit(folder, 2_000, lambda index: msgspec.structs.replace(index, sha256="0" * 64))
+
+
+def other_frame(folder: Path) -> None:
+    def change(index: SegmentIndex) -> SegmentIndex:
+        frame = msgspec.structs.replace(index.frames[0], records=index.frames[0].records - 1)
+        return msgspec.structs.replace(index, frames=[frame, *index.frames[1:]])
+
+    edit(folder, 2_000, change)
+
+
+def other_past(folder: Path) -> None:
+    def change(index: SegmentIndex) -> SegmentIndex:
+        return msgspec.structs.replace(index, before=msgspec.structs.replace(index.before, latest_ts_recv=1))
+
+    edit(folder, 2_000, change)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (flip, "SHA-256 is not the one in its index"),
+        (cut, "bytes; its index says"),
+        (remove, "records 2,000 to 2,999 are missing before it"),
+        (lose_segment, "there is no such file"),
+        (other_count, "are missing before it"),
+        (other_times, "its records are not those that the index counts"),
+        (other_hash, "SHA-256 is not the one in its index"),
+        (other_frame, "is not what the index says of it"),
+        (other_past, "what it says of the times before it is not so"),
+    ],
+)
+def test_damage_is_found_and_named(copy: Path, damage: Callable[[Path], None], said: str) -> None:
+    damage(copy)
+    result = command("journal", "verify", copy)
+    assert result.code == 5
+    assert said in result.out
+    assert "wrong" in result.out.splitlines()[-1]
+
+
+def test_a_head_with_other_books_is_found(tmp_path: Path) -> None:
+    feed = simulated_feed()
+    half = forms.prefix(feed, 3_000)
+    recording = Recording(tmp_path)
+    recording.put(feed[:half])
+    wrong = add(77, "B", 5_000_000_000, 1, instrument_id=11, publisher_id=65_001)
+    recording.writer.rotate(3_000, METADATA, recording.head + wrong, b"")
+    recording.writer.append(feed[half:], 3_000)
+    recording.writer.close()
+    result = command("journal", "verify", tmp_path)
+    assert result.code == 5
+    assert (
+        "its head has other books than the records before it make: instrument 11 at publisher" in result.out
+    )
+
+
+def test_a_head_without_a_definition_is_found(tmp_path: Path) -> None:
+    feed = simulated_feed()
+    half = forms.prefix(feed, 3_000)
+    recording = Recording(tmp_path)
+    recording.put(feed[:half])
+    recording.writer.rotate(3_000, METADATA, recording.engine.snapshot(), b"")
+    recording.writer.append(feed[half:], 3_000)
+    recording.writer.close()
+    result = command("journal", "verify", tmp_path)
+    assert result.code == 5
+    assert "other definitions or statuses" in result.out
+
+
+def test_a_source_that_begins_anew_in_a_new_life_is_no_violation(tmp_path: Path) -> None:
+    for _ in range(2):
+        writer = JournalWriter.open(tmp_path, "", DATASET, SHARD)
+        writer.begin(writer.position, METADATA, b"", b"")
+        writer.append(simulated_feed(), 6_000)
+        writer.close()
+    assert command("journal", "verify", tmp_path).code == 0
+
+
+# -- cat
+
+
+def test_cat_is_the_feed(killed: Path, tmp_path: Path) -> None:
+    for name in ("all.dbn", "all.dbn.zst"):
+        result = command("journal", "cat", killed, "-o", tmp_path / name)
+        assert (result.code, result.err) == (0, "6,000 records from position 0\n")
+        written = read_dbn(tmp_path / name)
+        assert bytes(written.data) == simulated_feed()
+        assert written.metadata.dataset == DATASET
+
+
+def test_cat_takes_positions(recorded: Path, tmp_path: Path) -> None:
+    feed = simulated_feed()
+    options = ("--from-position", 1_500, "--to-position", 3_210, "-o", tmp_path / "some.dbn")
+    assert command("journal", "cat", recorded, *options).code == 0
+    begin, end = forms.prefix(feed, 1_500), forms.prefix(feed, 3_210)
+    assert bytes(read_dbn(tmp_path / "some.dbn").data) == feed[begin:end]
+
+
+def test_cat_takes_times(recorded: Path, tmp_path: Path) -> None:
+    feed = simulated_feed()
+    since, until = (forms.first_ts_recv(feed[forms.prefix(feed, number) :]) for number in (2_345, 4_567))
+    options = ("--since", since, "--until", until, "-o", tmp_path / "some.dbn")
+    assert command("journal", "cat", recorded, *options).code == 0
+    begin, end = (forms.due_prefix(feed, moment - 1)[0] for moment in (since, until))
+    assert 0 < begin < end < len(feed)
+    assert bytes(read_dbn(tmp_path / "some.dbn").data) == feed[begin:end]
+
+
+def test_cat_says_what_cannot_be(recorded: Path, copy: Path) -> None:
+    assert command("journal", "cat", recorded, "--since", 5, "--from-position", 5).code == 2
+    assert "--since: expected" in command("journal", "cat", recorded, "--since", "noon").err
+    remove(copy)
+    result = command("journal", "cat", copy, "-o", copy / "out.dbn")
+    assert result.code == 3
+    assert "records 2,000 to 2,999 are missing" in result.err
+    assert not (copy / "out.dbn").exists()
+
+
+# -- at
+
+
+def test_at_a_time_the_books_are_those_that_the_feed_gives(killed: Path, tmp_path: Path) -> None:
+    feed = simulated_feed()
+    (tmp_path / "feed.dbn").write_bytes(METADATA.encode() + feed)
+    for number in (10, 999, 2_500, 5_500):
+        moment = forms.first_ts_recv(feed[forms.prefix(feed, number) :])
+        ours = command("journal", "at", killed, moment, "--orders").json
+        theirs = command("reconstruct", tmp_path / "feed.dbn", "--at", moment, "--orders").json
+        ours, theirs = (document.get("books", [document]) for document in (ours, theirs))
+        for part_of_book in ("checksum", "bids", "asks"):
+            assert [book[part_of_book] for book in ours] == [book[part_of_book] for book in theirs]
+
+
+def test_at_draws_and_chooses(recorded: Path) -> None:
+    moment = reader_of(recorded).segments()[3].before.latest_ts_recv
+    drawn = command("journal", "at", recorded, moment, "--instrument", "11", "--picture", "--depth", 2)
+    assert drawn.code == 0
+    assert "instrument 11  GLBX.MDP3" in drawn.out
+    assert "books as of" in drawn.err
+    missing = command("journal", "at", recorded, moment, "--instrument", "999")
+    assert missing.code == 2
+    assert "no book of 999" in missing.err
+
+
+def test_at_a_time_before_the_journal(recorded: Path, copy: Path) -> None:
+    early = command("journal", "at", recorded, "2001-01-01")
+    assert early.code == 0
+    assert early.json["books"] == []
+    assert "there are no books" in early.err
+    part(copy, 0, ".dbn.zst").unlink()
+    part(copy, 0, ".index.json").unlink()
+    gone = command("journal", "at", copy, "2001-01-01")
+    assert gone.code == 2
+    assert "no longer has 2001-01-01" in gone.err

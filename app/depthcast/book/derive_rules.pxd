@@ -6,7 +6,7 @@ ReferenceDeriver says the same in plain Python. Everything here is inline and wi
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from depthcast.book.derive_state cimport (
     BBO,
@@ -116,16 +116,12 @@ cdef inline uint8_t depth_of(const State *s, const Book *b, uint8_t side, int64_
     return depth
 
 
-cdef inline uint8_t changed_side(const BidAskPair *old, const BidAskPair *new, int *first) noexcept nogil:
-    """The side of the best level that differs, N if it does on both; `first` is its number. One does."""
-    cdef bint bid, ask
-    cdef int i = 0
-    while memcmp(&old[i], &new[i], sizeof(BidAskPair)) == 0:
-        i += 1
-    first[0] = i
-    bid = old[i].bid_px != new[i].bid_px or old[i].bid_sz != new[i].bid_sz or old[i].bid_ct != new[i].bid_ct
-    ask = old[i].ask_px != new[i].ask_px or old[i].ask_sz != new[i].ask_sz or old[i].ask_ct != new[i].ask_ct
-    return c'N' if bid and ask else c'B' if bid else c'A'
+cdef inline bint bid_changed(const BidAskPair *old, const BidAskPair *new) noexcept nogil:
+    return (old.bid_px != new.bid_px) | (old.bid_sz != new.bid_sz) | (old.bid_ct != new.bid_ct)
+
+
+cdef inline bint ask_changed(const BidAskPair *old, const BidAskPair *new) noexcept nogil:
+    return (old.ask_px != new.ask_px) | (old.ask_sz != new.ask_sz) | (old.ask_ct != new.ask_ct)
 
 
 cdef inline uint8_t flags_of(const Book *b, const MboRecord *r) noexcept nogil:
@@ -392,18 +388,24 @@ cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRe
     cdef BidAskPair now[<int>DEPTH]
     cdef TradeRecord head
     cdef int first = 0
-    cdef size_t nbytes = d.kept * sizeof(BidAskPair)
     cdef uint8_t action = v.change_action
     cdef uint8_t side
+    cdef bint bid, ask
     v.change_action = 0
     v.as_book = d.kept < d.depth
     if d.kept == 0:
         return
     fill_levels(d.state, b, d.kept, now)
-    if memcmp(now, v.shown, nbytes) == 0:
-        return
-    side = changed_side(v.shown, now, &first)
-    memcpy(v.shown, now, nbytes)
+    while True:  # the best level that differs
+        bid = bid_changed(&v.shown[first], &now[first])
+        ask = ask_changed(&v.shown[first], &now[first])
+        if bid | ask:
+            break
+        first += 1
+        if first == <int>d.kept:
+            return
+    side = c'N' if bid & ask else c'B' if bid else c'A'
+    memcpy(&v.shown[first], &now[first], (d.kept - first) * sizeof(BidAskPair))
     if first == 0:
         quote(d, b, v, r)
     if not (writes(d, MBP_10) or (first == 0 and writes(d, MBP_1))):

@@ -25,7 +25,8 @@ class Marks:
 
     A replay gives, per rtype and instrument, the records at or after its start in the order in which they
     came live. So it is enough to know, for one such time (a checkpoint) per rtype, how many records of each
-    instrument were seen at or after it: these come first, and are dropped; the next is the first unseen one.
+    instrument were seen at or after it, and which was the first (one that came before we had subscribed may
+    bear the same time): these come first, and are dropped; the next is the first unseen one.
 
     A checkpoint lies after everything seen when it was made. There are two, and the older one is used: a
     record whose time lies up to ``period_ns`` before that of records that came ahead of it is not lost.
@@ -35,9 +36,12 @@ class Marks:
         period_ns: the least time between two checkpoints of an rtype.
         snapshots_by_ts_recv: the gateway compares a snapshot record's ts_recv with the start (ours does),
             not its ts_event.
+        ts_out: the records end with 8 bytes of it; they differ from session to session.
     """
 
-    def __init__(self, period_ns: int = 2_000_000_000, *, snapshots_by_ts_recv: bool = True) -> None: ...
+    def __init__(
+        self, period_ns: int = 2_000_000_000, *, snapshots_by_ts_recv: bool = True, ts_out: bool = False
+    ) -> None: ...
     def begin(self, rtype: int, start: int) -> None:
         """Say that everything from ``start`` on was asked for, before the first record of the rtype."""
 

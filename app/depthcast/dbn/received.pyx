@@ -125,6 +125,7 @@ cdef struct Seen:               # records at or after a checkpoint
     uint64_t count
     uint64_t first              # replay_time of the first and of the last of them
     uint64_t last
+    uint64_t mark               # hash of the first: others may bear its time
 
 
 cdef struct Mark:               # of one rtype and instrument
@@ -143,9 +144,19 @@ cdef struct Checkpoints:        # of one rtype
     uint64_t records            # since `newer`
 
 
-cdef inline void see(Seen *seen, uint64_t time) noexcept nogil:
+cdef uint64_t hash_of(const uint8_t *at, size_t tail) noexcept nogil:
+    """FNV-1a of a record without the last ``tail`` bytes."""
+    cdef uint64_t value = 0xCBF29CE484222325
+    cdef size_t i
+    cdef uint64_t prime = 0x100000001B3
+    for i in range(<size_t>at[0] * 4 - tail):
+        value = (value ^ at[i]) * prime
+    return value
+
+
+cdef inline void see(Seen *seen, uint64_t time, const uint8_t *at, size_t tail) noexcept nogil:
     if seen.count == 0:
-        seen.first = time
+        seen.first, seen.mark = time, hash_of(at, tail)
     seen.count += 1
     seen.last = time
 
@@ -159,13 +170,17 @@ cdef class Marks:
     cdef Checkpoints points[RTYPES]
     cdef uint64_t period_ns
     cdef bint by_receipt
+    cdef size_t tail            # bytes of ts_out
     cdef uint64_t _pending
     cdef uint64_t _mismatched
 
-    def __cinit__(self, uint64_t period_ns=2_000_000_000, *, bint snapshots_by_ts_recv=True):
+    def __cinit__(
+        self, uint64_t period_ns=2_000_000_000, *, bint snapshots_by_ts_recv=True, bint ts_out=False
+    ):
         memset(self.points, 0, sizeof(self.points))
         self.period_ns = period_ns
         self.by_receipt = snapshots_by_ts_recv
+        self.tail = 8 if ts_out else 0
         self.slots = NULL
         self._make_room(FIRST_SLOTS)
 
@@ -291,9 +306,9 @@ cdef class Marks:
                 m = self._mark(key)
                 if m == NULL:
                     return False
-            see(&m.older, time)
+            see(&m.older, time, <const uint8_t *>head, self.tail)
             if time >= p.newer:
-                see(&m.newer, time)
+                see(&m.newer, time, <const uint8_t *>head, self.tail)
             if time > p.newest and time != UNDEF_TIMESTAMP:
                 p.newest = time
             p.records += 1
@@ -332,7 +347,7 @@ cdef class Marks:
             return False
         time = replay_time(at, self.by_receipt)
         if not m.met:
-            if time < m.ahead.first:
+            if time < m.ahead.first or (time == m.ahead.first and hash_of(at, self.tail) != m.ahead.mark):
                 return True  # it came before we had subscribed
             if time > m.ahead.first:
                 self._pending -= m.ahead.count  # the replay has not what we saw

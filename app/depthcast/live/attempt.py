@@ -1,6 +1,7 @@
 """One attempt of a subscriber: a connection from its beginning to its end, and why it ended."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -231,5 +232,6 @@ class Attempt:
 
 
 def _reason(error: OSError) -> str:
-    text = error.strerror or str(error) or type(error).__name__
+    known = error.errno is not None and error.errno > 0  # asyncio's own words are of calls, not of causes
+    text = os.strerror(error.errno) if known else error.strerror or str(error) or type(error).__name__
     return text[:1].lower() + text[1:]

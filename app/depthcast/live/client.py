@@ -21,8 +21,8 @@ from depthcast.live.requests import Start
 
 __all__ = ["BUFFER_BYTES", "CallbackError", "Client", "ClientOwner"]
 
-BUFFER_BYTES: Final = 512 * 1024
-"""The receive buffer: what one read can take. Larger ones fall out of the processor's cache."""
+BUFFER_BYTES: Final = 1024 * 1024
+"""The receive buffer: what one read can take."""
 
 _PREFIX_BYTES: Final = 8
 _PIECE_BYTES: Final = 8 * 1024

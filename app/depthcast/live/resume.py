@@ -7,6 +7,7 @@ comes. In the last two, and where a replay is refused, a gap is told.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, Literal
 
 from depthcast.dbn.layout import RType
@@ -59,7 +60,7 @@ class Resumption:
 
     Args:
         mode: see above.
-        snapshots_by_ts_recv: see `Marks`.
+        snapshots_by_ts_recv, ts_out: see `Marks`.
 
     Attributes:
         catching_up: records are to go through `unseen`. While False, in mode ``start`` through `see`, in
@@ -68,12 +69,12 @@ class Resumption:
         in_gap: records were missed, and the gap is not told yet.
     """
 
-    def __init__(self, mode: Mode, *, snapshots_by_ts_recv: bool = True) -> None:
+    def __init__(self, mode: Mode, *, snapshots_by_ts_recv: bool = True, ts_out: bool = False) -> None:
         self.mode = mode
         self.catching_up = False
         self.in_gap = False
-        self._by_ts_recv = snapshots_by_ts_recv
-        self._marks = Marks(snapshots_by_ts_recv=snapshots_by_ts_recv)
+        self._new_marks = partial(Marks, snapshots_by_ts_recv=snapshots_by_ts_recv, ts_out=ts_out)
+        self._marks = self._new_marks()
         self._gap_from: int | None = None
         self._gap_reason = ""
         self._refused = False
@@ -108,6 +109,8 @@ class Resumption:
         if starts:
             self._dropping = self._marks.replay({RTYPE_OF[schema] for schema in starts})
             self.catching_up = True
+        else:  # nothing was seen: there is no knowing what was missed
+            self.in_gap = True
         return lines
 
     def lost(self, *, streamed: bool, last_time: int, code: int | None, reason: str) -> None:
@@ -115,11 +118,11 @@ class Resumption:
         if self.asked and code in _REFUSALS:
             self._refused = True
             reason = f"no replay: {reason}"
+        if not self.in_gap:
+            self._gap_from, self._gap_reason = last_time or None, reason
         whole = self.mode == "start" and not self._refused
-        if not whole and (streamed or self._refused) and not self.in_gap:
+        if not whole and (streamed or self._refused):
             self.in_gap = True
-            self._gap_from = last_time or None
-            self._gap_reason = reason
 
     # ------------------------------------------------------------------ in a session
 
@@ -179,5 +182,5 @@ class Resumption:
 
     def _forget(self) -> None:
         """Live data goes on after a gap: what was seen before is no part of a later replay."""
-        self._marks = Marks(snapshots_by_ts_recv=self._by_ts_recv)
+        self._marks = self._new_marks()
         self._refused = False

@@ -149,7 +149,11 @@ class Subscriber:
             ProtocolError, ConnectionError, OSError: with a policy that gives up, why the last attempt failed.
             Exception: whatever a callback raised.
         """
-        resumption = Resumption(self._mode(), snapshots_by_ts_recv=not is_databento(self.address.host))
+        resumption = Resumption(
+            self._mode(),
+            snapshots_by_ts_recv=not is_databento(self.address.host),
+            ts_out=self._login.ts_out,
+        )
         while not self._closing:
             await self._wait()
             loss = await self._attempt(resumption)

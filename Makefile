@@ -59,9 +59,10 @@ format: setup ## put the code in its standard form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## time the engine beside its peers, write docs/results/engine.json and the README's figures
+bench: setup ## time engine and stream beside their peers, write docs/results and the README's figures
 	$(UV) sync --locked --inexact --quiet --group bench
 	$(BIN)/python -m benchmarks.engine --write
+	$(BIN)/python -m benchmarks.stream --write $(ARGS)
 
 fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 unless told)
 	$(UV) sync --locked --inexact --quiet --group fuzz

@@ -1,10 +1,11 @@
-"""The speed chart: bars on a logarithmic scale, an SVG that follows the reader's light or dark page."""
+"""Charts: bars on a logarithmic scale, an SVG that follows the reader's light or dark page."""
 
 import math
+from collections.abc import Sequence
 from html import escape
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
-from benchmarks.results import Results, Row, Table, number
+from benchmarks.results import Results, Spread, number
 
 WIDTH: Final = 760
 LABEL: Final = 210
@@ -30,43 +31,64 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f232
 }"""
 
 
+class Bar(NamedTuple):
+    """One value, its name on the left."""
+
+    name: str
+    value: Spread
+    kind: Literal["ours", "peer"]
+
+
+class Group(NamedTuple):
+    """Bars under one title."""
+
+    title: str
+    bars: list[Bar]
+
+
 def chart(results: Results) -> str:
     """An SVG of ns a record of everyone shown, a group of bars a workload."""
-    groups = [(table, [row for name in SHOWN if (row := table.row(name))]) for table in results.tables]
-    values = [row.ns.median for _, rows in groups for row in rows]
+    groups = []
+    for table in results.tables:
+        rows = [row for name in SHOWN if (row := table.row(name))]
+        bars = [Bar(row.name, row.ns, "ours" if row.name == "depthcast" else "peer") for row in rows]
+        groups.append(Group(f"{table.about}: ns a record, logarithmic scale", bars))
+    return drawing(groups, "Nanoseconds a record: Depthcast and its peers, logarithmic scale", "ns")
+
+
+def drawing(groups: Sequence[Group], says: str, unit: str) -> str:
+    """An SVG of groups of bars on one logarithmic scale; ``says`` is for who cannot see it."""
+    values = [bar.value.median for group in groups for bar in group.bars]
     low, high = math.floor(math.log10(min(values) / 2)), math.ceil(math.log10(max(values)))
     body: list[str] = []
     top = 8
-    for table, rows in groups:
-        body += group(table, rows, top, low, high)
-        top += TITLE + STEP * len(rows) + 26
+    for group in groups:
+        body += _group(group, unit, top, low, high)
+        top += TITLE + STEP * len(group.bars) + 26
     size = f'viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}"'
-    says = "Nanoseconds a record: Depthcast and its peers, logarithmic scale"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{says}">'
     return "\n".join([head, f"<style>\n{STYLE}\n</style>", *body, "</svg>\n"])
 
 
-def group(table: Table, rows: list[Row], top: int, low: int, high: int) -> list[str]:
-    """One workload: its title, its grid, a bar for each row."""
-    bottom = top + TITLE + STEP * len(rows)
-    title = f"{escape(table.about)}: ns a record, logarithmic scale"
-    lines = [f'<text class="title" x="0" y="{top + 14}">{title}</text>']
+def _group(group: Group, unit: str, top: int, low: int, high: int) -> list[str]:
+    """One group: its title, its grid, its bars."""
+    bottom = top + TITLE + STEP * len(group.bars)
+    lines = [f'<text class="title" x="0" y="{top + 14}">{escape(group.title)}</text>']
     for power in range(low, high + 1):
         x = place(10.0**power, low, high)
         lines.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + TITLE - 8}" y2="{bottom}"/>')
         lines.append(
             f'<text class="axis" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{10**power:,}</text>'
         )
-    for place_in_group, row in enumerate(rows):
+    for place_in_group, bar in enumerate(group.bars):
         y = top + TITLE + STEP * place_in_group
-        end = place(row.ns.median, low, high)
-        kind = "ours" if row.name == "depthcast" else "peer"
-        lines.append(f'<text x="{LABEL - 10}" y="{y + 13}" text-anchor="end">{escape(row.name)}</text>')
+        end = place(bar.value.median, low, high)
+        lines.append(f'<text x="{LABEL - 10}" y="{y + 13}" text-anchor="end">{escape(bar.name)}</text>')
         lines.append(
-            f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{end - LABEL:.1f}" height="{BAR}" rx="2">'
-            f"<title>{row.ns.least:.3g} to {row.ns.greatest:.3g} ns</title></rect>"
+            f'<rect class="{bar.kind}" x="{LABEL}" y="{y}" width="{end - LABEL:.1f}" height="{BAR}" rx="2">'
+            f"<title>{bar.value.least:.3g} to {bar.value.greatest:.3g} {unit}</title></rect>"
         )
-        lines.append(f'<text x="{end + 6:.1f}" y="{y + 13}">{number(row.ns.median)}</text>')
+        lines.append(f'<text x="{end + 6:.1f}" y="{y + 13}">{number(bar.value.median)}</text>')
     return lines
 
 

@@ -1,7 +1,7 @@
 """Measuring: tasks take turns, round after round, so that what disturbs the machine disturbs them alike."""
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from time import perf_counter_ns
 from typing import Final
@@ -19,13 +19,23 @@ MIN_NS: Final = 30_000_000
 
 def interleave(tasks: Mapping[str, Task], rounds: int = ROUNDS) -> dict[str, Spread]:
     """Run every task once a round, each round beginning with another one."""
+    return {name: spread_of(values) for name, values in take_turns(tasks, rounds).items()}
+
+
+def take_turns(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[float]]:
+    """Run every task once a round, each round beginning with another one; what each measured in each."""
     names = list(tasks)
     values: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         shift = turn % max(1, len(names))
         for name in names[shift:] + names[:shift]:
             values[name].append(tasks[name]())
-    return {name: Spread(median(of), min(of), max(of)) for name, of in values.items()}
+    return values
+
+
+def spread_of(values: Sequence[float]) -> Spread:
+    """Their median, and how far they go."""
+    return Spread(median(values), min(values), max(values))
 
 
 def per_record(fresh: Callable[[], Book], records: int) -> Task:

@@ -3,6 +3,8 @@
 ``python -m benchmarks.report`` writes the generated parts of both pages anew from docs/results/engine.json.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +16,51 @@ from benchmarks.chart import chart
 from benchmarks.results import Figure, Results, Spread, Table, number, read
 from benchmarks.workloads import ROOT
 
-BEGIN: Final = "<!-- figures: begin (written by make bench) -->"
-END: Final = "<!-- figures: end -->"
 OURS: Final = "depthcast"
 STATES: Final = {True: "reached", False: "not reached", None: ""}
 PEERS: Final = ("nautilus_trader, batches", "numba book", "documented Python book")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A generated part of a page, between two lines that name it."""
+
+    name: str
+
+    @property
+    def begin(self) -> str:
+        return f"<!-- {self.name}: begin (written by make bench) -->"
+
+    @property
+    def end(self) -> str:
+        return f"<!-- {self.name}: end -->"
+
+    def read(self, path: Path) -> str:
+        """What is written there.
+
+        Raises:
+            ValueError: the page has no place for it.
+        """
+        return self._split(path)[1].strip("\n")
+
+    def write(self, path: Path, text: str) -> None:
+        """Write it anew.
+
+        Raises:
+            ValueError: the page has no place for it.
+        """
+        head, _, tail = self._split(path)
+        path.write_text(f"{head}{self.begin}\n\n{text}\n\n{self.end}{tail}", encoding="utf-8")
+
+    def _split(self, path: Path) -> tuple[str, str, str]:
+        head, begin, rest = path.read_text(encoding="utf-8").partition(self.begin)
+        text, end, tail = rest.partition(self.end)
+        if not begin or not end:
+            raise ValueError(f"{path.name}: no lines {self.begin!r} and {self.end!r}")
+        return head, text, tail
+
+
+BLOCK: Final = Block("figures")
 
 
 def extremes(value: Spread) -> str:
@@ -50,13 +92,18 @@ def terminal(results: Results, console: Console) -> None:
             ]
             text.add_row(row.name, *cells, style="bold" if row.name == OURS else "")
         console.print(text)
+    print_goals(results.figures, console)
+    for what, why in results.missing.items():
+        console.print(f"left out: {what}: {why}", markup=False)
+
+
+def print_goals(figures: Sequence[Figure], console: Console) -> None:
+    """Print what is held to."""
     text = grid("goals", "measured", "least – greatest", "goal", "")
-    for figure in results.figures:
+    for figure in figures:
         cells = [number(figure.value.median), extremes(figure.value), goal(figure), STATES[figure.reached]]
         text.add_row(f"{figure.name}, {figure.unit}", *cells)
     console.print(text)
-    for what, why in results.missing.items():
-        console.print(f"left out: {what}: {why}", markup=False)
 
 
 def grid(title: str, *columns: str) -> TextTable:
@@ -120,37 +167,28 @@ def page(results: Results) -> str:
                 f"| {row.name}: {row.about} | {spread(row.ns)} | {ratio} | {row.records:,} | {same} |"
             )
         lines.append("")
-    lines += ["| what is held to | measured (least – greatest) | goal | |", "| --- | ---: | ---: | --- |"]
-    for figure in results.figures:
-        state = STATES[figure.reached]
-        lines.append(f"| {figure.name}, {figure.unit} | {spread(figure.value)} | {goal(figure)} | {state} |")
+    lines += goal_table(results.figures)
     lines += ["", *(f"Left out: {what}: {why}" for what, why in results.missing.items())]
     return "\n".join(lines).rstrip()
+
+
+def goal_table(figures: Sequence[Figure]) -> list[str]:
+    """What is held to, as a page has it."""
+    lines = ["| what is held to | measured (least – greatest) | goal | |", "| --- | ---: | ---: | --- |"]
+    for figure in figures:
+        state = STATES[figure.reached]
+        lines.append(f"| {figure.name}, {figure.unit} | {spread(figure.value)} | {goal(figure)} | {state} |")
+    return lines
 
 
 PAGES: Final = {ROOT / "README.md": readme, ROOT / "docs" / "benchmarks.md": page}
 CHART: Final = ROOT / "docs" / "images" / "speed.svg"
 
 
-def block(text: str) -> str:
-    """The generated part of a page.
-
-    Raises:
-        ValueError: the page has no place for it.
-    """
-    begin, end = text.find(BEGIN), text.find(END)
-    if begin < 0 or end < begin:
-        raise ValueError(f"no lines {BEGIN!r} and {END!r}")
-    return text[begin + len(BEGIN) : end].strip("\n")
-
-
 def publish(results: Results) -> list[Path]:
     """Write the generated parts and the chart; the files written."""
     for path, render in PAGES.items():
-        text = path.read_text(encoding="utf-8")
-        block(text)
-        head, tail = text[: text.find(BEGIN)], text[text.find(END) :]
-        path.write_text(f"{head}{BEGIN}\n\n{render(results)}\n\n{tail}", encoding="utf-8")
+        BLOCK.write(path, render(results))
     CHART.parent.mkdir(parents=True, exist_ok=True)
     CHART.write_text(chart(results), encoding="utf-8")
     return [*PAGES, CHART]

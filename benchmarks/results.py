@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Literal
@@ -29,6 +30,10 @@ class Spread(msgspec.Struct, frozen=True):
     median: float
     least: float
     greatest: float
+
+    def times(self, factor: float) -> "Spread":
+        """The same in another unit."""
+        return Spread(self.median * factor, self.least * factor, self.greatest * factor)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -119,10 +124,10 @@ def this_machine() -> Machine:
     )
 
 
-def versions() -> dict[str, str]:
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """The versions of what took part."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -1,0 +1,1 @@
+"""What `benchmarks.stream` is made of: its input, its processes, what it measures, and its report."""

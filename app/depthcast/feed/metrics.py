@@ -18,6 +18,9 @@ __all__ = ["feed_admin"]
 _GATEWAY_GAUGES: Final = frozenset(
     {"connections", "sessions", "started", "compressed", "blocked", "max_lag_batches", "forms_bytes"}
 )
+_JOURNAL_COUNTERS: Final = frozenset(
+    {"closed_segments", "closed_bytes", "stored_bytes", "uploaded_segments", "upload_failures"}
+)
 
 ASK_S: Final = 1.0
 """How long a scrape waits for the book thread."""
@@ -130,6 +133,13 @@ class FeedCollector(Collector):
         journal = self._service.journal_thread
         if journal is None:
             return
+        stats = journal.writer.stats
+        failing = journal.error is not None or journal.writer.error is not None
+        for name in stats._fields:
+            kind = CounterMetricFamily if name in _JOURNAL_COUNTERS else GaugeMetricFamily
+            yield kind(
+                f"depthcast_journal_{name}", f"Journal: {name.replace('_', ' ')}", getattr(stats, name)
+            )
         yield GaugeMetricFamily(
-            "depthcast_journal_failing", "1 while records cannot be written", float(journal.error is not None)
+            "depthcast_journal_failing", "1 while something cannot be written or uploaded", float(failing)
         )

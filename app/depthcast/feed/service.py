@@ -1,6 +1,7 @@
 """The feed service: a source, its pace, the ring, the books, the journal and the gateway, in one process."""
 
 import asyncio
+import gc
 import ssl
 import sys
 import time
@@ -140,11 +141,14 @@ class FeedService:
         """
         switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not go through it again and again
         try:
             await self._serve()
         finally:
             self.stage = Stage.CLOSED
             sys.setswitchinterval(switch_interval)
+            gc.unfreeze()
         if self.failure is not None:
             raise self.failure
 
@@ -206,7 +210,9 @@ class FeedService:
             self.view.end_reason = f"the source has ended: {self.source.name}"
             log.info("source_ended", position=self.ring.position, linger_s=self.options.linger_s)
             if self.ring.head == 0 and self.ring.position:
-                log.warning("nothing_new", hint="the journal has all of the source; for more, another --journal")
+                log.warning(
+                    "nothing_new", hint="the journal has all of the source; for more, another --journal"
+                )
             self._over.clear()
             rest = asyncio.ensure_future(self._give_the_rest())
             stopped = asyncio.ensure_future(self._over.wait())

@@ -41,7 +41,8 @@ STAGES: Final = (
 
 @pytest.fixture(scope="module")
 def folders() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
+    memory = Path("/dev/shm")  # noqa: S108 - hundreds of journals that sync need no disk
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
 
 

@@ -11,11 +11,12 @@ from typing import Final
 
 from depthcast.errors import FencedError, JournalError
 from depthcast.journal.names import OPEN, Journal, SegmentName, epoch_of
-from depthcast.journal.objects import FolderObjects, Objects
+from depthcast.journal.objects import FolderObjects, Objects, explain, make_folder
 
 __all__ = ["FolderLock", "check_fence", "take_epoch"]
 
 _TRIES: Final = 100
+_EPOCHS_KEPT: Final = 100
 
 
 def take_epoch(journal: Journal, folder: FolderObjects, store: Objects | None, now_ns: int) -> int:
@@ -35,6 +36,7 @@ def take_epoch(journal: Journal, folder: FolderObjects, store: Objects | None, n
         epoch = 1 + max(0, _newest_left(journal, folder), *(_newest(journal, place) for place in places))
         data = json.dumps({"epoch": epoch, **claim}, indent=2).encode() + b"\n"
         if all(place.put_new(journal.epoch_key(epoch), data) for place in places):
+            _forget_old(journal, folder, epoch)
             return epoch
     raise JournalError(
         "other writers take every epoch that is tried: let one of them run", path=places[0].url
@@ -70,8 +72,11 @@ class FolderLock:
         Raises:
             JournalError: it does not in this time.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            make_folder(self._path.parent)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalError(explain(error), path=str(self._path)) from error
         deadline = monotonic() + wait_s
         while True:
             try:
@@ -96,6 +101,13 @@ class FolderLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _forget_old(journal: Journal, folder: FolderObjects, epoch: int) -> None:
+    """Remove the folder's oldest epochs, which is looked at with every sync; the newest is what counts."""
+    for listed in folder.listed(journal.epochs):
+        if (epoch_of(listed.key) or epoch) < epoch - _EPOCHS_KEPT:
+            folder.delete(listed.key)
 
 
 def _newest(journal: Journal, place: Objects) -> int:

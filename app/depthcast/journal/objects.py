@@ -111,15 +111,18 @@ class FolderObjects:
                 os.close(file)
 
     def listed(self, prefix: str, after: str | None = None) -> Iterator[Listed]:
-        for key, size in sorted(self._files(prefix)):
+        with _about(self.folder / prefix):
+            found = sorted(self._files(prefix))
+        for key, size in found:
             if after is None or key > after:
                 yield Listed(key, size)
 
     def folders(self, prefix: str) -> list[str]:
+        path = self.folder / prefix
         try:
-            with os.scandir(self.folder / prefix) as entries:
+            with _about(path), os.scandir(path) as entries:
                 return sorted(f"{prefix}{entry.name}/" for entry in entries if entry.is_dir())
-        except (FileNotFoundError, NotADirectoryError):
+        except ObjectMissingError:
             return []
 
     def delete(self, key: str) -> None:
@@ -143,7 +146,7 @@ class FolderObjects:
     @contextlib.contextmanager
     def _written(self, path: Path, data: bytes | Path) -> Iterator[Path]:
         """The data in a synced file beside its place, for as long as the block lasts."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
         try:
             with part.open("xb") as file:
@@ -153,6 +156,14 @@ class FolderObjects:
             yield part
         finally:
             part.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those it is in, durably."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -181,7 +192,7 @@ def read_exactly(file: int, start: int, length: int) -> bytes:
 def _about(path: Path) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ObjectMissingError("there is no such file", path=str(path)) from error
     except OSError as error:
         raise JournalError(explain(error), path=str(path)) from error

@@ -12,7 +12,7 @@ from depthcast.dbn import forms
 from depthcast.errors import JournalError
 from depthcast.journal.index import Before, OpenHeader, Times, encode
 from depthcast.journal.names import OPEN, OPEN_HEADER
-from depthcast.journal.objects import explain, read_exactly, sync_folder
+from depthcast.journal.objects import explain, make_folder, read_exactly, sync_folder
 
 __all__ = ["OpenSegment"]
 
@@ -52,7 +52,7 @@ class OpenSegment:
         beside = header_path(path)
         file = -1
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             beside.write_bytes(encode(header))
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             _write(file, metadata, 0)

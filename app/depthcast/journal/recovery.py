@@ -10,7 +10,7 @@ import numpy as np
 from depthcast.dbn.framing import frame
 from depthcast.errors import JournalError
 from depthcast.journal.index import Before, OpenHeader
-from depthcast.journal.listing import closed_segments, load_segment, newest_of
+from depthcast.journal.listing import Place, closed_segments, load_segment, newest_of
 from depthcast.journal.names import OPEN, OPEN_HEADER, SEGMENT, Journal, SegmentName
 from depthcast.journal.objects import FolderObjects, ObjectMissingError, Objects, explain, read_exactly
 from depthcast.journal.open_segment import header_path, remove_open
@@ -55,7 +55,7 @@ def recover(
     closed = closed_segments(folder, journal.prefix)
     messages = _remove_leftovers(journal, folder, closed)
     for name, path in _left_open(journal, folder):
-        if name in closed:  # killed between the closing and the removal
+        if name in closed and _is_whole(closed[name]):  # killed between the closing and the removal
             remove_open(path)
             continue
         messages += _close(path, folder.folder, level, clock())
@@ -63,6 +63,15 @@ def recover(
     if newest is None:
         return Recovered(epoch, 0, None, None, Before(), tuple(messages))
     return Recovered(epoch, newest.end, newest, newest.source_state, newest.index.after, tuple(messages))
+
+
+def _is_whole(place: Place) -> bool:
+    """Whether a closed segment has all its bytes: the last renames before a crash may be half done."""
+    try:
+        index = load_segment(place).index
+        return len(place.objects.read(place.segment_key, index.stored_bytes - 1)) == 1
+    except JournalError:
+        return False
 
 
 def _newest(journal: Journal, folder: FolderObjects, store: Objects | None) -> ClosedSegment | None:

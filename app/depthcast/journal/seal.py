@@ -15,7 +15,7 @@ from depthcast.dbn.framing import frame
 from depthcast.errors import JournalError
 from depthcast.journal.index import Block, Frame, OpenHeader, SegmentIndex, Times, encode
 from depthcast.journal.names import INDEX, SEGMENT, Journal
-from depthcast.journal.objects import explain, read_exactly, sync_folder
+from depthcast.journal.objects import explain, make_folder, read_exactly, sync_folder
 
 __all__ = ["FRAME_BYTES", "seal"]
 
@@ -49,7 +49,7 @@ def seal(
     target = root / f"{journal.day(header.begun_ns)}{header.name}{SEGMENT}"
     part = target.with_name(f".{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with path.open("rb", buffering=0) as source, part.open("wb") as file:
             index = _write(source.fileno(), file, header, level, closed_ns, end_state)
             file.flush()
@@ -62,8 +62,7 @@ def seal(
             file.flush()
             os.fsync(file.fileno())
         part.replace(beside)
-        for folder in (target.parent, target.parent.parent):
-            sync_folder(folder)
+        sync_folder(target.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

@@ -76,8 +76,9 @@ class Sealer:
 
     def stop(self, *, finish: bool) -> None:
         """End the thread: after the segment at hand, or if ``finish`` after all that can be closed."""
-        if not finish:
-            self._waiting.clear()
+        while self._waiting and not finish:
+            with contextlib.suppress(IndexError):  # just closed
+                self._waiting.pop()[0].close()
         self._stopping = True
         self._wake.set()
         self._thread.join()
@@ -262,6 +263,10 @@ class Uploader:
 
     def _upload(self, store: Objects, pending: Pending) -> None:
         here, there = Place(self._folder, pending.base), Place(store, pending.base)
+        if not self._folder.path(here.index_key).exists():
+            log.error("segment_gone_before_its_upload", path=str(self._folder.path(here.segment_key)))
+            self._pending.popleft()
+            return
         try:
             check_fence(self._journal, store, self._epoch)
             file = self._folder.path(here.segment_key)

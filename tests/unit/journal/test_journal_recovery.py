@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from depthcast.dbn import forms
+from depthcast.journal.epochs import take_epoch
 from depthcast.journal.names import Journal, SegmentName
+from depthcast.journal.objects import FolderObjects
 from depthcast.journal.open_segment import header_path
 from tests.support.journals import (
     DATASET,
@@ -200,3 +202,22 @@ def test_an_epoch_is_never_taken_twice_even_if_its_file_is_lost(crashed: Path) -
     recording = Recording(crashed)
     assert recording.recovered.epoch == 2
     recording.writer.close()
+
+
+def test_a_closed_segment_that_lost_bytes_with_the_machine_is_closed_again(crashed: Path) -> None:
+    path = open_file(crashed)
+    saved = path.read_bytes(), header_path(path).read_bytes()
+    Recording(crashed).writer.close()
+    (day,) = (crashed / OPEN.parent).glob("date=*")
+    os.truncate(day / f"{SegmentName(1, 3_000)}.dbn.zst", 0)
+    path.write_bytes(saved[0])
+    header_path(path).write_bytes(saved[1])
+    recover(crashed, 5_000, "records 3,000 to 4,999")
+
+
+def test_old_epochs_are_forgotten(tmp_path: Path) -> None:
+    journal, folder = Journal(DATASET, SHARD), FolderObjects(tmp_path)
+    for _ in range(105):
+        newest = take_epoch(journal, folder, None, 0)
+    assert newest == 105
+    assert len(list(folder.listed(journal.epochs))) == 101

@@ -1,10 +1,6 @@
 """DBN files in S3 as a source, against moto's server and through a line that breaks."""
 
-import select
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import boto3
@@ -15,6 +11,7 @@ from depthcast.exchange import Exchange
 from depthcast.feed.sources.file import FileSource
 from depthcast.feed.sources.objects import open_object
 from depthcast.feed.sources.open import open_source
+from tests.support.breaking_line import BreakingLine
 from tests.support.dbn_files import compress, head
 from tests.support.moto import S3Server, s3_server
 from tests.support.simulated import small_exchange
@@ -47,47 +44,6 @@ def reachable(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in server.variables.items():
         monkeypatch.setenv(name, value)
     return server
-
-
-class BreakingLine:
-    """A port in front of a server whose connections break once the server has answered so many bytes."""
-
-    def __init__(self, port: int, limit: int) -> None:
-        self._server = port
-        self._limit = limit
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.1)
-        self.port = self._listener.getsockname()[1]
-        self.broken = 0
-        self._closing = False
-        self._thread = threading.Thread(target=self._accept)
-        self._thread.start()
-
-    def _accept(self) -> None:
-        while not self._closing:
-            with suppress(TimeoutError):
-                client, _ = self._listener.accept()
-                with client, socket.create_connection(("127.0.0.1", self._server)) as upstream:
-                    self._pass(client, upstream)
-
-    def _pass(self, client: socket.socket, upstream: socket.socket) -> None:
-        """One connection, to its end."""
-        passed = 0
-        while not self._closing:
-            for side in select.select([client, upstream], [], [], 0.1)[0]:
-                data = side.recv(16_384)
-                if not data:
-                    return
-                (upstream if side is client else client).sendall(data)
-                passed += len(data) if side is upstream else 0
-                if passed > self._limit:
-                    self.broken += 1
-                    return
-
-    def close(self) -> None:
-        self._closing = True
-        self._thread.join()
-        self._listener.close()
 
 
 def told(source: FileSource, state: bytes | None = None, position: int = 0) -> bytes:

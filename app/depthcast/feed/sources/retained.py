@@ -18,10 +18,9 @@ from depthcast.dbn import RType, forms
 from depthcast.dbn.framing import record_starts
 from depthcast.dbn.layout import LENGTH_WORD, UNDEF_TIMESTAMP
 
-__all__ = ["Place", "Retained", "Unseen"]
+__all__ = ["KEEP_BYTES", "Place", "Retained", "Unseen"]
 
 LOOKBACK_NS: Final = 1_000_000_000
-"""How far a record's time may lie before that of records ahead of it, and still not be lost."""
 KEEP_BYTES: Final = 64 << 20
 _MBO_ONLY: Final = forms.rtype_mask({RType.MBO})
 
@@ -54,10 +53,18 @@ class Retained:
         base: the place where it begins; None where nothing is known of what came before.
         position: of the first record that `add` will be given.
         by_ts_recv: the gateway compares a snapshot record's ts_recv with the start, not its ts_event.
+        lookback_ns: how far a record's time may lie before that of records ahead of it, and still not be
+            lost (as far as ``keep_bytes`` reach).
     """
 
     def __init__(
-        self, base: Place | None, position: int, *, by_ts_recv: bool, keep_bytes: int = KEEP_BYTES
+        self,
+        base: Place | None,
+        position: int,
+        *,
+        by_ts_recv: bool,
+        keep_bytes: int = KEEP_BYTES,
+        lookback_ns: int = LOOKBACK_NS,
     ) -> None:
         self._lock = threading.Lock()
         self._base = base
@@ -67,6 +74,7 @@ class Retained:
         self._kept: deque[_Kept] = deque()
         self._bytes = 0
         self._keep_bytes = keep_bytes
+        self._lookback_ns = lookback_ns
 
     def add(self, data: bytes, count: int, position: int) -> None:
         """Take the records that came, the first of them at ``position``."""
@@ -92,7 +100,7 @@ class Retained:
         if used < len(kept):
             at = kept[used].before
         befores = [*(each.before for each in kept[:used]), at]
-        begin = _newest_old_enough(befores, at)
+        begin = _newest_old_enough(befores, at, self._lookback_ns)
         if not befores[begin]:
             return None
         earliest = min(befores[begin].values())
@@ -108,11 +116,11 @@ class Retained:
         return _place(starts, seen)
 
 
-def _newest_old_enough(befores: list[dict[int, int]], at: Mapping[int, int]) -> int:
-    """The newest run before which all is `LOOKBACK_NS` old; else the oldest where any time is known."""
+def _newest_old_enough(befores: list[dict[int, int]], at: Mapping[int, int], age_ns: int) -> int:
+    """The newest run before which all is so old; else the oldest where any time is known."""
     for index in range(len(befores) - 1, -1, -1):
         before = befores[index]
-        if before and all(before.get(rtype, 0) + LOOKBACK_NS <= time for rtype, time in at.items()):
+        if before and all(before.get(rtype, 0) + age_ns <= time for rtype, time in at.items()):
             return index
     return next((index for index, before in enumerate(befores) if before), len(befores) - 1)
 

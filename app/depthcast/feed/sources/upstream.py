@@ -16,7 +16,7 @@ from depthcast.dbn.metadata import DBN_VERSION
 from depthcast.errors import DepthcastError, SessionError, SourceError
 from depthcast.feed.sources.base import Chunk, SourceKind, decode_state
 from depthcast.feed.sources.records import plain_records
-from depthcast.feed.sources.retained import Place, Retained, Unseen
+from depthcast.feed.sources.retained import KEEP_BYTES, Place, Retained, Unseen
 from depthcast.feed.sources.upstream_url import Upstream
 from depthcast.live.address import is_databento
 from depthcast.live.events import Connected, Disconnected, Event, Gap, GatewayError, Stale, SymbolMapped
@@ -57,7 +57,7 @@ class UpstreamSource:
     live = True
     finite = False
 
-    def __init__(self, upstream: Upstream, key: str) -> None:
+    def __init__(self, upstream: Upstream, key: str, *, keep_bytes: int = KEEP_BYTES) -> None:
         self.name = upstream.name
         self.dataset = upstream.dataset
         self.symbology = Symbology()
@@ -65,7 +65,8 @@ class UpstreamSource:
         self._key = key
         self._by_ts_recv = not is_databento(upstream.address.host)
         self._snapshots = upstream.snapshot
-        self._retained = Retained(None, 0, by_ts_recv=self._by_ts_recv)
+        self._keep_bytes = keep_bytes
+        self._retained = self._retain(None, 0)
         self._unseen: Unseen | None = None
         self._resumed = False
         self._deaf = False
@@ -118,7 +119,7 @@ class UpstreamSource:
             base = Place({RTYPE_OF[schema]: self._upstream.start for schema in self._upstream.schemas}, [])
         if self._resumed and base is not None:
             self._unseen = Unseen(base, by_ts_recv=self._by_ts_recv)
-        self._retained = Retained(base, self._known, by_ts_recv=self._by_ts_recv)
+        self._retained = self._retain(base, self._known)
         self._task = loop.create_task(self._run())
 
     def recovered(self, data: bytes, position: int) -> None:
@@ -164,7 +165,7 @@ class UpstreamSource:
         """Subscribe until the gateway's source ends; by snapshots from then on where records were lost."""
         try:
             place = self._resume() if self._resumed else self._retained.place(self._position)
-            self._retained = Retained(place, self._position, by_ts_recv=self._by_ts_recv)
+            self._retained = self._retain(place, self._position)
             while True:
                 try:
                     await self._subscribe(place).run()
@@ -180,6 +181,9 @@ class UpstreamSource:
             self._error = SourceError(f"{self.name}: {error.strerror or error}")
         self._over = True
         self._wake()
+
+    def _retain(self, base: Place | None, position: int) -> Retained:
+        return Retained(base, position, by_ts_recv=self._by_ts_recv, keep_bytes=self._keep_bytes)
 
     def _begin(self) -> Place | None:
         """Where in the gateway's stream the feed is when it is opened."""

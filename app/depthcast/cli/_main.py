@@ -29,6 +29,9 @@ COMMANDS: Final = {
     "simulate": Command("depthcast.cli.simulate:simulate", "Write the MBO feed of a simulated exchange."),
     "info": Command("depthcast.cli.info:info", "Say what a DBN file holds."),
     "feed": Command("depthcast.cli.feed:feed", "Stream a source to subscribers and keep its journal."),
+    "subscribe": Command(
+        "depthcast.cli.subscribe:subscribe", "Receive from a gateway: count, record or rebuild books."
+    ),
     "journal": Command(
         "depthcast.cli.journal:journal",
         "List and verify a feed's journal, take records or books out of it.",

@@ -232,6 +232,7 @@ class Attempt:
 
 
 def _reason(error: OSError) -> str:
-    known = error.errno is not None and error.errno > 0  # asyncio's own words are of calls, not of causes
-    text = os.strerror(error.errno) if known else error.strerror or str(error) or type(error).__name__
+    number = error.errno or 0
+    # asyncio's own words are of calls, not of causes
+    text = os.strerror(number) if number > 0 else error.strerror or str(error) or type(error).__name__
     return text[:1].lower() + text[1:]

@@ -166,7 +166,7 @@ class Client(asyncio.BufferedProtocol):
                 self.send(answer)
         if self._closed:
             return
-        lines = self._owner.on_authenticated(self._handshake.session_id or "", self._handshake.version or "")
+        lines = self._owner.on_authenticated(str(self._handshake.session_id), str(self._handshake.version))
         self.send(lines + Start().to_line())
         if self._login.compression == "zstd":
             self._unpacker = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
@@ -189,7 +189,7 @@ class Client(asyncio.BufferedProtocol):
             used = self._consume(memoryview(self._unpacked))
             if used:
                 self._unpacked = self._unpacked[used:]
-            if self.paused or self._begin == self._end:
+            if self._begin == self._end:
                 break
             piece = bytes(self._view[self._begin : min(self._end, self._begin + _PIECE_BYTES)])
             self._begin += len(piece)

@@ -11,7 +11,17 @@ from depthcast.live.requests import Authentication
 
 __all__ = ["Handshake", "Login"]
 
-_BUSY: Final = ("limit", "too many", "exceed", "concurrent", "simultaneous", "try again", "busy")
+_BUSY: Final = (
+    "limit",
+    "too many",
+    "exceed",
+    "concurrent",
+    "simultaneous",
+    "already",
+    "full",
+    "busy",
+    "again",
+)
 """Words of a refusal that says "not now" rather than "not you": the protocol has only its text."""
 
 

@@ -137,11 +137,13 @@ class Resumption:
     def completed(self) -> list[Resumed | Gap]:
         """The gateway said that the replay of a schema is complete; as `caught_up`."""
         self._completed += 1
+        if self._completed >= self._expected:
+            self._marks.complete()
         return self.caught_up() if self.catching_up else []
 
     def caught_up(self) -> list[Resumed | Gap]:
         """To be called while `catching_up`: what to tell where it is over, else nothing."""
-        if self._marks.pending and self._completed < self._expected:
+        if self._marks.pending and not self._marks.overdue:
             return []
         self.catching_up = False
         pending = self._marks.pending

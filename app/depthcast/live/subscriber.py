@@ -191,6 +191,11 @@ class Subscriber:
         return self._records + (0 if self._attempted is None else self._attempted.client.records)
 
     @property
+    def last_time(self) -> int:
+        """The last data record's time (ts_event; ts_recv of bbo and snapshots), ns; 0 before the first."""
+        return (0 if self._attempted is None else self._attempted.client.last_time) or self._last_time
+
+    @property
     def received(self) -> int:
         """Bytes received so far, in all sessions."""
         return self._received + (0 if self._attempted is None else self._attempted.client.received)

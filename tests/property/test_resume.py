@@ -200,8 +200,39 @@ def test_a_replay_that_is_not_what_was_seen_is_told(cut: int, join: int) -> None
     replay = [record for record in feed[:cut] if record != missing]
     resumption.unseen(memoryview(b"".join(replay)))
     events = [*resumption.caught_up(), *resumption.completed()]
+    if resumption.catching_up:  # what is missing may be sent again as new: until something much later comes
+        later = add(99, "B", 1, 1, ts_event=10**10, ts_recv=10**10)
+        assert resumption.unseen(memoryview(later)) == later
+        events += resumption.caught_up()
     assert [type(event) for event in events] == [Gap, Resumed]
     assert not resumption.catching_up
+
+
+@given(cut=st.integers(2, 30), kept=st.integers(0, 29), size=st.integers(1, 7))
+def test_what_a_killed_gateway_sends_again_as_new_is_dropped(cut: int, kept: int, size: int) -> None:
+    """Its journal ended ``kept`` records in; what we had seen beyond that comes again after the replay."""
+    feed = [
+        add(n + 1, "B", 1, 1, ts_event=100 + n // 2, ts_recv=100 + n // 2, instrument_id=1 + n % 3)
+        for n in range(60)
+    ]
+    resumption = Resumption("start")
+    subscriptions = [SubscriptionRequest("mbo", ("ALL_SYMBOLS",), start=0)]
+    resumption.requests(subscriptions, first=True)
+    resumption.see(memoryview(b"".join(feed[:cut])))
+    resumption.lost(streamed=True, last_time=100, code=None, reason="killed")
+    resumption.requests(subscriptions, first=False)
+    kept = min(kept, cut - 1)
+    handed_on = resumption.unseen(memoryview(b"".join(feed[:kept])))
+    events = [*resumption.caught_up(), *resumption.completed()]
+    for begin in range(kept, len(feed), size):
+        records = memoryview(b"".join(feed[begin : begin + size]))
+        if resumption.catching_up:
+            handed_on += resumption.unseen(records)
+            events += resumption.caught_up()
+        else:
+            handed_on += records
+    assert handed_on == b"".join(feed[cut:])
+    assert [type(event) for event in events] == [Resumed]
 
 
 def test_marks_forget_what_lies_far_behind() -> None:

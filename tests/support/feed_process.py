@@ -22,7 +22,9 @@ class FeedProcess:
     """A running feed. Its log is read all the time; `wait_for` waits for an event in it."""
 
     def __init__(self, *arguments: object, key: str | None = KEY, cwd: Path | None = None) -> None:
-        given = [*map(str, arguments), "--listen", "127.0.0.1:0"]
+        given = list(map(str, arguments))
+        if "--listen" not in given:
+            given += ["--listen", "127.0.0.1:0"]
         if "--admin" not in given:
             given += ["--admin", "127.0.0.1:0"]
         if key is not None:
@@ -100,7 +102,9 @@ class FeedProcess:
         self._end()
 
 
-def official(feed: FeedProcess, path: Path, dataset: str, schema: str = "mbo", **subscription: Any) -> "Heard":
+def official(
+    feed: FeedProcess, path: Path, dataset: str, schema: str = "mbo", **subscription: Any
+) -> "Heard":
     """Start the official client, writing what it receives to ``path``."""
     options = {key: subscription.pop(key) for key in ("ts_out", "compression") if key in subscription}
     live = databento.Live(key=KEY, gateway="127.0.0.1", port=feed.port, **options)

@@ -57,6 +57,17 @@ class Marks:
     def unseen(self, buffer: Buffer) -> bytes:
         """The records that were not seen before; they are taken as seen."""
 
+    def complete(self) -> None:
+        """The gateway says that the replay is over. What is pending is looked for in what follows.
+
+        A gateway that was killed may have lost its last records: it sends them again as new ones. They are
+        dropped as in the replay, up to the first record of their instrument that is later than all seen.
+        """
+
+    @property
+    def overdue(self) -> bool:
+        """After `complete`: a record came so late that what is pending will not come any more."""
+
     def give_up(self) -> int:
         """The replay is over, whatever is pending: how many instruments' records were not as expected."""
 

@@ -141,6 +141,7 @@ cdef struct Checkpoints:        # of one rtype
     uint64_t older
     uint64_t newer
     uint64_t newest             # the latest time seen
+    uint64_t until              # what that was when the replay began
     uint64_t records            # since `newer`
 
 
@@ -173,6 +174,8 @@ cdef class Marks:
     cdef size_t tail            # bytes of ts_out
     cdef uint64_t _pending
     cdef uint64_t _mismatched
+    cdef bint late              # the gateway says that the replay is over
+    cdef readonly bint overdue
 
     def __cinit__(
         self, uint64_t period_ns=2_000_000_000, *, bint snapshots_by_ts_recv=True, bint ts_out=False
@@ -219,6 +222,9 @@ cdef class Marks:
         cdef Mark *m
         wanted = frozenset(rtypes)
         self._pending = self._mismatched = 0
+        self.late = self.overdue = False
+        for i in range(<size_t>RTYPES):
+            self.points[i].until = self.points[i].newest
         for i in range(self.room):
             m = &self.slots[i]
             if m.key == NOBODY:
@@ -255,6 +261,10 @@ cdef class Marks:
         result = result[:kept]
         self.see(result)
         return result
+
+    def complete(self):
+        """See received.pyi."""
+        self.late = True
 
     def give_up(self):
         """See received.pyi."""
@@ -339,13 +349,21 @@ cdef class Marks:
         """Whether a record of the replay is one of those seen before the cut, which come in the same order."""
         cdef const RecordHeader *head = <const RecordHeader *>at
         cdef Mark *m
-        cdef uint64_t time
+        cdef uint64_t time, until
         if self._pending == 0:
             return False
+        time = replay_time(at, self.by_receipt)
+        until = self.points[head.rtype].until
+        if self.late and UNDEF_TIMESTAMP > time > until and time - until > self.period_ns:
+            self.overdue = True
         m = self._find(<uint64_t>head.rtype << 32 | head.instrument_id)
         if m == NULL or m.ahead.count == 0:
             return False
-        time = replay_time(at, self.by_receipt)
+        if self.late and time > until:  # a new record: what is pending of this instrument will not come
+            self._pending -= m.ahead.count
+            m.ahead.count = 0
+            self._mismatched += 1
+            return False
         if not m.met:
             if time < m.ahead.first or (time == m.ahead.first and hash_of(at, self.tail) != m.ahead.mark):
                 return True  # it came before we had subscribed

@@ -211,7 +211,7 @@ class FeedService:
             log.info("source_ended", position=self.ring.position, linger_s=self.options.linger_s)
             if self.ring.head == 0 and self.ring.position:
                 log.warning(
-                    "nothing_new", hint="the journal has all of the source; for more, another --journal"
+                    "nothing_new", hint="the journal has all of the source: give another one"
                 )
             self._over.clear()
             rest = asyncio.ensure_future(self._give_the_rest())

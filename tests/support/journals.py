@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import databento_dbn
-
 from depthcast.book.engine import Engine
 from depthcast.dbn import RType, forms, make_metadata
 from depthcast.dbn.layout import LENGTH_WORD
@@ -118,7 +116,3 @@ def eventually(holds: Callable[[], object], timeout_s: float = 15.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
-
-
-def same_metadata(data: databento_dbn.Metadata) -> bool:
-    return data.encode() == METADATA.encode()

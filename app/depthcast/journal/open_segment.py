@@ -81,8 +81,13 @@ class OpenSegment:
 
         Raises:
             JournalError: they were not written; the same call may be tried again.
+            RecordError: they are not whole records.
+            ValueError: there are not so many.
         """
-        times = self.times | Times.of(forms.span(data))
+        span = forms.span(data)
+        if span.count != records:
+            raise ValueError(f"{span.count} records were given, said to be {records}")
+        times = self.times | Times.of(span)
         try:
             _write(self._file, data, self.size)
         except OSError as error:

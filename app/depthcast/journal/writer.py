@@ -18,7 +18,8 @@ from depthcast.journal.open_segment import OpenSegment
 from depthcast.journal.policy import JournalPolicy
 from depthcast.journal.reader import JournalReader
 from depthcast.journal.recovery import Recovered, recover
-from depthcast.journal.upkeep import Sealer, Uploader
+from depthcast.journal.sealer import Sealer
+from depthcast.journal.uploader import Uploader
 
 __all__ = ["JournalStats", "JournalWriter"]
 
@@ -125,12 +126,16 @@ class JournalWriter:
         lock.take(policy.takeover_s)
         try:
             recovered = recover(journal, here, there, epoch, level=policy.zstd_level, clock=clock)
-            writer = cls(journal, here, there, policy, recovered, lock, clock=clock, monotonic=monotonic)
-            said = writer._uploader.start()
-            writer.recovered = recovered._replace(messages=recovered.messages + tuple(said))
         except BaseException:
             lock.release()
             raise
+        writer = cls(journal, here, there, policy, recovered, lock, clock=clock, monotonic=monotonic)
+        try:
+            said = writer._uploader.start()
+        except BaseException:
+            writer.abandon()
+            raise
+        writer.recovered = recovered._replace(messages=recovered.messages + tuple(said))
         return writer
 
     @property
@@ -185,6 +190,8 @@ class JournalWriter:
         Raises:
             JournalError: they were not written; the same call may be tried again.
             FencedError: a newer writer has the journal.
+            RecordError: they are not whole records.
+            ValueError: there are not so many.
         """
         segment = self._current()
         segment.append(data, records)

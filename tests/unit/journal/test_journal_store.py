@@ -13,7 +13,7 @@ from depthcast.journal.epochs import take_epoch
 from depthcast.journal.names import Journal
 from depthcast.journal.objects import FolderObjects, ObjectMissingError, open_objects
 from depthcast.journal.policy import JournalPolicy
-from depthcast.journal.upkeep import clear
+from depthcast.journal.retention import clear
 from tests.support.journals import (
     DATASET,
     SHARD,

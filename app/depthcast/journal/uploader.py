@@ -1,8 +1,6 @@
-"""The threads beside the writer: one closes segments, one uploads them and clears the disk."""
+"""The thread that uploads closed segments, looks for newer writers, and clears the disk."""
 
 import contextlib
-import os
-import random
 import threading
 import time
 from collections import deque
@@ -11,115 +9,24 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from depthcast.errors import DepthcastError, FencedError, JournalError
+from depthcast.errors import FencedError, JournalError
+from depthcast.journal.backoff import delay_s
 from depthcast.journal.epochs import check_fence
 from depthcast.journal.index import SegmentIndex
 from depthcast.journal.listing import Place, closed_segments, visible
 from depthcast.journal.names import Journal, SegmentName
 from depthcast.journal.objects import FolderObjects, Objects
-from depthcast.journal.open_segment import OpenSegment, remove_open
 from depthcast.journal.policy import JournalPolicy
-from depthcast.journal.seal import seal
+from depthcast.journal.retention import clear
 
-__all__ = ["Sealer", "Uploader"]
+__all__ = ["Uploader"]
 
 FENCE_S: Final = {"s3": 10.0, "folder": 1.0}
 """How often a store is asked for a newer epoch."""
 RETENTION_S: Final = 30.0
-_RETRY_MIN_S: Final = 0.5
-_RETRY_MAX_S: Final = 60.0
 _HANG_S: Final = 1.0
-_NICENESS: Final = 10
 
 log = structlog.get_logger("depthcast.journal")
-
-
-class Sealer:
-    """The thread that closes segments, while the next is already being written.
-
-    Args:
-        folder: the journal's.
-        level: of zstd.
-        clock: ns since the epoch.
-        on_closed: called in this thread with the index of each closed segment.
-    """
-
-    def __init__(
-        self,
-        folder: FolderObjects,
-        level: int,
-        clock: Callable[[], int],
-        on_closed: Callable[[SegmentIndex], None],
-    ) -> None:
-        self.error: Exception | None = None
-        """Why the oldest waiting segment could not be closed; it is tried again."""
-        self._folder = folder
-        self._level = level
-        self._clock = clock
-        self._on_closed = on_closed
-        self._waiting: deque[tuple[OpenSegment, bytes | None]] = deque()
-        self._wake = threading.Event()
-        self._stopping = False
-        self._failures = 0
-        self._thread = threading.Thread(target=self._run, name="journal-close", daemon=True)
-        self._thread.start()
-
-    @property
-    def waiting(self) -> int:
-        """Segments still to be closed."""
-        return len(self._waiting)
-
-    def submit(self, segment: OpenSegment, end_state: bytes | None = None) -> None:
-        """Close a segment that nobody appends to any more."""
-        self._waiting.append((segment, end_state))
-        self._wake.set()
-
-    def stop(self, *, finish: bool) -> None:
-        """End the thread: after the segment at hand, or if ``finish`` after all that can be closed."""
-        while self._waiting and not finish:
-            with contextlib.suppress(IndexError):  # just closed
-                self._waiting.pop()[0].close()
-        self._stopping = True
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with contextlib.suppress(OSError):  # closing may take longer, the feed must not wait for it
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-        while True:
-            if self._waiting and self._close(*self._waiting[0]):
-                with contextlib.suppress(IndexError):  # given up meanwhile
-                    self._waiting.popleft()
-                continue
-            if self._stopping:
-                return
-            self._wake.wait(_delay(self._failures) if self._waiting else None)
-            self._wake.clear()
-
-    def _close(self, segment: OpenSegment, end_state: bytes | None) -> bool:
-        try:
-            index = seal(
-                segment.path,
-                segment.header,
-                self._folder.folder,
-                level=self._level,
-                closed_ns=self._clock(),
-                end_state=end_state,
-            )
-        except (DepthcastError, OSError) as error:
-            self.error = error
-            self._failures += 1
-            log.error("segment_not_closed", error=str(error), failures=self._failures)
-            return False
-        self.error = None
-        self._failures = 0
-        segment.close()
-        self._on_closed(index)
-        try:
-            remove_open(segment.path)
-        except JournalError as error:  # it is in the journal twice for now, which no reader minds
-            log.warning("closed_segment_not_removed", error=str(error))
-        return True
 
 
 class Pending(NamedTuple):
@@ -131,7 +38,7 @@ class Pending(NamedTuple):
 
 
 class Uploader:
-    """The thread that uploads closed segments in order, looks for newer writers, and clears the disk.
+    """Uploads closed segments in order, looks for newer writers, and clears the disk.
 
     Args:
         journal: whose segments.
@@ -218,7 +125,8 @@ class Uploader:
         self._retry_at = 0.0
         self._deadline = time.monotonic() + drain_s
         self._wake.set()
-        self._thread.join(drain_s + _HANG_S)
+        if self._thread.is_alive():
+            self._thread.join(drain_s + _HANG_S)
 
     def _run(self) -> None:
         while True:
@@ -278,11 +186,11 @@ class Uploader:
         except JournalError as error:
             self.error = error
             self.failures += 1
-            delay_s = _delay(self._attempts)
+            wait_s = delay_s(self._attempts)
             self._attempts += 1
-            self._retry_at = time.monotonic() + delay_s
+            self._retry_at = time.monotonic() + wait_s
             log.warning(
-                "segment_not_uploaded", error=str(error), pending=self.pending, retry_in_s=round(delay_s, 2)
+                "segment_not_uploaded", error=str(error), pending=self.pending, retry_in_s=round(wait_s, 2)
             )
         else:
             if self._attempts:
@@ -301,46 +209,13 @@ class Uploader:
                 self._journal,
                 self._policy,
                 self._clock(),
-                {each.name for each in self._pending},
+                {each.name for each in list(self._pending)},
             )
         except (JournalError, OSError) as error:
             log.warning("old_segments_not_removed", error=str(error))
-
-
-def clear(
-    folder: FolderObjects,
-    journal: Journal,
-    policy: JournalPolicy,
-    now_ns: int,
-    keep: set[SegmentName],
-) -> list[SegmentName]:
-    """Remove closed segments from a folder, oldest first; which were."""
-    local = sorted(closed_segments(folder, journal.prefix).items())
-    sizes, times = [], []
-    for _, place in local:
-        status = folder.path(place.segment_key).stat()
-        sizes.append(status.st_size + folder.path(place.index_key).stat().st_size)
-        times.append(status.st_mtime_ns)
-    total = sum(sizes)
-    removed: list[SegmentName] = []
-    for (name, place), size, closed_ns in zip(local[:-1], sizes, times, strict=False):
-        if name in keep or not (total > policy.retain_bytes or now_ns - closed_ns > policy.retain_s * 1e9):
-            break  # whatever is newer stays, so that there is never a hole
-        folder.delete(place.index_key)
-        folder.delete(place.segment_key)
-        with contextlib.suppress(OSError):  # the day has more
-            folder.path(place.base).parent.rmdir()
-        total -= size
-        removed.append(name)
-    return removed
 
 
 def _is_there(place: Place) -> bool:
     return any(
         listed.key == place.index_key for listed in place.objects.listed(place.base.rpartition("/")[0] + "/")
     )
-
-
-def _delay(attempts: int) -> float:
-    """Exponential back-off with full jitter."""
-    return random.uniform(0.1, min(_RETRY_MAX_S, _RETRY_MIN_S * 2 ** min(attempts, 16)))

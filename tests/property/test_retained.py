@@ -112,6 +112,26 @@ def test_of_what_is_retained_only(records: list[bytes], data: st.DataObject) -> 
         ]
 
 
+@given(streams(late_ns=0, least_step=0), st.data())
+@settings(max_examples=100)
+def test_over_one_restart_after_another(records: list[bytes], data: st.DataObject) -> None:
+    base: Place | None = Place({RType.MBO: BASE, RType.STATUS: BASE}, [])
+    at = 0
+    for _ in range(3):
+        stop = data.draw(st.integers(at, len(records)))
+        retained = Retained(base, at, by_ts_recv=True, lookback_ns=LOOKBACK)
+        for number in range(at, stop):
+            retained.add(records[number], 1, number)
+        at = data.draw(st.integers(at, stop))
+        base = retained.place(at)
+        assert base is not None
+    told = split(Unseen(base, by_ts_recv=True).take(replay(records, base.starts)))
+    for rtype in (RType.STATUS, RType.MBO):
+        assert [each for each in told if each[1] == rtype] == [
+            each for each in records[at:] if each[1] == rtype
+        ]
+
+
 def test_nothing_is_known_before_the_first_record_nor_of_what_was_let_go() -> None:
     retained = Retained(None, 100, by_ts_recv=True, keep_bytes=10 * 56)
     assert retained.place(100) is None
@@ -127,4 +147,4 @@ def test_databentos_replays_go_by_ts_event_alone() -> None:
     retained = Retained(Place({RType.MBO: 10}, []), 0, by_ts_recv=False)
     retained.add(old + new, 2, 0)
     place = retained.place(2)
-    assert place == Place({RType.MBO: 10}, [(RType.MBO, 7, 1)])
+    assert place == Place({RType.MBO: 10}, [(RType.MBO, 7, 1)], {RType.MBO: 5_000})

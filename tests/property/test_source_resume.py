@@ -62,7 +62,9 @@ class Stored:
 
 
 stored_files = st.lists(
-    st.builds(Stored, st.integers(1, 3), st.booleans(), st.lists(records, max_size=40)), min_size=1, max_size=3
+    st.builds(Stored, st.integers(1, 3), st.booleans(), st.lists(records, max_size=40)),
+    min_size=1,
+    max_size=3,
 )
 
 

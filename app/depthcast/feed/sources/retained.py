@@ -8,7 +8,7 @@ with exactly those.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -35,6 +35,8 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     """The time of each rtype, ns."""
     seen: list[tuple[int, int, int]]
     """rtype, instrument_id, count."""
+    latest: dict[int, int] = {}
+    """The latest time of each rtype that was received, ns."""
 
 
 class _Kept(msgspec.Struct, frozen=True, gc=False):
@@ -69,7 +71,7 @@ class Retained:
         self._lock = threading.Lock()
         self._base = base
         self._begin = position
-        self._latest = {} if base is None else {rtype: start - 1 for rtype, start in base.starts.items()}
+        self._latest = {} if base is None else base.latest
         self._by_ts_recv = by_ts_recv
         self._kept: deque[_Kept] = deque()
         self._bytes = 0
@@ -100,29 +102,26 @@ class Retained:
         if used < len(kept):
             at = kept[used].before
         befores = [*(each.before for each in kept[:used]), at]
-        begin = _newest_old_enough(befores, at, self._lookback_ns)
-        if not befores[begin]:
-            return None
-        earliest = min(befores[begin].values())
-        starts = {rtype: befores[begin].get(rtype, earliest) + 1 for rtype in at}
+        begin = _newest_old_enough(befores, max(at.values(), default=0) - self._lookback_ns)
         seen: Counter[Key] = Counter()
-        if begin == 0 and kept[0].position == self._begin and self._base is not None:
+        if begin is None and self._base is not None and kept[0].position == self._begin:
+            begin = 0
+            starts = _starts(self._base.starts, at)
             seen.update(_counts(self._base))
+        else:
+            if begin is None:
+                begin = next((index for index, before in enumerate(befores) if before), used)
+            asked = {} if self._base is None else self._base.starts
+            after = {rtype: time + 1 for rtype, time in befores[begin].items()}
+            starts = _starts({**asked, **after}, at)
+        if not starts:
+            return None
         for each in kept[begin:used]:
             data = each.data
             if each.position + each.count > position:
                 data = data[: forms.prefix(data, position - each.position)]
             seen.update(_received(data, starts, by_ts_recv=self._by_ts_recv))
-        return _place(starts, seen)
-
-
-def _newest_old_enough(befores: list[dict[int, int]], at: Mapping[int, int], age_ns: int) -> int:
-    """The newest run before which all is so old; else the oldest where any time is known."""
-    for index in range(len(befores) - 1, -1, -1):
-        before = befores[index]
-        if before and all(before.get(rtype, 0) + age_ns <= time for rtype, time in at.items()):
-            return index
-    return next((index for index, before in enumerate(befores) if before), len(befores) - 1)
+        return _place(starts, seen, at)
 
 
 class Unseen:
@@ -134,20 +133,23 @@ class Unseen:
 
     def __init__(self, place: Place, *, by_ts_recv: bool) -> None:
         self._starts = place.starts
+        self._latest = dict(place.latest)
         self._left = _counts(place)
         self._by_ts_recv = by_ts_recv
         self.pending = self._left.total()
 
     def received(self, data: bytes) -> None:
         """Records that the feed has beyond the place."""
-        more = _received(data, self._starts, by_ts_recv=self._by_ts_recv)
-        self._left.update(more)
+        for rtype, time in latest_times(data, by_ts_recv=self._by_ts_recv).items():
+            self._latest[rtype] = max(self._latest.get(rtype, -1), time)
+        self._starts = _starts(self._starts, self._latest)
+        self._left.update(_received(data, self._starts, by_ts_recv=self._by_ts_recv))
         self.pending = self._left.total()
 
     @property
     def place(self) -> Place:
         """Where the feed is, as long as `take` was not called."""
-        return _place(self._starts, self._left)
+        return _place(self._starts, self._left, self._latest)
 
     def take(self, data: bytes) -> bytes:
         """The records of a replay that were not received before."""
@@ -164,8 +166,25 @@ class Unseen:
         return b"".join(fresh)
 
 
-def _place(starts: dict[int, int], seen: Counter[Key]) -> Place:
-    return Place(starts, [(*key, count) for key, count in sorted(seen.items())])
+def _newest_old_enough(befores: list[dict[int, int]], time: int) -> int | None:
+    """The newest place before which no record is later than ``time``; None if there is none."""
+    for index in range(len(befores) - 1, -1, -1):
+        before = befores[index]
+        if before and max(before.values()) <= time:
+            return index
+    return None
+
+
+def _starts(known: Mapping[int, int], rtypes: Iterable[int]) -> dict[int, int]:
+    """The known starts; the others, of which nothing had come before, begin with the earliest of them."""
+    if not known:
+        return {}
+    earliest = min(known.values())
+    return {**dict.fromkeys(rtypes, earliest), **known}
+
+
+def _place(starts: dict[int, int], seen: Counter[Key], latest: dict[int, int]) -> Place:
+    return Place(starts, [(*key, count) for key, count in sorted(seen.items())], latest)
 
 
 def _counts(place: Place) -> Counter[Key]:
@@ -181,8 +200,8 @@ def latest_times(data: bytes, *, by_ts_recv: bool) -> dict[int, int]:
         latest[RType.MBO] = max(span.max_ts_event, span.max_snapshot_ts_recv if by_ts_recv else 0)
     for at, _ in _records(others):
         time = int.from_bytes(others[at + 8 : at + 16], "little")
-        if time != UNDEF_TIMESTAMP:
-            latest[others[at + 1]] = max(latest.get(others[at + 1], 0), time)
+        known = latest.get(others[at + 1], 0)
+        latest[others[at + 1]] = known if time == UNDEF_TIMESTAMP else max(known, time)
     return latest
 
 

@@ -35,7 +35,7 @@ def derived(data: Iterable[bytes], schema: str) -> bytes:
 
 
 class RecordedFeed:
-    """A `FeedView` over ``batches``, of which the newest ``ring`` are held.
+    """A `FeedView` over ``batches``, of which the newest ``ring`` are held; of these derived ``schemas``.
 
     Attributes:
         on_news: called after each publication and each progress of the books: the gateway's `wake`.
@@ -51,9 +51,10 @@ class RecordedFeed:
         symbology: Symbology | None = None,
         dataset: str = DATASET,
         lag: int = 0,
+        schemas: Iterable[str] = SCHEMAS,
     ) -> None:
         self.dataset = dataset
-        self.schemas: Collection[str] = (*CARRIED, *SCHEMAS)
+        self.schemas: Collection[str] = (*CARRIED, *schemas)
         self.symbology = Symbology() if symbology is None else symbology
         self.head = self.tail = self.derived = 0
         self.end_reason: str | None = None
@@ -64,7 +65,7 @@ class RecordedFeed:
         self.wanted: dict[str, int] = {}
         self._batches = [Batch(n, 0, forms.count(data), data, 0) for n, data in enumerate(batches)]
         self._ring = ring
-        self._deriver = DeriverSet(SCHEMAS, engine=Engine())
+        self._deriver = DeriverSet(schemas, engine=Engine())
 
     @property
     def left(self) -> int:

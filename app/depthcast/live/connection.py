@@ -78,12 +78,14 @@ class Connection:
         self._fin_sent = False
         self._timeout: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
-        """Begin: from here on the owner is called."""
+    def start(self, send_buffer_bytes: int = 0) -> None:
+        """Begin: from here on the owner is called. 0 leaves the size of the system's buffer to it."""
         sock = self._sock
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        if send_buffer_bytes:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_S // 2)

@@ -128,7 +128,7 @@ class Gateway:
         session.connection = make_connection(self.loop, sock, session, self._context)
         self._sessions[session.number] = self._unauthenticated[session.number] = session
         try:
-            session.connection.start()
+            session.connection.start(self.limits.send_buffer_bytes)
         except OSError:
             session.connection.abort("the peer has gone")
 
@@ -330,7 +330,7 @@ class Gateway:
             started=len(streams),
             compressed=sum(each.compressed for each in sessions),
             blocked=len(streams) - len(self._turns.ready),
-            max_lag_batches=max((each.flow.behind for each in streams), default=0),
+            max_lag_batches=max((each.flow.behind for each in streams if each.flow.moves), default=0),
             forms_bytes=self.forms.held_bytes,
             **counted,
         )

@@ -26,6 +26,8 @@ class GatewayLimits:
         zstd_sessions: compressed sessions at a time.
         replays: under way at a time; a session has one, others wait for their turn.
         forms_bytes: what is kept of filtered and stamped records for sessions that come by later.
+        send_buffer_bytes: of the system's, for one connection; 0 leaves it to the system, which lets it grow
+            to some MiB.
         turn_bytes: what one session is sent before others have their turn.
         coalesce_ms: where going through all sessions takes long, batches are gathered up to so long.
         warn_lag: the part of the ring a session may be behind before it is warned; 0 for no warning.
@@ -46,6 +48,7 @@ class GatewayLimits:
     zstd_sessions: int = 32
     replays: int = 64
     forms_bytes: int = 64 << 20
+    send_buffer_bytes: int = 0
     turn_bytes: int = 1 << 20
     coalesce_ms: float = 5.0
     warn_lag: float = 0.5

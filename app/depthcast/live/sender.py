@@ -152,9 +152,12 @@ class Sender:
     def _watch(self) -> None:
         """Warn a session that is far behind, once until it has caught up."""
         if not self._warned and self._gateway.is_far_behind(self.flow):
-            self._warned = True
-            self._gateway.counters.slow_warnings += 1
-            self._queue.append(self._system(SystemCode.SLOW_READER_WARNING, SLOW_READER))
+            self._warn()
+
+    def _warn(self) -> None:
+        self._warned = True
+        self._gateway.counters.slow_warnings += 1
+        self._queue.append(self._system(SystemCode.SLOW_READER_WARNING, SLOW_READER))
 
     def _learn(self) -> None:
         """Say what new instruments' ids stand for; they may belong to what was subscribed to."""
@@ -169,6 +172,8 @@ class Sender:
         """The next batch has left the ring: go on from now where that is allowed, else end."""
         if not self._may_skip():
             self._gateway.counters.cut_off += 1
+            if not self._warned:  # it fell behind all at once
+                self._warn()
             self.fail(SessionError(TOO_SLOW, code=ErrorCode.INTERNAL_ERROR))
             return
         self._gateway.counters.skips += 1
@@ -182,10 +187,13 @@ class Sender:
         return self._skips and self.flow.schemas <= SKIPPABLE
 
     def check_lag(self) -> None:
-        """End a session that is blocked once its next batch has left the ring, unless it may skip it then."""
+        """Warn a blocked session; end it once its next batch has left the ring. Not if it may skip."""
         flow = self.flow
-        if flow.moves and flow.cursor < self._view.tail and not self._may_skip():
-            self._overrun()
+        if flow.moves and not self._may_skip():
+            if flow.cursor < self._view.tail:
+                self._overrun()
+            else:
+                self._watch()
 
     def stalled_s(self, now: float) -> float:
         """How long the peer has taken nothing of what there is for it."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from depthcast.dbn import forms
+from depthcast.errors import JournalError
 from depthcast.journal.index import Before, OpenHeader
 from depthcast.journal.names import INDEX, SEGMENT, Journal
 from depthcast.journal.open_segment import OpenSegment, header_path, remove_open
@@ -161,3 +162,34 @@ def test_any_rhythm_of_appends_rotations_and_lives_gives_the_feed(
         assert contents(recording.writer.reader(), position) == expected
         recording.writer.close()
         assert contents(reader_of(Path(name)), position) == expected
+
+
+@given(
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4),
+    ending=st.sampled_from([SEGMENT, INDEX]),
+)
+def test_wrong_bytes_in_a_closed_segment_are_a_journal_error_or_nothing(
+    folders: Path, flips: list[tuple[float, int]], ending: str
+) -> None:
+    """Whatever a disk makes of a file: the records, or an error of ours that says which file."""
+    with tempfile.TemporaryDirectory(dir=folders) as name:
+        root = Path(name)
+        batch = add(1, "B", 100, 1) * 300
+        close(root, write(root, 0, [batch], status(7)), "all")
+        (path,) = root.glob(f"**/*{ending}")
+        data = bytearray(path.read_bytes())
+        for place, change in flips:
+            data[int(place * len(data))] ^= change
+        path.write_bytes(data)
+        error: JournalError | None = None
+        found = b""
+        try:
+            reader = reader_of(root)
+            found = contents(reader)
+            assert (reader.position_since(5), reader.books_before(5)) == (300, (0, status(7)))
+        except JournalError as caught:
+            error = caught
+        if error is None:
+            assert found == batch
+        else:
+            assert path.parent.name in (error.path or "")

@@ -45,9 +45,12 @@ def pieces(data: bytes, sizes: Iterable[int]) -> Iterable[bytes]:
 class Recording:
     """A journal being written, with the books, definitions and statuses that its heads are made of."""
 
-    def __init__(self, folder: Path, store: str = "", **policy: Any) -> None:
+    def __init__(
+        self, folder: Path, store: str = "", *, clock: Callable[[], int] = time.time_ns, **policy: Any
+    ) -> None:
         settings: dict[str, Any] = {"takeover_s": 5.0, "sync_s": 0.05, "drain_s": 5.0, **policy}
-        self.writer = JournalWriter.open(folder, store, DATASET, SHARD, JournalPolicy(**settings))
+        policy_of_test = JournalPolicy(**settings)
+        self.writer = JournalWriter.open(folder, store, DATASET, SHARD, policy_of_test, clock=clock)
         self.engine = Engine()
         self._latest: dict[bytes, bytes] = {}
         self.recovered = self.writer.recovered

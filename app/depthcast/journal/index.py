@@ -3,6 +3,7 @@
 As everywhere in JSON, times (ns) are strings there: they do not fit a double.
 """
 
+import zlib
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -159,26 +160,34 @@ class OpenHeader(Struct, frozen=True, kw_only=True):
 
 
 def encode(value: Struct) -> bytes:
-    """As JSON, indented."""
-    return msgspec.json.format(msgspec.json.encode(_with_text_times(msgspec.to_builtins(value)))) + b"\n"
+    """As JSON, indented, with a CRC-32 of itself."""
+    said = _with_text_times(msgspec.to_builtins(value))
+    said["crc32"] = _crc32(said)
+    return msgspec.json.format(msgspec.json.encode(said)) + b"\n"
 
 
 def decode(kind: type[S], data: bytes, path: str) -> S:
     """Read JSON that `encode` made.
 
     Raises:
-        JournalError: it is none, or of a newer format.
+        JournalError: it is none, it was changed, or it is of a newer format.
     """
     try:
-        said = msgspec.json.decode(data)
-        version = said.get("format") if isinstance(said, dict) else None
+        said = msgspec.json.decode(data, type=dict[str, Any])
+        version = said.get("format")
         if isinstance(version, int) and version > FORMAT:
             raise JournalError(
                 f"format {version}; this Depthcast reads up to {FORMAT}: use a newer one", path=path
             )
+        if said.pop("crc32", None) != _crc32(said):
+            raise JournalError("damaged: its bytes are not those that were written", path=path)
         return msgspec.convert(said, kind, strict=False)
-    except msgspec.MsgspecError as error:
-        raise JournalError(f"not the index of a segment ({error})", path=path) from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise JournalError(f"not what a segment's index is ({error})", path=path) from None
+
+
+def _crc32(said: dict[str, Any]) -> int:
+    return zlib.crc32(msgspec.json.encode(said))
 
 
 def _with_text_times(value: Any) -> Any:

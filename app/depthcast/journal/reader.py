@@ -16,13 +16,12 @@ from depthcast.journal.listing import Place, Visible, closed_segments, load_segm
 from depthcast.journal.names import OPEN, ROOT, Journal, SegmentName
 from depthcast.journal.objects import FolderObjects, ObjectMissingError, Objects, open_objects
 from depthcast.journal.segments import ClosedSegment, OpenView, read_header
+from depthcast.journal.store_listing import StoreListing
 
 __all__ = ["JournalReader", "journals"]
 
 T = TypeVar("T")
 
-STORE_LIST_S: Final = 10.0
-"""A store's listing is used for so long."""
 _INDEXES_KEPT: Final = 1024
 _LOADERS: Final = 8
 _TRIES: Final = 10
@@ -59,12 +58,11 @@ class JournalReader:
         self.journal = journal
         self._folder = folder
         self._store = store
+        self._stored = None if store is None else StoreListing(store, journal)
         self._epoch = epoch
         self._sizes = sizes
         self._lock = Lock()
         self._indexes: OrderedDict[str, ClosedSegment] = OrderedDict()
-        self._stored: dict[SegmentName, Place] = {}
-        self._stored_until = float("-inf")
 
     @classmethod
     def open(cls, folder: str | Path | None, store: str, dataset: str, shard: str) -> Self:
@@ -83,7 +81,7 @@ class JournalReader:
 
     def stored(self) -> set[SegmentName]:
         """Those that are in the store."""
-        return set() if self._store is None else set(self._in_store(self._store))
+        return set() if self._stored is None else set(self._stored.segments())
 
     def records(self, position: int) -> Iterator[tuple[int, bytes]]:
         """The feed's records from a position to the end as it is when that is reached.
@@ -242,8 +240,8 @@ class JournalReader:
         if self._folder is not None:
             opened = self._open_segments(self._folder)  # first: what is closed meanwhile is in both
             closed = closed_segments(self._folder, self.journal.prefix)
-        if self._store is not None and (deep or self._epoch is None):
-            closed = {**self._in_store(self._store), **closed}
+        if self._stored is not None and (deep or self._epoch is None):
+            closed = {**self._stored.segments(), **closed}
         names = opened.keys() | closed.keys()
         if not deep and self._epoch is not None:
             names = {name for name in names if name.epoch == self._epoch}
@@ -262,19 +260,10 @@ class JournalReader:
                         found[name] = OpenView(path, header, sizes.get(name))
         return found
 
-    def _in_store(self, store: Objects) -> dict[SegmentName, Place]:
-        with self._lock:
-            if time.monotonic() < self._stored_until:
-                return self._stored
-        found = closed_segments(store, self.journal.prefix)
-        with self._lock:
-            self._stored = found
-            self._stored_until = time.monotonic() + STORE_LIST_S
-        return found
-
     def _forget(self) -> None:
+        if self._stored is not None:
+            self._stored.forget()
         with self._lock:
-            self._stored_until = float("-inf")
             self._indexes.clear()
 
     def _retrying(self, question: Callable[[], T]) -> T:

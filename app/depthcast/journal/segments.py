@@ -118,12 +118,12 @@ class ClosedSegment:
     def _unpack(self, block: Block) -> bytes:
         stored = self.objects.read(self.key, block.offset, block.stored_bytes)
         try:
-            data = zstandard.ZstdDecompressor().decompress(stored, max_output_size=block.unpacked_bytes)
+            size = zstandard.frame_content_size(stored)  # looked at first: a wrong one may ask for any memory
+            if size != block.unpacked_bytes:
+                raise self._damaged(block, f"it unpacks to {size} bytes, not {block.unpacked_bytes}")
+            return zstandard.ZstdDecompressor().decompress(stored)
         except zstandard.ZstdError as error:
             raise self._damaged(block, str(error)) from None
-        if len(data) != block.unpacked_bytes:
-            raise self._damaged(block, f"it unpacks to {len(data)} bytes, not {block.unpacked_bytes}")
-        return data
 
     def _damaged(self, block: Block, why: str) -> JournalError:
         return JournalError(

@@ -10,6 +10,7 @@ import pytest
 from depthcast.dbn import forms
 from depthcast.errors import FencedError, JournalError
 from depthcast.journal.epochs import take_epoch
+from depthcast.journal.listing import closed_segments, newest_of
 from depthcast.journal.names import Journal
 from depthcast.journal.objects import FolderObjects, ObjectMissingError, open_objects
 from depthcast.journal.policy import JournalPolicy
@@ -146,6 +147,26 @@ def test_epochs_are_taken_once(tmp_path: Path) -> None:
     assert take_epoch(JOURNAL, FolderObjects(tmp_path / "other"), store, 0) == 4
     assert take_epoch(JOURNAL, folder, None, 0) == 4
     assert take_epoch(JOURNAL, folder, store, 0) == 5
+
+
+def test_a_segment_that_comes_late_to_an_older_day_is_found(tmp_path: Path) -> None:
+    """A store was away over midnight: a reader has listed that day without it."""
+    feed, store = simulated_feed(), tmp_path / "store"
+    hours = iter(range(10, 10_000, 11))
+    recording = Recording(tmp_path / "folder", str(store), clock=lambda: next(hours) * 3_600 * 10**9)
+    recording.record(feed, rotate_every=300)
+    recording.writer.close()
+    days = sorted((store / JOURNAL.prefix).glob("date=*"))
+    late = sorted(days[1].glob("*.index.json"))[-1]
+    assert len(days) > 5
+    late.rename(tmp_path / "late")
+    reader = reader_of(None, str(store))
+    with pytest.raises(JournalError, match="are missing after"):
+        contents(reader)
+    (tmp_path / "late").rename(late)
+    assert contents(reader) == feed
+    objects = FolderObjects(store)
+    assert newest_of(objects, JOURNAL) == max(closed_segments(objects, JOURNAL.prefix).items())
 
 
 # -- What stays on the disk

@@ -12,4 +12,5 @@ _MAX_S: Final = 60.0
 
 def delay_s(attempts: int) -> float:
     """Exponential back-off with full jitter, after so many attempts that failed."""
-    return random.uniform(_MIN_S, min(_MAX_S, _BASE_S * 2 ** min(attempts, 16)))
+    longest_s = min(_MAX_S, _BASE_S * 2 ** min(attempts, 16))
+    return random.uniform(_MIN_S, longest_s)  # nosec B311

@@ -178,9 +178,9 @@ async def gateway(
 
 
 @contextlib.contextmanager
-def gateway_thread(*scripts: Script) -> Iterator[ScriptedGateway]:
+def gateway_thread(*scripts: Script, ssl_context: ssl.SSLContext | None = None) -> Iterator[ScriptedGateway]:
     """The same on a loop in a thread of its own, for tests of commands."""
-    running = ScriptedGateway(*scripts)
+    running = ScriptedGateway(*scripts, ssl_context=ssl_context)
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -13,8 +14,9 @@ from depthcast.cli._errors import about_file
 from depthcast.cli._options import Common, path_parameter
 from depthcast.cli._output import check_output, print_out
 from depthcast.cli._values import parse_time
-from depthcast.errors import AuthenticationError, SessionError, UsageError
+from depthcast.errors import AuthenticationError, ProtocolError, SessionError, UsageError
 from depthcast.live.address import Address, databento_address, is_databento, parse_address
+from depthcast.settings import EngineSettings
 
 if TYPE_CHECKING:  # help and wrong usage do without what these need
     import ssl
@@ -91,7 +93,6 @@ def subscribe(
       depthcast subscribe --dataset GLBX.MDP3 --stype-in parent --symbols ES.FUT -o es.dbn.zst --seconds 60
     """
     settings = common.load_settings().settings
-    address = _address(gateway, dataset)
     if sum((book, output is not None, count)) > 1:
         raise UsageError("-o, --book and --count exclude each other: choose one")
     if (records is not None and records < 1) or (seconds is not None and not seconds > 0) or depth < 0:
@@ -100,66 +101,121 @@ def subscribe(
         check_output(output, [])
         if output == "-" and is_terminal(sys.stdout):
             raise UsageError("DBN is not for a terminal: give -o FILE.dbn, or send it through a pipe")
-    start_ns = None if start is None else parse_time(start, "--start")
-    secret = _key(key, address)
-
-    from depthcast.cli._following import Following
-    from depthcast.cli._recording import Recording
-    from depthcast.cli._run import make_engine
-    from depthcast.live.lifecycle import Policy
-    from depthcast.live.subscriber import Subscriber
-
-    engine = make_engine(settings.engine) if book else None
-    mapped: dict[int, str] = {}
-    recording = None
-    if output is not None:
-        of_one = schema[0] if len(schema) == 1 else None
-        recording = Recording(output, dataset=dataset, schema=of_one, symbols=mapped, ts_out=ts_out)
-    sink = engine.apply if engine is not None else recording.write if recording is not None else len
-    following = Following(
-        sink, symbols=mapped, engine=engine, ts_out=ts_out, most=records, quiet=common.quiet
+    address = _address(gateway, dataset)
+    task = _Task(
+        address=address,
+        key=_key(key, address),
+        dataset=dataset,
+        schemas=schema,
+        symbols=symbols.split(","),
+        stype_in=stype_in,
+        start=None if start is None else parse_time(start, "--start"),
+        snapshot=snapshot,
+        ts_out=ts_out,
+        compression=compression,
+        tls=tls,
+        resume=resume or ("snapshot" if book else None),
+        output=output,
+        records=records,
+        seconds=seconds,
     )
-    heartbeat_s = 5 if is_databento(address.host) else 1
     try:
-        subscriber = Subscriber(
-            *address,
-            key=secret,
-            dataset=dataset,
-            on_records=following.on_records,
-            on_event=following.on_event,
-            resume=resume or ("snapshot" if book else None),
-            ts_out=ts_out,
-            compression=compression,
-            ssl_context=_tls() if tls else None,
-            policy=Policy(heartbeat_s=heartbeat_s, retry_first=False, until_end=True),
-        )
-        for each in schema:
-            subscriber.subscribe(
-                each,
-                symbols.split(","),
-                stype_in=stype_in,
-                start=start_ns,
-                snapshot=snapshot and each == "mbo",
-            )
-        _run(following, subscriber, recording, seconds, address)
+        following, symbols_of = _carry_out(task, settings.engine if book else None, quiet=common.quiet)
     except AuthenticationError as error:
         raise UsageError(f"{address}: {str(error).rstrip('.')} (is --key right, and --dataset?)") from None
     except SessionError as error:
         raise UsageError(f"{address}: {error}") from None
-    if engine is not None:
-        _write_books(engine, mapped, dataset, depth)
+    if following.engine is not None:
+        _write_books(following.engine, symbols_of, dataset, depth)
     if not common.quiet:
         rows = [(bold(name.ljust(9), sys.stderr), value) for name, value in following.summary()]
         print(table(rows), end="", file=sys.stderr)
     return 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """What is asked for, checked as far as the command line goes."""
+
+    address: Address
+    key: str = field(repr=False)
+    dataset: str
+    schemas: tuple[str, ...]
+    symbols: list[str]
+    stype_in: str
+    start: int | None
+    snapshot: bool
+    ts_out: bool
+    compression: Literal["none", "zstd"]
+    tls: bool
+    resume: Literal["start", "snapshot", "none"] | None
+    output: str | None
+    records: int | None
+    seconds: float | None
+
+
+def _carry_out(
+    task: _Task, engine_settings: EngineSettings | None, *, quiet: bool
+) -> tuple["Following", dict[int, str]]:
+    """Subscribe and follow to the end; what came of it, and the symbols of the instrument ids."""
+    # Help and wrong usage do without these, and so without numpy: they are there at once.
+    from depthcast.cli._following import Following
+    from depthcast.cli._recording import Recording
+    from depthcast.cli._run import make_engine
+
+    engine = None if engine_settings is None else make_engine(engine_settings)
+    symbols: dict[int, str] = {}
+    recording = None
+    if task.output is not None:
+        schema = task.schemas[0] if len(task.schemas) == 1 else None
+        recording = Recording(
+            task.output, dataset=task.dataset, schema=schema, symbols=symbols, ts_out=task.ts_out
+        )
+    sink = engine.apply if engine is not None else recording.write if recording is not None else len
+    following = Following(
+        sink, symbols=symbols, engine=engine, ts_out=task.ts_out, most=task.records, quiet=quiet
+    )
+    _run(following, _subscriber(task, following), recording, task)
+    return following, symbols
+
+
+def _subscriber(task: _Task, following: "Following") -> "Subscriber":
+    """A subscriber with its subscriptions."""
+    from depthcast.live.lifecycle import Policy
+    from depthcast.live.subscriber import Subscriber
+
+    heartbeat_s = 5 if is_databento(task.address.host) else 1
+    try:
+        subscriber = Subscriber(
+            *task.address,
+            key=task.key,
+            dataset=task.dataset,
+            on_records=following.on_records,
+            on_event=following.on_event,
+            resume=task.resume,
+            ts_out=task.ts_out,
+            compression=task.compression,
+            ssl_context=_tls() if task.tls else None,
+            policy=Policy(heartbeat_s=heartbeat_s, retry_first=False, until_end=True),
+        )
+        for schema in task.schemas:
+            subscriber.subscribe(
+                schema,
+                task.symbols,
+                stype_in=task.stype_in,
+                start=task.start,
+                snapshot=task.snapshot and schema == "mbo",
+            )
+    except (ProtocolError, SessionError) as error:
+        raise UsageError(str(error)) from None
+    return subscriber
+
+
 def _run(
     following: "Following",
     subscriber: "Subscriber",
     recording: "Recording | None",
-    seconds: float | None,
-    address: Address,
+    task: _Task,
 ) -> None:
     """Follow the subscription to its end; the file is there then, whole, also after an interrupt."""
     import uvloop
@@ -169,12 +225,12 @@ def _run(
             stack.enter_context(about_file("standard output" if recording.path == "-" else recording.path))
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(following.follow(subscriber, seconds))
+                runner.run(following.follow(subscriber, task.seconds))
         except BaseException as error:
             if recording is not None:
                 recording.abandon()
             if isinstance(error, OSError) and not subscriber.lifecycle.sessions:
-                raise _no_gateway(error, address) from error
+                raise _no_gateway(error, task.address) from error
             raise
         if recording is not None:
             recording.close(subscriber.last_time)
@@ -182,9 +238,10 @@ def _run(
 
 def _no_gateway(error: OSError, address: Address) -> OSError:
     """The same failure, said of the address."""
-    if error.errno is not None and error.errno > 0:
-        return OSError(error.errno, os.strerror(error.errno), str(address))
-    return OSError(error.errno or 0, f"no gateway there: {error.strerror or error}", str(address))
+    from depthcast.live.attempt import reason_of
+
+    known = error.errno is not None and error.errno > 0
+    return OSError(error.errno, ("" if known else "no gateway there: ") + reason_of(error), str(address))
 
 
 def _address(gateway: str | None, dataset: str) -> Address:

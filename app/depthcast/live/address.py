@@ -36,6 +36,8 @@ def parse_address(text: str) -> Address:
         ValueError: none of these.
     """
     host, port = text.strip(), ""
+    if any(letter.isspace() or letter in "/|@" for letter in host):
+        raise ValueError(f"expected HOST:PORT, got {text!r}")
     if host.startswith("["):
         host, closed, rest = host[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
@@ -45,7 +47,7 @@ def parse_address(text: str) -> Address:
         host, _, port = host.partition(":")
     if not host and port:
         host = "127.0.0.1"
-    if not host or any(letter.isspace() or letter in "/|@" for letter in host):
+    if not host:
         raise ValueError(f"expected HOST:PORT, got {text!r}")
     if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _MAX_PORT):
         raise ValueError(f"expected a port from 1 to {_MAX_PORT}, got {port!r}")

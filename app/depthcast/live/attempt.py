@@ -26,7 +26,7 @@ from depthcast.live.lifecycle import Lifecycle, Loss
 from depthcast.live.requests import SubscriptionRequest
 from depthcast.live.resume import Resumption
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "reason_of"]
 
 _CHECK_S: Final = 0.05
 _KEY_ERRORS: Final = frozenset({ErrorCode.AUTH_FAILED, ErrorCode.API_KEY_DEACTIVATED})
@@ -168,7 +168,7 @@ class Attempt:
             reason = error.strerror or f"no connection within {timeout_s:g} s"
             return Loss(Ending.CONNECT, reason, TimeoutError(f"{self._address}: {reason}"))
         except OSError as error:  # TLS errors too
-            return Loss(Ending.CONNECT, _reason(error), error)
+            return Loss(Ending.CONNECT, reason_of(error), error)
         except asyncio.CancelledError:
             self._connecting.cancel()
             if not self._closing:
@@ -215,7 +215,7 @@ class Attempt:
             case TimeoutError():
                 return Loss(Ending.TIMEOUT, str(error), error)
             case OSError():
-                return Loss(Ending.RESET, _reason(error), error)
+                return Loss(Ending.RESET, reason_of(error), error)
             case DepthcastError():
                 return Loss(Ending.PROTOCOL, str(error), error)
         return Loss(Ending.CALLBACK, str(error), error)
@@ -231,7 +231,10 @@ class Attempt:
         return Loss(Ending.ERROR, reason, SessionError(reason, code=code), code, final=final)
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why a connection failed, in a few words."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}".replace("_", " ").lower().replace("tls", "TLS", 1)
     number = error.errno or 0
     # asyncio's own words are of calls, not of causes
     text = os.strerror(number) if number > 0 else error.strerror or str(error) or type(error).__name__

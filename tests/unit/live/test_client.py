@@ -63,17 +63,17 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
-        self.reading = True
+        self.calls: list[str] = []
         self.aborted = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += data
 
     def pause_reading(self) -> None:
-        self.reading = False
+        self.calls.append("pause")
 
     def resume_reading(self) -> None:
-        self.reading = True
+        self.calls.append("resume")
 
     def abort(self) -> None:
         self.aborted = True
@@ -232,12 +232,12 @@ def test_paused_nothing_is_handed_on_and_then_all_of_it() -> None:
     client, owner, wire = begun()
     feed(client, RECORDS[:112])
     client.pause()
-    assert not wire.reading
+    assert client.paused
     feed(client, RECORDS[112:])  # what had been read already
     assert owner.data == RECORDS[:112]
     client.resume()
-    assert wire.reading
     assert owner.data == RECORDS
+    assert wire.calls == ["pause", "resume"]
 
 
 def test_a_callback_may_pause_and_resume() -> None:
@@ -272,7 +272,7 @@ def test_a_callback_may_end_the_connection_amid_a_read() -> None:
 def test_what_a_callback_raises_is_told_as_such() -> None:
     client, owner, wire = begun()
 
-    def broken(_: memoryview) -> None:
+    def broken(records: memoryview) -> None:
         raise ZeroDivisionError
 
     client._on_records = broken
@@ -286,7 +286,11 @@ def test_what_a_callback_raises_is_told_as_such() -> None:
 def test_a_view_that_is_kept_fails_where_it_is_used() -> None:
     client, _, wire = begun()
     kept: list[memoryview] = []
-    client._on_records = kept.append
+
+    def keep(records: memoryview) -> None:
+        kept.append(records)
+
+    client._on_records = keep
     feed(client, RECORDS)
     with pytest.raises(ValueError, match="released"):
         kept[0].tobytes()

@@ -67,6 +67,8 @@ def test_what_is_in_a_buffer(records: list[bytes], start: int, n: int) -> None:
     assert forms.prefix(buffer, n) == reference.prefix(buffer, n)
     assert forms.event_prefix(buffer) == reference.event_prefix(buffer)
     assert forms.due_prefix(buffer, start) == reference.due_prefix(buffer, start)
+    for most in (1, 100, 10_000):
+        assert forms.burst_prefix(buffer, n, most) == reference.burst_prefix(buffer, n, most)
     assert forms.span(buffer) == reference.span(buffer)
     assert forms.first_ts_recv(buffer) == (times[0] if times else UNDEF_TIMESTAMP)
     assert forms.last_ts_recv(buffer) == (times[-1] if times else UNDEF_TIMESTAMP)

@@ -142,6 +142,17 @@ def due_prefix(buffer: bytes, now: int) -> tuple[int, int]:
     return size, count
 
 
+def burst_prefix(buffer: bytes, records: int, max_bytes: int) -> tuple[int, int]:
+    size = count = 0
+    for record in split(buffer):
+        size += len(record)
+        count += 1
+        ends = record[1] != RType.MBO or record[36] & Flags.LAST
+        if size >= max_bytes or (count >= records and ends):
+            break
+    return size, count
+
+
 def defined(times: Sequence[int]) -> list[int]:
     return [time for time in times if time != UNDEF_TIMESTAMP]
 

@@ -5,7 +5,7 @@ nobody changes meanwhile. They release the GIL over the larger ones. Where nothi
 the buffer is `bytes`, that very object is given back.
 
 Every function raises `RecordError` where the framing is broken (the rules of `depthcast.dbn.framing`) or the
-buffer ends inside a record; `due_prefix`, `prefix` and `first_ts_recv` look only at the records they need.
+buffer ends inside a record; `due_prefix`, `burst_prefix`, `prefix` and `first_ts_recv` look only at the records they need.
 
 A record's *ts_recv* is its ts_event where it has no ts_recv (ohlcv, symbol mappings, system and error
 records, unknown ones).
@@ -125,6 +125,13 @@ def due_prefix(buffer: ReadableBuffer, ts_recv: int) -> tuple[int, int]:
     """The bytes and the number of the records before the first whose ts_recv (ns) is later than this.
 
     A record without a defined time is due with the one before it. Nothing behind the answer is looked at.
+    """
+
+def burst_prefix(buffer: ReadableBuffer, records: int, max_bytes: int) -> tuple[int, int]:
+    """The bytes and the number of so many records and the rest of the event that the last of them is of.
+
+    Fewer where the buffer ends, or with the record that reaches ``max_bytes``. At least one record is taken,
+    if there is one. Nothing behind the answer is looked at.
     """
 
 def first_ts_recv(buffer: ReadableBuffer) -> int:

@@ -21,6 +21,7 @@ from depthcast.dbn.runs cimport (
     NO_TS_OUT,
     count_records,
     find_bounds,
+    find_burst,
     find_due,
     find_event_end,
     find_ts_recv,
@@ -318,6 +319,21 @@ def due_prefix(buffer, uint64_t ts_recv):
     finally:
         PyBuffer_Release(&view)
     return at, records
+
+
+def burst_prefix(buffer, size_t records, size_t max_bytes):
+    """(bytes, records) of so many records and the rest of the last one's event."""
+    cdef Py_buffer view
+    cdef size_t at = 0, found = 0
+    cdef Framing why
+    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+    try:
+        why = find_burst(<const uint8_t *>view.buf, view.len, records, max_bytes, &at, &found)
+        if why != FRAMING_OK:
+            raise_framing(&view, why, at)
+    finally:
+        PyBuffer_Release(&view)
+    return at, found
 
 
 cdef uint64_t one_ts_recv(buffer, bint last):

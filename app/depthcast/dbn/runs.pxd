@@ -207,6 +207,26 @@ cdef inline Framing find_event_end(
     return FRAMING_OK
 
 
+cdef inline Framing find_burst(
+    const uint8_t *start, size_t length, size_t most, size_t max_bytes, size_t *at, size_t *records
+) noexcept nogil:
+    """So many records, and the rest of the event that the last is of while there are fewer bytes than that."""
+    cdef Framing why = FRAMING_OK
+    cdef const uint8_t *record
+    while at[0] < length:
+        record = start + at[0]
+        why = framing(record, length - at[0])
+        if why != FRAMING_OK:
+            break
+        at[0] += 4 * <size_t>record[0]
+        records[0] += 1
+        if at[0] >= max_bytes:
+            break
+        if records[0] >= most and (record[1] != RTYPE_MBO or (<const MboRecord *>record).flags & F_LAST):
+            break
+    return why
+
+
 cdef inline Framing find_due(
     const uint8_t *start, size_t length, uint64_t ts_recv, size_t *at, size_t *count
 ) noexcept nogil:

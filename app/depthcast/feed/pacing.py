@@ -116,11 +116,11 @@ class Pacer:
             if self._at == len(self._view) and not self._next_chunk(self._source):
                 self._wait(self._source, now_ns, _NEVER)
                 return
-            size, due_ns = self._pace.next(self._view[self._at :], now_ns)
+            size, due_ns, count = self._pace.next(self._view[self._at :], now_ns)
             if size == 0:
                 self._wait(self._source, now_ns, due_ns)
                 return
-            if not self._give(size, due_ns, now_ns):
+            if not self._give(size, count, due_ns, now_ns):
                 self._blocked = True
                 return
             left -= size
@@ -149,14 +149,14 @@ class Pacer:
             self._on_end(error)
         return False
 
-    def _give(self, size: int, due_ns: int, now_ns: int) -> bool:
+    def _give(self, size: int, count: int, due_ns: int, now_ns: int) -> bool:
         """Publish the next ``size`` bytes; False if there is no room."""
         chunk, at = self._chunk, self._at
         if size == len(chunk.data):
             data, count = chunk.data, chunk.count
         else:
             data = chunk.data[at : at + size]
-            count = forms.count(data)
+            count = count or forms.count(data)
         due_ns = chunk.due_ns or due_ns
         if not self._publish(data, count, due_ns):
             return False

@@ -6,7 +6,7 @@ All times here are CLOCK_MONOTONIC ns but a record's own ts_recv.
 import math
 from typing import Final, NamedTuple, Protocol
 
-from depthcast.dbn import Flags, RType, forms
+from depthcast.dbn import RType, forms
 from depthcast.dbn.layout import LENGTH_WORD, MBO_SIZE, UNDEF_TIMESTAMP
 from depthcast.errors import UsageError
 from depthcast.feed.cuts import event_cut
@@ -14,15 +14,18 @@ from depthcast.feed.cuts import event_cut
 __all__ = ["AtOnce", "Burst", "Even", "Original", "Pace"]
 
 NS_PER_S: Final = 1_000_000_000
-_FLAGS_AT: Final = 36
 _TS_RECV_AT: Final = 40
 
 
 class Burst(NamedTuple):
-    """What is due of a buffer: its first ``size`` bytes, due at ``due_ns``; or, if ``size`` is 0, when."""
+    """What is due of a buffer: its first ``size`` bytes, due at ``due_ns``; or, if ``size`` is 0, when.
+
+    ``count`` is how many records that is, where it is known; else 0.
+    """
 
     size: int
     due_ns: int
+    count: int = 0
 
 
 class Pace(Protocol):
@@ -98,7 +101,8 @@ class Even:
             self._burst_due_ns, self._until_ns = due_ns, now_ns + self._burst_ns
         wanted = math.ceil((self._until_ns - self.start_ns) * self._per_ns) - self._given
         wanted = min(max(wanted, 1), self._max_records)
-        return Burst(_to_event_end(view, wanted, self._max_bytes), min(self._burst_due_ns, now_ns))
+        size, count = forms.burst_prefix(view, wanted, self._max_bytes)
+        return Burst(size, min(self._burst_due_ns, now_ns), count)
 
     def published(self, count: int) -> None:
         self._given += count
@@ -130,12 +134,14 @@ class Original:
             lead = self._begin(view, now_ns)
             if lead:
                 return Burst(min(lead, event_cut(view[:lead], self._max_bytes)), now_ns)
-        size, _ = forms.due_prefix(view, self.feed_time(now_ns))
+        size, count = forms.due_prefix(view, self.feed_time(now_ns))
         if size == 0:
             return Burst(0, self._due_ns(view))
         due_ns = min(max(self._due_ns(view), self._last_due_ns), now_ns)
         self._last_due_ns = due_ns
-        return Burst(size if size <= self._max_bytes else event_cut(view[:size], self._max_bytes), due_ns)
+        if size <= self._max_bytes:
+            return Burst(size, due_ns, count)
+        return Burst(event_cut(view[:size], self._max_bytes), due_ns)
 
     def published(self, count: int) -> None:
         """The records themselves say when the next are due."""
@@ -149,7 +155,7 @@ class Original:
         """Find time 0. Bytes of what comes before it."""
         at = 0
         while at < len(view):
-            if view[at + 1] == RType.MBO:
+            if view[at + 1] == _MBO:
                 time = int.from_bytes(view[at + _TS_RECV_AT : at + _TS_RECV_AT + 8], "little")
                 if time != UNDEF_TIMESTAMP:
                     self._first, self.start_ns = time, now_ns
@@ -163,15 +169,3 @@ class Original:
             return self._last_due_ns
         # Rounded up: at that time feed_time has reached the record.
         return self.start_ns - int((self._first - time) / self._speed) + 1
-
-
-def _to_event_end(view: memoryview, records: int, max_bytes: int) -> int:
-    """Bytes of so many records and the rest of the event that the last is of, if that is not too long."""
-    at = forms.prefix(view, records - 1) if records > 1 else 0
-    end = len(view)
-    while at < end:
-        last = view[at + 1] != RType.MBO or view[at + _FLAGS_AT] & Flags.LAST
-        at += view[at] * LENGTH_WORD
-        if last or at >= max_bytes:
-            break
-    return at

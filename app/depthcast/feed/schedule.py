@@ -15,6 +15,7 @@ __all__ = ["AtOnce", "Burst", "Even", "Original", "Pace"]
 
 NS_PER_S: Final = 1_000_000_000
 _TS_RECV_AT: Final = 40
+_MBO: Final = int(RType.MBO)
 
 
 class Burst(NamedTuple):

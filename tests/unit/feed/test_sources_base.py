@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 from depthcast.dbn import forms
 from depthcast.dbn.layout import MBO_SIZE
 from depthcast.errors import DBNError, RecordError, SourceError
-from depthcast.feed.sources.base import Chunk, Marks, whole_events
+from depthcast.feed.sources.base import Chunk, Marks, Run, whole_events
 from depthcast.feed.sources.prefetch import Prefetch
+from depthcast.feed.sources.records import is_mbo_only
 from tests.support.records import add, other, status
 from tests.support.sources import split
 
 OPEN = add(1, "B", 100, 1, flags=0)
 LAST = add(2, "B", 100, 1)
 record = st.sampled_from([OPEN, OPEN, LAST, status(7), other(0x13, 520), other(0xEE, 1020)])
+
+
+def run(records: list[bytes]) -> Run:
+    data = b"".join(records)
+    return Run(memoryview(data), is_mbo_only(data))
 
 
 @given(
@@ -31,7 +37,7 @@ def test_chunks_have_the_records_and_end_with_events(
     buffers: list[list[bytes]], skip: int, size: int
 ) -> None:
     records = [each for buffer in buffers for each in buffer]
-    chunks = list(whole_events(iter([b"".join(buffer) for buffer in buffers]), 1_000, skip, size))
+    chunks = list(whole_events(map(run, buffers), 1_000, skip, size))
     assert b"".join(chunk.data for chunk in chunks) == b"".join(records[skip:])
     position = 1_000
     for chunk in chunks:
@@ -47,8 +53,8 @@ def test_chunks_have_the_records_and_end_with_events(
 
 
 def test_the_records_before_an_error_are_given() -> None:
-    def broken() -> Iterator[bytes]:
-        yield LAST + OPEN + OPEN
+    def broken() -> Iterator[Run]:
+        yield run([LAST, OPEN, OPEN])
         raise RecordError("broken", offset=7, applied=0)
 
     chunks = whole_events(broken(), 0, 0, 4096)

@@ -3,16 +3,17 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from depthcast.dbn import forms
+from depthcast.dbn.layout import MBO_SIZE
 from depthcast.errors import SourceError
 from depthcast.feed.cuts import whole_prefix
 from depthcast.live.symbology import Symbology
 
-__all__ = ["Chunk", "Marks", "Source", "SourceKind", "decode_state", "whole_events"]
+__all__ = ["Chunk", "Marks", "Run", "Source", "SourceKind", "decode_state", "whole_events"]
 
 SourceKind = Literal["file", "simulated", "gateway"]
 
@@ -165,13 +166,21 @@ def decode_state(kind: type[S], state: bytes, name: str) -> S:
         ) from None
 
 
-def whole_events(buffers: Iterator[bytes], position: int, skip: int, size: int) -> Iterator[Chunk]:
-    """The records of ``buffers`` as chunks of at most ``size`` bytes, cut at event ends.
+class Run(NamedTuple):
+    """Whole records, in a buffer that may be used again once the next run is asked for."""
+
+    data: memoryview | bytes
+    mbo_only: bool
+    """They are all MBO records without ts_out."""
+
+
+def whole_events(runs: Iterator[Run], position: int, skip: int, size: int) -> Iterator[Chunk]:
+    """The records of ``runs`` as chunks of at most ``size`` bytes, cut at event ends.
 
     An event longer than that is cut wherever it must be, and so is the last if the records end inside it.
 
     Args:
-        buffers: whole records.
+        runs: the records.
         position: of the first record of the first chunk.
         skip: records left out before it.
         size: at least the longest record's.
@@ -179,37 +188,38 @@ def whole_events(buffers: Iterator[bytes], position: int, skip: int, size: int) 
     carry = b""
     while True:
         try:
-            fresh = next(buffers, None)
+            run = next(runs, None)
         except Exception:
             if carry:  # all good records come before what is wrong
                 yield Chunk(carry, forms.count(carry), position)
             raise
-        if fresh is None:
+        if run is None:
             break
+        view = memoryview(run.data)
         if skip:
-            skipped = forms.prefix(fresh, skip)
-            skip -= skip if skipped < len(fresh) else forms.count(fresh)
-            fresh = fresh[skipped:]
-        data = carry + fresh if carry else fresh
-        view = memoryview(data)
-        at = 0
-        while at < len(data):
-            cut = _cut(view[at:], size)
-            if cut == 0:
+            skipped = forms.prefix(view, skip)
+            skip -= skip if skipped < len(view) else forms.count(view)
+            view = view[skipped:]
+        while view:
+            window = _window(view, size - len(carry), mbo_only=run.mbo_only)
+            end = forms.event_prefix(view[:window])
+            if not end and window == len(view):
+                carry += view
                 break
-            piece = data[at : at + cut]
-            count = forms.count(piece)
-            yield Chunk(piece, count, position)
-            position += count
-            at += cut
-        carry = data[at:]
+            cut = end or window
+            data = b"".join((carry, view[:cut])) if carry else bytes(view[:cut])
+            count = cut // MBO_SIZE if run.mbo_only and not carry else forms.count(data)
+            yield Chunk(data, count, position)
+            carry, view, position = b"", view[cut:], position + count
     if carry:
         yield Chunk(carry, forms.count(carry), position)
 
 
-def _cut(view: memoryview, size: int) -> int:
-    """Bytes of the next chunk of ``view``; 0 if more may belong to it."""
-    window = whole_prefix(view, size)
-    if found := forms.event_prefix(view[:window]):
-        return found
-    return window if window < len(view) else 0
+def _window(view: memoryview, room: int, *, mbo_only: bool) -> int:
+    """Bytes of the whole records at the front for which there is room; 0 if there is none for the first."""
+    if len(view) <= room:
+        return len(view)
+    if mbo_only:
+        return room - room % MBO_SIZE
+    window = whole_prefix(view, room)
+    return window if window <= room else 0

@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 
 from depthcast.dbn import CHUNK_SIZE, forms
+from depthcast.dbn.layout import MBO_SIZE
 from depthcast.errors import DBNError, RecordError, SourceError
-from depthcast.feed.sources.base import Chunk, Marks, SourceKind, decode_state, whole_events
+from depthcast.feed.sources.base import Chunk, Marks, Run, SourceKind, decode_state, whole_events
 from depthcast.feed.sources.lap import Lap, clears, observed
 from depthcast.feed.sources.prefetch import Prefetch
-from depthcast.feed.sources.records import plain_records
+from depthcast.feed.sources.records import is_mbo_only, plain_records
 from depthcast.feed.sources.stored import StoredFile
 from depthcast.live.symbology import Symbology
 
@@ -159,12 +160,12 @@ class FileSource:
             place = FileState(files, self._loop, place.base, place.base, 0, 0, 0, Lap())
         return msgspec.structs.replace(place, files=files)
 
-    def _records(self, place: FileState) -> Iterator[bytes]:
+    def _records(self, place: FileState) -> Iterator[Run]:
         """All records from a place on, pass after pass."""
         while True:
             if place.turn and not place.file and not place.offset:
                 data = clears(place.lap, place.turn)
-                yield data
+                yield Run(data, mbo_only=True)
                 place = msgspec.structs.replace(place, position=place.position + forms.count(data))
             for index in range(place.file, len(self._files)):
                 place = yield from self._file(msgspec.structs.replace(place, file=index))
@@ -175,21 +176,22 @@ class FileSource:
             place = msgspec.structs.replace(place, turn=place.turn + 1, file=0)
             self._marks.add(place.position, msgspec.msgpack.encode(place))
 
-    def _file(self, place: FileState) -> Generator[bytes, None, FileState]:
+    def _file(self, place: FileState) -> Generator[Run, None, FileState]:
         """The records of a file from a place on; the place where the next file begins."""
         file = self._files[place.file]
         delta_ns, delta_sequence = place.turn * place.lap.delta_ns, place.turn * place.lap.delta_sequence
         position, lap = place.position, place.lap
         marked = place.offset
         for buffer, offset in file.read(place.offset, self._read_bytes):
-            data, broken = _plain(file, buffer, offset)
+            mbo_only = is_mbo_only(buffer)
+            data, broken = (buffer, None) if mbo_only else _plain(file, buffer, offset)
             if self._loop and place.turn == 0:
                 lap = observed(lap, data)
             elif place.turn:
                 data = forms.shifted(data, delta_ns, delta_sequence)
-            position += forms.count(data)
+            position += len(data) // MBO_SIZE if mbo_only else forms.count(data)
             place = msgspec.structs.replace(place, position=position, offset=offset, lap=lap)
-            yield data
+            yield Run(data, mbo_only)
             if broken is not None:
                 raise broken
             if offset - marked >= self._mark_every:
@@ -198,7 +200,7 @@ class FileSource:
         return msgspec.structs.replace(place, offset=0)
 
 
-def _plain(file: StoredFile, buffer: memoryview, offset: int) -> tuple[bytes, DBNError | None]:
+def _plain(file: StoredFile, buffer: memoryview, offset: int) -> tuple[memoryview | bytes, DBNError | None]:
     """The records of a buffer that ends at ``offset``, or the good ones and what is wrong then."""
     try:
         return plain_records(buffer, file.version, ts_out=file.ts_out), None

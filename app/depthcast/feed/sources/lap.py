@@ -50,7 +50,7 @@ class Lap(NamedTuple):
         return self.sequence + 1
 
 
-def observed(lap: Lap, data: bytes) -> Lap:
+def observed(lap: Lap, data: memoryview | bytes) -> Lap:
     """The pass with the whole records ``data`` (plain ones) after what it had."""
     records = lap.records + forms.count(data)
     mbo = np.frombuffer(forms.form(data, rtypes=_MBO_ONLY), dtype=MBO)

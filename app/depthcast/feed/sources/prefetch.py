@@ -12,7 +12,8 @@ from depthcast.feed.sources.base import Chunk
 
 __all__ = ["Prefetch"]
 
-AHEAD_BYTES: Final = 2 << 20
+AHEAD_BYTES: Final = 4 << 20
+"""At 500,000 records a second a seventh of a second: a thread may wait so long for a busy processor."""
 _CLOSE_S: Final = 2.0
 """How long closing waits for a thread that is reading: one that hangs in the network is left to itself."""
 
@@ -67,7 +68,7 @@ class Prefetch:
             if self._ready:
                 chunk = self._ready.popleft()
                 self._held -= len(chunk.data)
-                if self._full and self._held <= self._limit // 2:
+                if self._full and self._held <= self._limit * 3 // 4:
                     self._changed.notify()
                 return chunk
             if not self._finished:

@@ -2,14 +2,28 @@
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from depthcast.dbn import RType, forms
 from depthcast.dbn.layout import LENGTH_WORD, MBO_SIZE
 from depthcast.dbn.metadata import DBN_VERSION
 from depthcast.dbn.upgrade import upgraded
 
-__all__ = ["plain_records"]
+__all__ = ["is_mbo_only", "plain_records"]
 
 _MBO_ONLY: Final = forms.rtype_mask({RType.MBO})
+_MBO_HEAD: Final = MBO_SIZE // LENGTH_WORD | RType.MBO << 8
+"""The first two bytes of an MBO record: its length and its rtype."""
+
+
+def is_mbo_only(buffer: memoryview | bytes) -> bool:
+    """Whether whole records are all MBO records without ts_out: the same in every version, and plain."""
+    count, rest = divmod(len(buffer), MBO_SIZE)
+    if rest or not count:
+        return False
+    heads: NDArray[np.uint16] = np.ndarray((count,), dtype="<u2", buffer=buffer, strides=(MBO_SIZE,))
+    return bool((heads == _MBO_HEAD).all())
 
 
 def plain_records(buffer: memoryview | bytes, version: int, *, ts_out: bool) -> bytes:

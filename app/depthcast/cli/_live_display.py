@@ -66,9 +66,7 @@ class Display:
             self._live.update(self._picture(), refresh=True)
 
     def say(self, text: str) -> None:
-        """A line that stays: something happened."""
-        if not self._wanted:
-            return
+        """A line that stays: something happened. A display that is not wanted says it too."""
         if self._live is None:
             warn(text)
         else:

@@ -97,10 +97,7 @@ def subscribe(
         raise UsageError("-o, --book and --count exclude each other: choose one")
     if (records is not None and records < 1) or (seconds is not None and not seconds > 0) or depth < 0:
         raise UsageError("--records and --seconds: expected a number above 0; --depth: 0 (all) or more")
-    if output is not None:
-        check_output(output, [])
-        if output == "-" and is_terminal(sys.stdout):
-            raise UsageError("DBN is not for a terminal: give -o FILE.dbn, or send it through a pipe")
+    _check_output(output)
     address = _address(gateway, dataset)
     task = _Task(
         address=address,
@@ -119,17 +116,11 @@ def subscribe(
         records=records,
         seconds=seconds,
     )
-    try:
-        following, symbols_of = _carry_out(task, settings.engine if book else None, quiet=common.quiet)
-    except AuthenticationError as error:
-        raise UsageError(f"{address}: {str(error).rstrip('.')} (is --key right, and --dataset?)") from None
-    except SessionError as error:
-        raise UsageError(f"{address}: {error}") from None
+    following, symbols_of = _carry_out(task, settings.engine if book else None, quiet=common.quiet)
     if following.engine is not None:
         _write_books(following.engine, symbols_of, dataset, depth)
     if not common.quiet:
-        rows = [(bold(name.ljust(9), sys.stderr), value) for name, value in following.summary()]
-        print(table(rows), end="", file=sys.stderr)
+        _print_summary(following)
     return 0
 
 
@@ -229,19 +220,35 @@ def _run(
         except BaseException as error:
             if recording is not None:
                 recording.abandon()
-            if isinstance(error, OSError) and not subscriber.lifecycle.sessions:
-                raise _no_gateway(error, task.address) from error
+            explained = _explained(error, task.address, subscriber.lifecycle.sessions)
+            if explained is not None:
+                raise explained from error
             raise
         if recording is not None:
             recording.close(subscriber.last_time)
 
 
-def _no_gateway(error: OSError, address: Address) -> OSError:
-    """The same failure, said of the address."""
+def _explained(error: BaseException, address: Address, sessions: int) -> Exception | None:
+    """The same failure as who called the command understands it; None where it says enough."""
+    if isinstance(error, AuthenticationError):
+        return UsageError(f"{address}: {str(error).rstrip('.')} (is --key right, and --dataset?)")
+    if isinstance(error, SessionError):
+        return UsageError(f"{address}: {error}")
+    if not isinstance(error, OSError) or sessions:
+        return None
     from depthcast.live.attempt import reason_of
 
     known = error.errno is not None and error.errno > 0
     return OSError(error.errno, ("" if known else "no gateway there: ") + reason_of(error), str(address))
+
+
+def _check_output(output: str | None) -> None:
+    """Say at once what would stop the recording."""
+    if output is None:
+        return
+    check_output(output, [])
+    if output == "-" and is_terminal(sys.stdout):
+        raise UsageError("DBN is not for a terminal: give -o FILE.dbn, or send it through a pipe")
 
 
 def _address(gateway: str | None, dataset: str) -> Address:
@@ -285,3 +292,8 @@ def _write_books(engine: "BookEngine", symbols: dict[int, str], dataset: str, de
         for key in engine.books()
     ]
     print_out(pretty(document(books, sources=[], counters=engine.counters, partial=None)) + "\n")
+
+
+def _print_summary(following: "Following") -> None:
+    rows = [(bold(name.ljust(9), sys.stderr), value) for name, value in following.summary()]
+    print(table(rows), end="", file=sys.stderr)

@@ -346,7 +346,7 @@ cdef class Marks:
             p.records = 0
 
     cdef bint _was_seen(self, const uint8_t *at) noexcept:
-        """Whether a record of the replay is one of those seen before the cut, which come in the same order."""
+        """Whether a record of the replay is one of those seen before the cut: they come in the same order."""
         cdef const RecordHeader *head = <const RecordHeader *>at
         cdef Mark *m
         cdef uint64_t time, until

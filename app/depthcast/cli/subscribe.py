@@ -98,9 +98,8 @@ def subscribe(
     if (records is not None and records < 1) or (seconds is not None and not seconds > 0) or depth < 0:
         raise UsageError("--records and --seconds: expected a number above 0; --depth: 0 (all) or more")
     _check_output(output)
-    address = _address(gateway, dataset)
     task = _Task(
-        address=address,
+        address=(address := _address(gateway, dataset)),
         key=_key(key, address),
         dataset=dataset,
         schemas=schema,
@@ -116,9 +115,9 @@ def subscribe(
         records=records,
         seconds=seconds,
     )
-    following, symbols_of = _carry_out(task, settings.engine if book else None, quiet=common.quiet)
+    following = _carry_out(task, settings.engine if book else None, quiet=common.quiet)
     if following.engine is not None:
-        _write_books(following.engine, symbols_of, dataset, depth)
+        _write_books(following.engine, following.symbols, dataset, depth)
     if not common.quiet:
         _print_summary(following)
     return 0
@@ -145,10 +144,8 @@ class _Task:
     seconds: float | None
 
 
-def _carry_out(
-    task: _Task, engine_settings: EngineSettings | None, *, quiet: bool
-) -> tuple["Following", dict[int, str]]:
-    """Subscribe and follow to the end; what came of it, and the symbols of the instrument ids."""
+def _carry_out(task: _Task, engine_settings: EngineSettings | None, *, quiet: bool) -> "Following":
+    """Subscribe and follow to the end; what came of it."""
     # Help and wrong usage do without these, and so without numpy: they are there at once.
     from depthcast.cli._following import Following
     from depthcast.cli._recording import Recording
@@ -167,7 +164,7 @@ def _carry_out(
         sink, symbols=symbols, engine=engine, ts_out=task.ts_out, most=task.records, quiet=quiet
     )
     _run(following, _subscriber(task, following), recording, task)
-    return following, symbols
+    return following
 
 
 def _subscriber(task: _Task, following: "Following") -> "Subscriber":

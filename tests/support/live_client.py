@@ -100,7 +100,11 @@ class LiveClient:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(0)
         client = cls(sock)
-        await client.loop.sock_connect(sock, address)
+        try:
+            await client.loop.sock_connect(sock, address)
+        except OSError:
+            sock.close()
+            raise
         return client
 
     async def line(self) -> str:

@@ -81,6 +81,11 @@ def of(data: bytes, *rtypes: int, ids: tuple[int, ...] | None = None) -> bytes:
     return b"".join(out)
 
 
+def not_snapshot(mbo: bytes) -> bytes:
+    """The MBO records that are not flagged F_SNAPSHOT."""
+    return b"".join(mbo[at : at + 56] for at in range(0, len(mbo), 56) if not mbo[at + 36] & 0x20)
+
+
 def mbo_records(count: int, *, instruments: int = 5) -> bytes:
     """So many adds, each a new best bid, and not to be compressed much."""
     random = np.random.default_rng(1)

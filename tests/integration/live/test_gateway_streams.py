@@ -13,7 +13,7 @@ from depthcast.dbn.layout import RType
 from depthcast.live.control import ErrorCode, SystemCode
 from tests.support.gateways import run, serve, until
 from tests.support.live_client import METADATA_BYTES, Received, starts, subscription
-from tests.support.market import INSTRUMENTS, market, of, symbology
+from tests.support.market import INSTRUMENTS, market, not_snapshot, of, symbology
 from tests.support.recorded_feed import RecordedFeed, cut, derived
 
 DATA = market(400)
@@ -117,9 +117,7 @@ def test_a_snapshot_and_what_follows_give_the_same_books(lag: int, fields: tuple
                 assert joined.checksum(instrument_id) == whole.checksum(instrument_id)
                 mine = of(got.data, RType.MBO, ids=(instrument_id,))
                 assert mine[36] & 0x20  # it begins with the snapshot
-                live = b"".join(
-                    mine[at : at + 56] for at in range(0, len(mine), 56) if not mine[at + 36] & 0x20
-                )
+                live = not_snapshot(mine)
                 assert of(DATA, RType.MBO, ids=(instrument_id,)).endswith(live)
 
     run(main())
@@ -140,7 +138,7 @@ def test_a_snapshot_of_instruments_that_are_streamed_already_loses_and_repeats_n
                 await asyncio.sleep(0.002)
             got = (await served.all_of(client))[0]
             mine = got.data
-            live = b"".join(mine[at : at + 56] for at in range(0, len(mine), 56) if not mine[at + 36] & 0x20)
+            live = not_snapshot(mine)
             assert live == MBO
             assert len(mine) > len(live)
             whole, joined = Engine(), Engine()

@@ -14,7 +14,7 @@ from depthcast.live.control import ErrorCode
 from depthcast.live.events import Gap, Resumed
 from depthcast.live.requests import SubscriptionRequest
 from depthcast.live.resume import Resumption
-from tests.support.records import SNAPSHOT, add, mbo
+from tests.support.records import LAST, SNAPSHOT, add, mbo
 from tests.support.simulated import records_of
 
 RTYPES: Final = {"mbo": RType.MBO, "ohlcv-1s": RType.OHLCV_1S}
@@ -113,7 +113,9 @@ def feeds(draw: st.DrawFn) -> list[bytes]:
         if pause == SECOND:
             bars += 1
             feed.append(bar(instrument_id, before, bars))
-        feed.append(add(number + 1, "B", 1, 1, ts_event=now, ts_recv=now, instrument_id=instrument_id))
+        ts_event, flags = (now, LAST) if number % 7 else (5, LAST | SNAPSHOT)  # a snapshot's orders are old
+        at = {"ts_event": ts_event, "ts_recv": now, "instrument_id": instrument_id}
+        feed.append(add(number + 1, "B", 1, 1, flags, **at))
     return feed
 
 

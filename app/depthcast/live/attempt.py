@@ -24,7 +24,7 @@ from depthcast.live.events import (
 from depthcast.live.handshake import Login, is_busy
 from depthcast.live.lifecycle import Lifecycle, Loss
 from depthcast.live.requests import SubscriptionRequest
-from depthcast.live.resume import Resumption
+from depthcast.live.resume import REFUSALS, Resumption
 
 __all__ = ["Attempt", "reason_of"]
 
@@ -227,7 +227,7 @@ class Attempt:
             refusal = AuthenticationError(reason, code=code)
             return Loss(Ending.AUTHENTICATION, reason, refusal, code, final=True)
         # The same subscription would be refused again; a replay that was our own idea can be left out.
-        final = code == ErrorCode.INVALID_SUBSCRIPTION and not self._resumption.asked
+        final = code in REFUSALS and not self._resumption.asked
         return Loss(Ending.ERROR, reason, SessionError(reason, code=code), code, final=final)
 
 

@@ -16,7 +16,7 @@ from depthcast.live.control import ErrorCode
 from depthcast.live.events import Gap, Resumed
 from depthcast.live.requests import SubscriptionRequest
 
-__all__ = ["RTYPE_OF", "Mode", "Resumption"]
+__all__ = ["REFUSALS", "RTYPE_OF", "Mode", "Resumption"]
 
 Mode = Literal["start", "snapshot", "none"]
 
@@ -52,7 +52,8 @@ _BAR_NS: Final = {
 }
 """A bar is sent when it ends and bears the time when it began."""
 
-_REFUSALS: Final = (ErrorCode.INVALID_SUBSCRIPTION, ErrorCode.REPLAY_DATA_AGED_OUT)
+REFUSALS: Final = (ErrorCode.INVALID_SUBSCRIPTION, ErrorCode.REPLAY_DATA_AGED_OUT)
+"""Errors that refuse what was asked for: a subscription, or its replay."""
 
 
 class Resumption:
@@ -115,7 +116,7 @@ class Resumption:
 
     def lost(self, *, streamed: bool, last_time: int, code: int | None, reason: str) -> None:
         """A session is over. ``code`` is the gateway's error, if one ended it."""
-        if self.asked and code in _REFUSALS:
+        if self.asked and code in REFUSALS:
             self._refused = True
             reason = f"no replay: {reason}"
         if not self.in_gap:

@@ -145,7 +145,7 @@ class Subscriber:
 
         Raises:
             AuthenticationError: the key is refused (too many sessions are waited for instead).
-            SessionError: the gateway refuses a subscription: it would again.
+            SessionError: the gateway refuses a subscription or the replay it asks for: it would again.
             ProtocolError, ConnectionError, OSError: with a policy that gives up, why the last attempt failed.
             Exception: whatever a callback raised.
         """

@@ -56,14 +56,15 @@ def test_too_many_sessions_are_waited_for(text: str) -> None:
     assert followed.endings == [Ending.AUTHENTICATION, Ending.AUTHENTICATION, Ending.END]
 
 
-def test_a_refused_subscription_is_final() -> None:
+@pytest.mark.parametrize(("code", "text"), [(5, "There is no schema imbalance."), (8, "Aged out.")])
+def test_a_refused_subscription_is_final(code: int, text: str) -> None:
     async def refuse(peer: Peer) -> None:
         await peer.begin()
-        await peer.send(control.error(5, "There is no schema imbalance.", ts_event=1))
+        await peer.send(control.error(code, text, ts_event=1))
 
-    with pytest.raises(SessionError, match="no schema imbalance") as caught:
-        run(follow(refuse))
-    assert caught.value.code == 5
+    with pytest.raises(SessionError, match=text) as caught:
+        run(follow(refuse, subscribe={"start": 0}))
+    assert caught.value.code == code
 
 
 def test_an_unknown_symbol_is_told_and_the_rest_goes_on() -> None:

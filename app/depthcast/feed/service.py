@@ -23,6 +23,7 @@ from depthcast.feed.pacing import Pacer
 from depthcast.feed.recorder import JournalThread
 from depthcast.feed.recovery import Recovery, open_journal
 from depthcast.feed.ring import Ring
+from depthcast.feed.schedule import AtOnce
 from depthcast.feed.sources.base import Source
 from depthcast.feed.view import LiveFeed
 from depthcast.live.address import Address
@@ -83,7 +84,8 @@ class FeedService:
         self._reason = ""
         self.failure: BaseException | None = None
         self._blocked_since: float | None = None
-        self.schedule = options.schedule(settings.feed)
+        at_once = AtOnce(settings.feed.batch_bytes)
+        self.schedule = at_once if source.live else options.schedule(settings.feed)
         store = open_key_store(
             settings.keys.store, file=settings.keys.file, secret_id=settings.keys.secret_id
         )

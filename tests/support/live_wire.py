@@ -70,7 +70,7 @@ class Wire(asyncio.Transport):
 
 def feed(client: Client, data: bytes) -> None:
     """Hand bytes to the client as an event loop does."""
-    while data:
+    while data and not client._closed:  # a loop reads nothing more from a connection that was aborted
         room = client.get_buffer(-1)
         assert len(room) > 0
         size = min(len(room), len(data))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
@@ -74,14 +75,15 @@ async def serve(
     *,
     keys: Callable[[], KeyRing] | None = None,
     ssl_context: ssl.SSLContext | None = None,
+    listener: socket.socket | None = None,
     **limits: Any,
 ) -> AsyncIterator[Served]:
-    """A gateway that serves ``feed``."""
+    """A gateway that serves ``feed``, on a free port, or as a listener says that somebody keeps."""
     ring = key_ring()
     allowed = GatewayLimits(**{"accepts_per_s": 10_000, "subscriptions_per_s": 1000, **limits})
     gateway = Gateway(feed, keys or (lambda: ring), allowed, ssl_context=ssl_context)
     feed.on_news = gateway.wake
-    addresses = await gateway.start("127.0.0.1", 0)
+    addresses = await gateway.start("127.0.0.1", 0, listeners=[listener.dup()] if listener else [])
     served = Served(gateway, feed, addresses[0])
     try:
         yield served

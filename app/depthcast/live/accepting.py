@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -46,6 +46,22 @@ class Acceptor:
         except OSError:
             self.close()
             raise
+        return self._begin(loop)
+
+    def take(self, listeners: Sequence[socket.socket]) -> list[tuple[str, int]]:
+        """Accept from these, which listen already; the (address, port) pairs.
+
+        Who made them may keep duplicates. Then a client that connects while no gateway runs waits in the
+        system's queue for the next one, and is not refused.
+        """
+        self._loop = loop = asyncio.get_running_loop()
+        for listener in listeners:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            listener.settimeout(0)
+            self._listeners.append(listener)
+        return self._begin(loop)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> list[tuple[str, int]]:
         for listener in self._listeners:
             loop.add_reader(listener.fileno(), self._accept, listener)
         return [listener.getsockname()[:2] for listener in self._listeners]

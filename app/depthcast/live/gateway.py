@@ -12,7 +12,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -94,8 +94,12 @@ class Gateway:
         self._ended_at: float | None = None
         self._empty = asyncio.Event()
 
-    async def start(self, host: str | None, port: int) -> list[tuple[str, int]]:
+    async def start(
+        self, host: str | None, port: int, *, listeners: Sequence[socket.socket] = ()
+    ) -> list[tuple[str, int]]:
         """Listen on every address of ``host`` (None: of the machine); with port 0 on a free one.
+
+        Where ``listeners`` are given, which listen already, it accepts from them instead.
 
         Returns:
             The (address, port) pairs it listens on.
@@ -104,7 +108,8 @@ class Gateway:
             OSError: it cannot listen there.
         """
         self.loop = asyncio.get_running_loop()
-        addresses = await self._acceptor.listen(host, port)
+        acceptor = self._acceptor
+        addresses = acceptor.take(listeners) if listeners else await acceptor.listen(host, port)
         self._turns.start(self.loop)
         self._ticking = self.loop.call_later(TICK_S, self._tick)
         return addresses

@@ -39,6 +39,11 @@ def test_changed_seeds(target: ModuleType) -> None:
         target.one_input(driver.changed(draw, seeds))
 
 
+def test_inputs_that_once_failed() -> None:
+    """An empty RLE block in a frame that says it is empty: zstd lets it pass or not, by how it is given."""
+    fuzz_dbn_reader.one_input(bytes.fromhex("ff0002 28b52ffd 2000 000000 030000 5a"))
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_to_the_reader(data: bytes) -> None:
     fuzz_dbn_reader.one_input(data)

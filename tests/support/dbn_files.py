@@ -238,9 +238,12 @@ def decompress(data: bytes) -> Decompressed:
             if at > len(data):
                 return Decompressed(bytes(found), clean=False, in_broken_block=False)
             continue
-        frame = zstandard.ZstdDecompressor().decompressobj()
+        frame, stream = (zstandard.ZstdDecompressor().decompressobj() for _ in range(2))
         try:
-            found += frame.decompress(data[at:])
+            piece = frame.decompress(data[at:])
+            stream.decompress(data[at : at + 1])  # what zstd lets pass in a whole frame it may refuse in pieces
+            stream.decompress(data[at + 1 :])
+            found += piece
         except zstandard.ZstdError:
             return Decompressed(bytes(found) + up_to_the_error(data[at:]), clean=False, in_broken_block=True)
         if not frame.eof:

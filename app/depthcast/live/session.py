@@ -275,9 +275,9 @@ class Session:
         self.connection.abort("a failure")
 
     def _failed(self, error: Exception) -> None:
-        """The stream cannot go on."""
+        """The stream cannot go on. Does not raise: it is called amid the turns of others."""
         if isinstance(error, DepthcastError):
-            self.refuse(error)
+            self._guarded(lambda: self.refuse(error))
         else:
             self.on_failure(error)
 

@@ -14,13 +14,16 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from depthcast.dbn import RType, forms
+from depthcast.dbn import Flags, RType, forms
 from depthcast.dbn.framing import record_starts
 from depthcast.dbn.layout import LENGTH_WORD, UNDEF_TIMESTAMP
 
 __all__ = ["KEEP_BYTES", "Place", "Retained", "Unseen"]
 
 LOOKBACK_NS: Final = 1_000_000_000
+_TS_EVENT_AT: Final = 8
+_FLAGS_AT: Final = 36
+_TS_RECV_AT: Final = 40
 KEEP_BYTES: Final = 64 << 20
 _MBO_ONLY: Final = forms.rtype_mask({RType.MBO})
 
@@ -125,7 +128,9 @@ class Retained:
 
 
 class Unseen:
-    """Takes from replays what was received before.
+    """Takes from replays what was received before: by count, and never a record later than all of that.
+
+    A gateway that was killed may replay less than it had sent, and send the rest again as new.
 
     Attributes:
         pending: how many of those records have not come yet.
@@ -158,12 +163,20 @@ class Unseen:
         fresh = []
         for at, end in _records(data):
             key = data[at + 1], int.from_bytes(data[at + 4 : at + 8], "little")
-            if self._left[key] > 0:
+            if self._left[key] > 0 and self._may_be_old(data, at):
                 self._left[key] -= 1
                 self.pending -= 1
             else:
                 fresh.append(data[at:end])
         return b"".join(fresh)
+
+    def _may_be_old(self, data: bytes, at: int) -> bool:
+        """Whether a record is no later than the latest of its rtype that was received."""
+        latest = self._latest.get(data[at + 1])
+        by_ts_recv = self._by_ts_recv and data[at + 1] == RType.MBO and data[at + _FLAGS_AT] & Flags.SNAPSHOT
+        time_at = at + (_TS_RECV_AT if by_ts_recv else _TS_EVENT_AT)
+        time = int.from_bytes(data[time_at : time_at + 8], "little")
+        return latest is None or time <= latest or time == UNDEF_TIMESTAMP
 
 
 def _newest_old_enough(befores: list[dict[int, int]], time: int) -> int | None:

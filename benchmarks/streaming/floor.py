@@ -6,18 +6,16 @@ One blocking socket, one buffer of the size of a batch, ``sendall``: what loopba
 import socket
 import sys
 from pathlib import Path
-from typing import Final
 
 from benchmarks.streaming.inputs import records_start
 from benchmarks.streaming.tasks import HOST
-
-BATCH_BYTES: Final = 64 << 10
+from depthcast.settings import Settings
 
 
 def main() -> None:
     """Send everything to the first who connects."""
     path = Path(sys.argv[1])
-    buffer = memoryview(bytearray(BATCH_BYTES))
+    buffer = memoryview(bytearray(Settings().feed.batch_bytes))
     with socket.create_server((HOST, 0)) as server, path.open("rb", buffering=0) as file:
         print(server.getsockname()[1], flush=True)
         file.seek(records_start(path))

@@ -23,7 +23,7 @@ from benchmarks.streaming.results import PERCENTILES, Latency, Scheduling
 from benchmarks.streaming.tasks import ReceiveTask
 from depthcast.settings import Settings
 
-__all__ = ["Paced", "measured"]
+__all__ = ["WARM_UP_S", "Paced", "late_ns", "measured"]
 
 WARM_UP_S: Final = 1.0
 """What comes before is not counted."""
@@ -105,13 +105,13 @@ def _once(paced: Paced, source: Path) -> _Run:
         receiver.received()
         start_ns = round(feed.metric("depthcast_feed_schedule_start_seconds") * 1e9)
         chunks = load(folder / "chunks.npz")
-        late = np.concatenate([_late_ns(each, paced, start_ns) for each in chunks])
+        late = np.concatenate([late_ns(each, paced, start_ns) for each in chunks])
         percentiles = np.percentile(late, list(PERCENTILES.values())) / 1e3
         return _Run(percentiles, _pace(chunks, paced), cpu, feed.memory_mib())
 
 
-def _late_ns(chunks: Chunks, paced: Paced, start_ns: int) -> NDArray[np.int64]:
-    """How late each record after the warm-up was used, ns."""
+def late_ns(chunks: Chunks, paced: Paced, start_ns: int) -> NDArray[np.int64]:
+    """How late each record after the warm-up was used, ns; the schedule began at ``start_ns``."""
     counts = np.diff(chunks.ends, prepend=0)
     skipped = int(paced.rate * WARM_UP_S)
     if paced.ts_out:

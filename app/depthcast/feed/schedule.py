@@ -21,12 +21,12 @@ _MBO: Final = int(RType.MBO)
 class Burst(NamedTuple):
     """What is due of a buffer: its first ``size`` bytes, due at ``due_ns``; or, if ``size`` is 0, when.
 
-    ``count`` is how many records that is, where it is known; else 0.
+    ``records`` is how many that are, where it is known; else 0.
     """
 
     size: int
     due_ns: int
-    count: int = 0
+    records: int = 0
 
 
 class Pace(Protocol):

@@ -14,7 +14,7 @@ import structlog
 
 from depthcast.book.engine import Engine
 from depthcast.dbn import make_metadata
-from depthcast.errors import SettingsError, SourceError
+from depthcast.errors import SettingsError, SourceError, UsageError
 from depthcast.feed.books import Books, BookThread
 from depthcast.feed.keys import KeyWatch
 from depthcast.feed.metrics import feed_admin
@@ -84,6 +84,8 @@ class FeedService:
         self._reason = ""
         self.failure: BaseException | None = None
         self._blocked_since: float | None = None
+        if source.live and (options.rate is not None or options.speed is not None):
+            raise UsageError(f"--rate and --speed: {source.name} sets the pace itself")
         at_once = AtOnce(settings.feed.batch_bytes)
         self.schedule = at_once if source.live else options.schedule(settings.feed)
         store = open_key_store(

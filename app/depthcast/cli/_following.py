@@ -207,7 +207,7 @@ class Following:
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S)
-            self.display.refresh()
+            await self.display.refresh()
 
 
 def _when(ns: int | None) -> str:

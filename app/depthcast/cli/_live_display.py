@@ -1,5 +1,6 @@
 """What a person sees while a subscription runs: one line, and the tops of the books."""
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,14 +12,14 @@ from depthcast.book.views import price_str
 from depthcast.cli._console import is_terminal, printable, warn
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.live import Live
-    from rich.table import Table
 
 __all__ = ["Display", "duration"]
 
 _ROWS: Final = 12
 """Books shown at most: those that changed last."""
+_SWITCH_S: Final = 0.0002
+"""So long at most does drawing keep the loop from the interpreter."""
 
 
 class Follower(Protocol):
@@ -43,6 +44,7 @@ class Display:
         self._follower = follower
         self._wanted = wanted
         self._live: Live | None = None
+        self._interval_s = 0.0
         self._recent: dict[BookKey, None] = {}
 
     def __enter__(self) -> Self:
@@ -52,18 +54,22 @@ class Display:
 
             self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
             self._live.start()
+            self._interval_s = sys.getswitchinterval()
+            sys.setswitchinterval(_SWITCH_S)
+            self._draw("connecting", [("-",) * 7])  # what drawing needs is loaded now, not amid the records
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._live is not None:
+            sys.setswitchinterval(self._interval_s)
             self._live.stop()
 
-    def refresh(self) -> None:
-        """Draw what is now."""
+    async def refresh(self) -> None:
+        """Draw what is now. The drawing itself is done beside the loop, which goes on receiving meanwhile."""
         if self._live is not None:
-            self._live.update(self._picture(), refresh=True)
+            await asyncio.to_thread(self._draw, self._follower.line(), self._tops())
 
     def say(self, text: str) -> None:
         """A line that stays: something happened. A display that is not wanted says it too."""
@@ -72,37 +78,42 @@ class Display:
         else:
             self._live.console.print(f"depthcast: {printable(text)}", markup=False, highlight=False)
 
-    def _picture(self) -> "RenderableType":
-        from rich.console import Group
-        from rich.text import Text
-
-        line = Text(self._follower.line(), no_wrap=True, overflow="ellipsis")
+    def _tops(self) -> list[tuple[str, ...]]:
+        """The best levels of the books that changed last, as a table's rows."""
         engine = self._follower.engine
-        return line if engine is None else Group(self._tops(engine), line)
-
-    def _tops(self, engine: BookEngine) -> "Table":
-        from rich.table import Table
-
+        if engine is None:
+            return []
         for key in engine.changed():
             self._recent.pop(key, None)
             self._recent[key] = None
-        for old in list(self._recent)[: -_ROWS or None]:
+        for old in list(self._recent)[:-_ROWS]:
             del self._recent[old]
-        table = Table(box=None, pad_edge=False)
-        for heading in ("instrument", "publisher", "bid size", "bid", "ask", "ask size", ""):
-            table.add_column(heading, justify="left" if heading in ("instrument", "") else "right")
-        for publisher_id, instrument_id in sorted(self._recent):
-            bid, ask = engine.bbo(instrument_id, publisher_id)
-            status = engine.status(instrument_id, publisher_id)
-            words = [word for word, is_so in (("suspect", status.suspect), (status.top, True)) if is_so]
-            if not status.complete:
-                words.append("incomplete")
-            symbol = self._follower.symbols.get(instrument_id, str(instrument_id))
-            bid_cells, ask_cells = _cells(bid), _cells(ask)
-            table.add_row(
-                printable(symbol), str(publisher_id), bid_cells[1], bid_cells[0], *ask_cells, ", ".join(words)
-            )
-        return table
+        return [self._top(engine, key) for key in sorted(self._recent)]
+
+    def _top(self, engine: BookEngine, key: BookKey) -> tuple[str, ...]:
+        publisher_id, instrument_id = key
+        bid, ask = engine.bbo(instrument_id, publisher_id)
+        status = engine.status(instrument_id, publisher_id)
+        words = [status.top, "" if status.complete else "incomplete", "suspect" if status.suspect else ""]
+        symbol = printable(self._follower.symbols.get(instrument_id, str(instrument_id)))
+        sides = (*reversed(_cells(bid)), *_cells(ask))
+        return (symbol, str(publisher_id), *sides, ", ".join(word for word in words if word))
+
+    def _draw(self, line: str, tops: list[tuple[str, ...]]) -> None:
+        from rich.console import Group, RenderableType
+        from rich.table import Table
+        from rich.text import Text
+
+        text: RenderableType = Text(line, no_wrap=True, overflow="ellipsis")
+        if tops:
+            table = Table(box=None, pad_edge=False)
+            for heading in ("instrument", "publisher", "bid size", "bid", "ask", "ask size", ""):
+                table.add_column(heading, justify="left" if heading in ("instrument", "") else "right")
+            for row in tops:
+                table.add_row(*map(Text, row))
+            text = Group(table, text)
+        if self._live is not None:
+            self._live.update(text, refresh=True)
 
 
 def duration(ns: int) -> str:

@@ -178,6 +178,7 @@ def test_what_is_no_source_is_refused_with_a_reason(tmp_path: Path, data_dir: Pa
         ([write(tmp_path, "empty.dbn", b"")], SourceError, "empty.dbn: byte 0: the file is empty"),
         ([write(tmp_path, "text.dbn", b"hello, world")], SourceError, "text.dbn: byte 0: not DBN"),
         ([str(tmp_path)], SourceError, "a folder"),
+        (["/dev/null"], SourceError, "/dev/null: no regular file"),
         ([clx5, lobster], SourceError, "a feed has one dataset"),
         ([clx5, "sim://cme"], UsageError, "one source or several files"),
         (["ftp://host/file"], SourceError, "no such kind of source"),

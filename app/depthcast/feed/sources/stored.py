@@ -76,6 +76,9 @@ class StoredFile:
             from depthcast.feed.sources.objects import open_object
 
             return open_object(self.path)
-        if Path(self.path).is_dir():
+        path = Path(self.path)
+        if path.is_dir():
             raise SourceError(f"{self.path}: a folder: give the files in it")
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{self.path}: no regular file: a feed looks at its files before it reads them")
         return io.FileIO(self.path)

@@ -81,6 +81,8 @@ class Ring:
         self._slots: list[Batch | None] = [None] * max_batches
         self._bytes_before = [0] * max_batches
         self._gates: list[Gate] = []
+        self._needed = 0
+        """Gates need no batch before this one; they may be further by now."""
 
     @property
     def held_bytes(self) -> int:
@@ -100,7 +102,7 @@ class Ring:
 
     def room(self, size: int) -> bool:
         """Whether ``size`` more bytes fit without letting go what a gate still needs."""
-        return self.room_after(min((gate.index for gate in self._gates), default=self.head), size)
+        return self.room_after(self._needed, size) or self.room_after(self._least(), size)
 
     def room_after(self, index: int, size: int) -> bool:
         """Whether ``size`` more bytes fit while the batches from ``index`` on are held."""
@@ -119,10 +121,9 @@ class Ring:
     def append(self, data: bytes, count: int, due_ns: int, advance_ns: int = 0) -> Batch:
         """Append a batch; the oldest are let go for it, if no gate needs them. See `room`."""
         batch = Batch(self.head, self.position, count, data, due_ns, advance_ns)
-        needed = min((gate.index for gate in self._gates), default=self.head)
-        while self.tail < needed and (
-            self.held_bytes + len(data) > self.max_bytes or self.head - self.tail > self._mask
-        ):
+        while self.held_bytes + len(data) > self.max_bytes or self.head - self.tail > self._mask:
+            if self.tail >= self._needed and self.tail >= self._least():
+                break
             self._let_go()
         slot = self.head & self._mask
         self._slots[slot] = batch
@@ -135,11 +136,18 @@ class Ring:
                 gate.wake()
         return batch
 
+    def _least(self) -> int:
+        """The first batch that a gate still needs."""
+        self._needed = min((gate.index for gate in self._gates), default=self.head)
+        return self._needed
+
     def _let_go(self) -> None:
         slot = self.tail & self._mask
         batch = self._slots[slot]
         if batch is None:
             raise AssertionError("the ring's tail is empty")
         self._slots[slot] = None
-        self._bytes_out += len(batch.data) + sum(map(len, (batch.derived or {}).values()))
+        self._bytes_out += len(batch.data)
+        if batch.derived:
+            self._bytes_out += sum(map(len, batch.derived.values()))
         self.tail += 1

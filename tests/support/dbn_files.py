@@ -241,7 +241,7 @@ def decompress(data: bytes) -> Decompressed:
         frame, stream = (zstandard.ZstdDecompressor().decompressobj() for _ in range(2))
         try:
             piece = frame.decompress(data[at:])
-            stream.decompress(data[at : at + 1])  # what zstd lets pass in a whole frame it may refuse in pieces
+            stream.decompress(data[at : at + 1])  # zstd may refuse in pieces what passes in a whole frame
             stream.decompress(data[at + 1 :])
             found += piece
         except zstandard.ZstdError:

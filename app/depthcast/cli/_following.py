@@ -30,9 +30,7 @@ __all__ = ["Following", "Sink"]
 
 _REFRESH_S: Final = 0.2
 _SHARES: Final = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
-_QUIET_NOTICES: Final = frozenset(
-    {SystemCode.SUBSCRIPTION_ACK, SystemCode.END_OF_INTERVAL, SystemCode.UNSET}
-)
+_QUIET_NOTICES: Final = frozenset({SystemCode.SUBSCRIPTION_ACK, SystemCode.END_OF_INTERVAL, SystemCode.UNSET})
 
 
 class Sink(Protocol):

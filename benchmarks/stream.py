@@ -27,6 +27,9 @@ from benchmarks.streaming.results import (
     write,
 )
 
+FULL = 10_000_000
+QUICK = 4_000_000
+"""Records of the files."""
 RATE = 500_000
 JOURNALLED = f"{report.SEED}, journal on"
 STAMPED = f"{report.SEED}, since ts_out"
@@ -36,14 +39,14 @@ MANY = "100 counting sessions, 20,000 records/s"
 
 def paced_runs(real_time: bool, *, quick: bool) -> list[Paced]:
     """What is paced, for how long, how often."""
-    seconds = 2.0 if quick else 10.0
+    seconds = 1.0 if quick else 10.0
     runs = 1 if quick else 5
     few = 1 if quick else 3
     schedulings: tuple[Scheduling, ...] = ("ordinary", "real-time") if real_time else ("ordinary",)
     found = []
     for scheduling in schedulings:
         found.append(Paced(report.SEED, RATE, seconds, runs, scheduling))
-        found.append(Paced(FAST, 2 * RATE, seconds * 0.8, few, scheduling))
+        found.append(Paced(FAST, 2 * RATE, seconds / 2, few, scheduling))
     found.append(Paced(JOURNALLED, RATE, seconds, few, journal=True))
     found.append(Paced(STAMPED, RATE, seconds / 2, few, ts_out=True))
     found.append(Paced(MANY, 20_000, seconds / 2, few, sessions=100))
@@ -109,12 +112,13 @@ def main() -> None:
     if not real_time:
         missing["real-time scheduling"] = "chrt -f needs root"
     say("files to stream")
-    inputs = [small_input(10_000_000), deep_input(8_000_000)]
+    inputs = [small_input(QUICK if quick else FULL), deep_input(QUICK if quick else FULL)]
     if inputs[0].name != "clx5":
         missing["clx5"] = "the real sample is absent (DEPTHCAST_DATA); a simulated file stands in"
-    rounds = 1 if quick else 5
+    rounds = (1, 1) if quick else (5, 3)
     workloads = [
-        throughput.measured(source, throughput.ways_of(source, quick=quick), rounds, say) for source in inputs
+        throughput.measured(source, throughput.ways_of(source, quick=quick), times, say)
+        for source, times in zip(inputs, rounds, strict=True)
     ]
     latencies = [latency.measured(paced, inputs[0], say) for paced in paced_runs(real_time, quick=quick)]
     results = StreamResults(

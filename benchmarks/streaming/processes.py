@@ -19,8 +19,6 @@ from benchmarks.workloads import ROOT
 __all__ = ["REAL_TIME", "FeedProcess", "Receiver", "Sender"]
 
 REAL_TIME: Final = ("chrt", "-f", "20")
-PATIENCE_S: Final = 60.0
-AT_ONCE: Final = {"DEPTHCAST_GATEWAY_DRAIN_ACCEPT_S": "0", "DEPTHCAST_GATEWAY_DRAIN_SPREAD_S": "0"}
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,7 +30,6 @@ class _Process:
             [*REAL_TIME, *command] if real_time else list(command),
             stdout=subprocess.PIPE if says == "stdout" else subprocess.DEVNULL,
             stderr=subprocess.PIPE if says == "stderr" else None,
-            env={**os.environ, **AT_ONCE},
             cwd=ROOT,
             text=True,
         )
@@ -45,12 +42,8 @@ class _Process:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()  # it has said what it had to, and what it wrote is for nobody
+        self._process.wait()
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()

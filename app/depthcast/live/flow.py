@@ -31,6 +31,7 @@ class Flow:
     Attributes:
         cursor: the index of the batch that is next.
         held: while true no batch is given out; entries are.
+        follows_derived: whether a batch must have been through the books before it is given out.
     """
 
     def __init__(self, view: FeedView, table: FormTable, *, ts_out: bool) -> None:
@@ -41,7 +42,7 @@ class Flow:
         self._ts_out = ts_out
         self._active: dict[str, Selection] = {}
         self._forms: tuple[Form, ...] = ()
-        self._derived = False
+        self.follows_derived = False
         self._entries: deque[Entry] = deque()
         self._marks: list[tuple[int, Entry]] = []
 
@@ -73,7 +74,7 @@ class Flow:
             if name not in CARRIED
         ]
         self._forms = tuple(map(self._table.acquire, shapes))
-        self._derived = len(carried) < len(self._active)
+        self.follows_derived = len(carried) < len(self._active)
         for form in before:
             self._table.release(form)
 
@@ -105,7 +106,7 @@ class Flow:
     @property
     def limit(self) -> int:
         """Where the batches end, for this session, for now."""
-        return self._view.derived if self._derived else self._view.head
+        return self._view.derived if self.follows_derived else self._view.head
 
     @property
     def idle(self) -> bool:

@@ -86,7 +86,7 @@ class Gateway:
         self._random = random
         self._acceptor = Acceptor(self._greet)
         self._addresses = AddressLimiter(self.limits.accepts_per_s)
-        self._turns = Turns(self.limits.coalesce_ms / 1000)
+        self._turns = Turns(view, self.limits.coalesce_ms / 1000)
         self._sessions: dict[int, Session] = {}
         self._unauthenticated: dict[int, Session] = {}
         self._numbers = 0

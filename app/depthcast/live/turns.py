@@ -4,11 +4,12 @@ import asyncio
 import time
 from typing import Final
 
+from depthcast.live.feed_view import FeedView
 from depthcast.live.sender import Sender
 
 __all__ = ["Turns"]
 
-LONG_PASS_S: Final = 0.0005
+LONG_PASS_S: Final = 0.0002
 """Where going through all sessions takes longer, batches are worth gathering for it."""
 
 
@@ -16,11 +17,14 @@ class Turns:
     """The sessions that are not blocked, and when they are next asked to send.
 
     Args:
+        view: the feed.
         coalesce_s: batches are gathered up to so long, where a pass over all sessions takes long.
     """
 
-    def __init__(self, coalesce_s: float) -> None:
+    def __init__(self, view: FeedView, coalesce_s: float) -> None:
         self.ready: dict[int, Sender] = {}
+        self._view = view
+        self._head = self._derived = -1
         self._coalesce_s = coalesce_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._due: asyncio.Handle | None = None
@@ -33,7 +37,7 @@ class Turns:
     def wake(self) -> None:
         """There is something new: give turns now, unless that is about to happen."""
         if self.ready and self._due is None and self._gathering is None:
-            self._pass()
+            self._pass(everybody=False)
 
     def again(self) -> None:
         """Give turns after whatever else the loop has to do."""
@@ -49,22 +53,26 @@ class Turns:
 
     def _pass_due(self) -> None:
         self._due = None
-        self._pass()
+        self._pass(everybody=True)
 
     def _pass_gathered(self) -> None:
         self._gathering = None
-        self._pass()
+        self._pass(everybody=True)
 
-    def _pass(self) -> None:
-        """A turn for every session that is not blocked.
+    def _pass(self, *, everybody: bool) -> None:
+        """A turn for every session that is not blocked; or for those alone for whom the feed has gone on.
 
         If that took long, the next one waits a little, so that there is time for something else, and more to
         send in one go.
         """
         begun = time.perf_counter()
+        head, derived = self._view.head, self._view.derived
+        for_live, for_derived = everybody or head != self._head, everybody or derived != self._derived
+        self._head, self._derived = head, derived
         for sender in tuple(self.ready.values()):
             try:
-                sender.pump()
+                if for_derived if sender.flow.follows_derived else for_live:
+                    sender.pump()
             except Exception as error:
                 sender.fail(error)
         took = time.perf_counter() - begun

@@ -65,7 +65,7 @@ def open_journal(location: str, dataset: str, shard: str, settings: JournalSetti
     """Take a journal over for writing.
 
     Args:
-        location: a folder; or ``s3://BUCKET/PREFIX``, with ``journal.folder`` (by default out/spool) in front.
+        location: a folder; or ``s3://BUCKET/PREFIX``, with ``journal.folder`` or `SPOOL` in front of it.
 
     Raises:
         JournalError: it cannot be read or written.

@@ -44,11 +44,10 @@ class MappingDesk:
         self._made: dict[str, tuple[int, bytes]] = {}
 
     def everything(self, stype_in: str, *, ts_event: int) -> bytes:
-        """Of every instrument known now."""
-        version, records = self._made.get(stype_in, (-1, b""))
+        """Of every instrument known now. An instrument that was renamed is in it twice, the new name last."""
+        version, records = self._made.get(stype_in, (0, b""))
         if version != self._symbology.version:
-            found = self._symbology.resolve(stype_in, ["ALL_SYMBOLS"])
-            records = mapping_records(found.ids, found.asked, stype_in, ts_event=ts_event)
+            records += self.of(self._symbology.changes(version), stype_in, ts_event=ts_event)
             self._made[stype_in] = self._symbology.version, records
         return records
 

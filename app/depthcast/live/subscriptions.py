@@ -103,24 +103,29 @@ class Subscriptions:
 
     def _resolved(self, request: _Request, now_ns: int) -> Subscription:
         first = request.first
-        symbols = [ALL_SYMBOLS] if ALL_SYMBOLS in request.symbols else list(request.symbols)
-        found = self._view.symbology.resolve(first.stype_in, symbols)
         records = [control.acknowledgement(first.id, first.schema, ts_event=now_ns)]
-        records += _unresolved(found.unresolved, first.stype_in, now_ns)
-        records.append(self._mappings(found, first.stype_in, now_ns))
-        if first.stype_in == "parent" and not found.everything:
-            self._growing.append(_Growing(request, set(found.ids)))
-        selection = ALL if found.everything else Selection(frozenset(found.ids))
+        if ALL_SYMBOLS in request.symbols:
+            selection = ALL
+            records.append(self._all_mappings(first.stype_in, now_ns))
+        else:
+            found = self._view.symbology.resolve(first.stype_in, list(request.symbols))
+            selection = Selection(frozenset(found.ids))
+            records += _unresolved(found.unresolved, first.stype_in, now_ns)
+            records.append(self._mappings(found, first.stype_in, now_ns))
+            if first.stype_in == "parent":
+                self._growing.append(_Growing(request, set(found.ids)))
         part = Part(first.schema, selection, first.start, first.snapshot)
         return Subscription(part, b"".join(records))
 
+    def _all_mappings(self, stype_in: str, now_ns: int) -> bytes:
+        """Of all instruments, unless the session has been sent those."""
+        if self._all_mapped_as is not None:
+            return b""
+        self._all_mapped_as = stype_in
+        return self._desk.everything(stype_in, ts_event=now_ns)
+
     def _mappings(self, found: Resolution, stype_in: str, now_ns: int) -> bytes:
         """Of the instruments found, as far as the session does not know them by the symbol asked for."""
-        if found.everything:
-            if self._all_mapped_as is not None:
-                return b""
-            self._all_mapped_as = stype_in
-            return self._desk.everything(stype_in, ts_event=now_ns)
         new = {
             number: symbol
             for number, symbol in found.ids.items()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import sys
 import time
 from typing import Any
 
@@ -170,6 +171,44 @@ def test_the_end_of_the_feed_is_explained_after_the_last_record_and_the_linger()
             assert await served.gateway.wait_empty(2)
 
     run(main())
+
+
+DYING = """
+import asyncio, os, signal
+from tests.support.gateways import serve
+from tests.support.market import market, symbology
+from tests.support.recorded_feed import RecordedFeed, cut
+
+async def main():
+    feed = RecordedFeed(cut(market(60), records=7), symbology=symbology())
+    async with serve(feed) as served:
+        print(served.address[1], flush=True)
+        await served.started(1)
+        feed.publish(3)
+        await asyncio.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_is_killed_resets_its_sessions() -> None:
+    """An orderly end would make official clients stop for good."""
+
+    async def main() -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", DYING, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        while not (line := (await process.stdout.readline()).strip()).isdigit():
+            assert line
+        client = await LiveClient.connect(("127.0.0.1", int(line)))
+        await client.begin(subscription())
+        with contextlib.closing(client.sock), pytest.raises(ConnectionResetError):
+            await client.rest()
+        await process.wait()
+
+    run(main(), "asyncio")
 
 
 def test_a_gateway_that_is_closed_resets_its_sessions() -> None:

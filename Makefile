@@ -31,8 +31,9 @@ SEED ?= 1
 EVERY ?= 1
 # Seconds of random feeds in `make soak`.
 SECONDS_OF_FEEDS ?= 300
+KILLS ?= 20
 
-.PHONY: help setup demo test lint format bench fuzz soak exhaustive sanitize clean
+.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -68,6 +69,9 @@ fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 u
 	$(UV) sync --locked --inexact --quiet --group fuzz
 	$(BIN)/python fuzz/fuzz_engine_apply.py -atheris_runs=$(RUNS) -seed=$(SEED) -max_len=512 --compare-every=$(EVERY)
 	$(BIN)/python fuzz/fuzz_dbn_reader.py -atheris_runs=$(RUNS) -seed=$(SEED) -max_len=1024
+
+kills: setup ## kill -9 the feed KILLS times (20 unless told) at random moments, under subscribers
+	DEPTHCAST_KILLS=$(KILLS) DEPTHCAST_SEED=$(SEED) $(BIN)/python -m pytest tests/integration/feed/test_feed_kills.py
 
 exhaustive: setup ## engine against reference in every reachable state of two small worlds: half an hour
 	$(BIN)/python tests/exhaustive/search.py

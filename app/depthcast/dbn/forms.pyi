@@ -5,7 +5,8 @@ nobody changes meanwhile. They release the GIL over the larger ones. Where nothi
 the buffer is `bytes`, that very object is given back.
 
 Every function raises `RecordError` where the framing is broken (the rules of `depthcast.dbn.framing`) or the
-buffer ends inside a record; `due_prefix`, `burst_prefix`, `prefix` and `first_ts_recv` look only at the records they need.
+buffer ends inside a record; `due_prefix`, `burst_prefix`, `prefix` and `first_ts_recv` look only at the
+records they need.
 
 A record's *ts_recv* is its ts_event where it has no ts_recv (ohlcv, symbol mappings, system and error
 records, unknown ones).

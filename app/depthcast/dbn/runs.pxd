@@ -210,7 +210,7 @@ cdef inline Framing find_event_end(
 cdef inline Framing find_burst(
     const uint8_t *start, size_t length, size_t most, size_t max_bytes, size_t *at, size_t *records
 ) noexcept nogil:
-    """So many records, and the rest of the event that the last is of while there are fewer bytes than that."""
+    """So many records, and the rest of the last one's event, up to the record that reaches ``max_bytes``."""
     cdef Framing why = FRAMING_OK
     cdef const uint8_t *record
     while at[0] < length:

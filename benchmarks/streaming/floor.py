@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchmarks.streaming.inputs import records_start
 from benchmarks.streaming.tasks import HOST
-from depthcast.settings import Settings
+from depthcast.settings import Settings, load
 
 
 def main() -> None:
     """Send everything to the first who connects."""
     path = Path(sys.argv[1])
-    buffer = memoryview(bytearray(Settings().feed.batch_bytes))
+    buffer = memoryview(bytearray(load(Settings).settings.feed.batch_bytes))
     with socket.create_server((HOST, 0)) as server, path.open("rb", buffering=0) as file:
         print(server.getsockname()[1], flush=True)
         file.seek(records_start(path))

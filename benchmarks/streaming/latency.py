@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import spread_of
 from benchmarks.streaming.inputs import FOLDER, Input
-from benchmarks.streaming.meter import Chunks, load
+from benchmarks.streaming.meter import Chunks, load_chunks
 from benchmarks.streaming.processes import FeedProcess, Receiver
 from benchmarks.streaming.results import PERCENTILES, Latency, Scheduling
 from benchmarks.streaming.tasks import ReceiveTask
-from depthcast.settings import Settings
+from depthcast.settings import Settings, load
 
 __all__ = ["WARM_UP_S", "Paced", "late_ns", "measured"]
 
@@ -104,7 +104,7 @@ def _once(paced: Paced, source: Path) -> _Run:
         cpu = (feed.cpu_s() - before_s) / window_s
         receiver.received()
         start_ns = round(feed.metric("depthcast_feed_schedule_start_seconds") * 1e9)
-        chunks = load(folder / "chunks.npz")
+        chunks = load_chunks(folder / "chunks.npz")
         late = np.concatenate([late_ns(each, paced, start_ns) for each in chunks])
         percentiles = np.percentile(late, list(PERCENTILES.values())) / 1e3
         return _Run(percentiles, _pace(chunks, paced), cpu, feed.memory_mib())
@@ -116,7 +116,7 @@ def late_ns(chunks: Chunks, paced: Paced, start_ns: int) -> NDArray[np.int64]:
     skipped = int(paced.rate * WARM_UP_S)
     if paced.ts_out:
         return np.repeat(chunks.ages, counts)[skipped:]
-    burst_ns = Settings().feed.burst_us * 1_000
+    burst_ns = load(Settings).settings.feed.burst_us * 1_000
     interval_ns = 1e9 / paced.rate
     first_due = np.repeat(((chunks.ends - counts) * interval_ns).astype(np.int64), counts)
     own_due = (np.arange(len(first_due)) * interval_ns).astype(np.int64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.streaming.tasks import SessionResult
 from depthcast.dbn.layout import MBO_SIZE
 
-__all__ = ["Chunks", "Meter", "load"]
+__all__ = ["Chunks", "Meter", "load_chunks", "save_chunks"]
 
 TS_OUT_BYTES = 8
 
@@ -73,12 +73,12 @@ class Chunks:
         self.ends, self.times, self.ages = columns
 
 
-def save(meters: list[Meter], path: str) -> None:
+def save_chunks(meters: list[Meter], path: str) -> None:
     """Write what several sessions noted."""
     np.savez(path, *(np.stack(meter.columns()) for meter in meters))
 
 
-def load(path: Path) -> list[Chunks]:
+def load_chunks(path: Path) -> list[Chunks]:
     """What several sessions noted."""
     with np.load(path) as arrays:
         return [Chunks(arrays[name]) for name in arrays.files]

@@ -12,7 +12,7 @@ import threading
 import msgspec
 import uvloop
 
-from benchmarks.streaming.meter import Meter, save
+from benchmarks.streaming.meter import Meter, save_chunks
 from benchmarks.streaming.tasks import DATASET, HOST, KEY, Received, ReceiveTask
 from depthcast import Engine
 from depthcast.dbn.layout import MBO_SIZE
@@ -85,7 +85,7 @@ def main() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             meters = runner.run(subscribe(task, engine))
     if task.chunks is not None:
-        save(meters, task.chunks)
+        save_chunks(meters, task.chunks)
     received = Received([meter.result() for meter in meters], None if engine is None else book_of(engine))
     print(msgspec.json.encode(received).decode())
 

@@ -4,13 +4,13 @@ import numpy as np
 
 from benchmarks.streaming.latency import WARM_UP_S, Paced, late_ns
 from benchmarks.streaming.meter import Chunks, Meter
-from depthcast.settings import Settings
+from depthcast.settings import Settings, load
 
 RATE = 100_000
 INTERVAL_NS = 1_000_000_000 // RATE
 START_NS = 5_000_000
 WARM_UP = int(RATE * WARM_UP_S)
-BURST = Settings().feed.burst_us * 1_000 // INTERVAL_NS
+BURST = load(Settings).settings.feed.burst_us * 1_000 // INTERVAL_NS
 PACED = Paced("paced", RATE, seconds=1.0, runs=1)
 
 

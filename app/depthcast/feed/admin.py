@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 __all__ = ["AdminServer", "Health"]
 
 REQUEST_TIMEOUT_S: Final = 5.0
+STOP_POLL_S: Final = 0.1
 _JSON: Final = "application/json"
 
 
@@ -60,7 +61,9 @@ class AdminServer:
 
         self._server = HTTPServer((host, port), Handler)
         self.address: tuple[str, int] = (host, self._server.server_port)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(STOP_POLL_S,), name="admin", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()

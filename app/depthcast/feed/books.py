@@ -171,11 +171,10 @@ class BookThread:
     def _run(self) -> None:
         try:
             while True:
-                stopping = self._stopping
                 head = self._gate.wait(EAGER_POLL_S if self._wanted else POLL_S)
                 self._answer()
                 self._follow(head)
-                if stopping and self._gate.index == self._ring.head:
+                if self._stopping and self._gate.index == self._ring.head:
                     self._answer()
                     return
         except BaseException as error:

@@ -86,11 +86,10 @@ class JournalThread:
     def _run(self) -> None:
         try:
             while True:
-                stopping = self._stopping
                 head = self._gate.wait(POLL_S)
                 try:
                     self._follow(head)
-                    if stopping and self._gate.index == self._ring.head:
+                    if self._stopping and self._gate.index == self._ring.head:
                         self.writer.close(self._source_state(self.writer.position))
                         return
                 except FencedError:

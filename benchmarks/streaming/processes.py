@@ -19,6 +19,7 @@ from benchmarks.workloads import ROOT
 __all__ = ["REAL_TIME", "FeedProcess", "Receiver", "Sender"]
 
 REAL_TIME: Final = ("chrt", "-f", "20")
+PROGRAMS: Final = {"official": "benchmarks.streaming.official"}
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -128,8 +129,8 @@ class Receiver(_Process):
 
     def __init__(self, task: ReceiveTask, *, real_time: bool = False) -> None:
         order = msgspec.json.encode(task).decode()
-        module = f"benchmarks.streaming.{'official' if task.kind == 'official' else 'receive'}"
-        super().__init__([sys.executable, "-m", module, order], real_time=real_time)
+        command = [sys.executable, "-m", PROGRAMS.get(task.kind, "benchmarks.streaming.receive"), order]
+        super().__init__(command, real_time=real_time)
 
     def received(self) -> Received:
         """Wait until it has what it was told to receive.

@@ -128,6 +128,14 @@ def test_a_question_that_fails_fails_its_asker_alone(running: Running) -> None:
     running.catch_up()
 
 
+def test_a_question_to_a_thread_that_has_ended_is_cancelled() -> None:
+    running = Running()
+    early = running.thread.head(at_least=5)
+    running.thread.stop()
+    assert early.cancelled()
+    assert running.thread.snapshot(None).cancelled()
+
+
 def test_time_that_passes_closes_intervals(running: Running) -> None:
     running.thread.want(frozenset({"ohlcv-1s"})).result(10)
     running.append(RECORDS)

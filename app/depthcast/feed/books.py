@@ -111,8 +111,9 @@ class BookThread:
         self._on_definitions = on_definitions
         self._on_failure = on_failure
         self._wanted: frozenset[str] = frozenset()
-        self._questions: deque[tuple[int, Callable[[], None]]] = deque()
+        self._questions: deque[tuple[int, Callable[[], None], Callable[[], bool]]] = deque()
         self._stopping = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="books", daemon=True)
 
     @property
@@ -135,7 +136,10 @@ class BookThread:
         return self._thread.is_alive()
 
     def ask(self, question: Callable[[], T], *, at_least: int = 0) -> "Future[T]":
-        """Have ``question`` called in the book thread, between two batches, not before index ``at_least``."""
+        """Have ``question`` called in the book thread, between two batches, not before index ``at_least``.
+
+        Once the thread has ended the answer is cancelled.
+        """
         answer: Future[T] = Future()
 
         def reply() -> None:
@@ -145,8 +149,10 @@ class BookThread:
                 except BaseException as error:
                     answer.set_exception(error)
 
-        self._questions.append((at_least, reply))
+        self._questions.append((at_least, reply, answer.cancel))
         self._gate.wake()
+        if self._ended:
+            self._cancel()
         return answer
 
     def snapshot(self, instrument_ids: Iterable[int] | None) -> "Future[Snapshot]":
@@ -179,15 +185,23 @@ class BookThread:
                     return
         except BaseException as error:
             self._on_failure(error)
+        finally:
+            self._ended = True
+            self._cancel()
+
+    def _cancel(self) -> None:
+        """Nobody answers any more."""
+        while self._questions:
+            self._questions.popleft()[2]()
 
     def _answer(self) -> None:
         """Answer what can be answered at this index."""
         for _ in range(len(self._questions)):
-            at_least, reply = self._questions.popleft()
-            if self._gate.index >= at_least:
-                reply()
+            question = self._questions.popleft()
+            if self._gate.index >= question[0]:
+                question[1]()
             else:
-                self._questions.append((at_least, reply))
+                self._questions.append(question)
 
     def _follow(self, head: int) -> None:
         moved = self._gate.index < head

@@ -117,6 +117,8 @@ class Gateway:
     def wake(self) -> None:
         """There is something new: a batch, progress of the books, the end. To be called on the loop."""
         self._turns.wake()
+        if self.view.end_reason is not None:
+            self._look_for_end(self.clock.monotonic())
 
     # -- who is connected
 

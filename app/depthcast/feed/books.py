@@ -20,10 +20,12 @@ __all__ = ["BookThread", "Books", "Head"]
 
 T = TypeVar("T")
 
-POLL_S: Final = 0.002
+POLL_S: Final = 0.01
+"""Questions and the next batch after a silence wake the thread at once."""
 EAGER_POLL_S: Final = 0.0005
 """While somebody waits for derived records."""
-_JOIN_BYTES: Final = 1 << 20
+_JOIN_BYTES: Final = 64 << 10
+"""Batches are applied together up to this size: the engine is at its best from there on."""
 _NOTHING: Final[dict[str, bytes]] = {}
 
 

@@ -26,13 +26,11 @@ class Running:
 
     def __init__(self) -> None:
         self.failures: list[BaseException] = []
-        self.definitions: list[bytes] = []
         self.ring = Ring(1 << 30, position=100)
         self.thread = BookThread(
             self.ring,
             Books(Engine()),
             on_progress=lambda: None,
-            on_definitions=self.definitions.append,
             on_failure=self.failures.append,
         )
         self.thread.start()

@@ -45,7 +45,6 @@ class Feed:
             self.ring,
             Books(Engine()),
             on_progress=lambda: None,
-            on_definitions=lambda _: None,
             on_failure=self.failures.append,
         )
         metadata = make_metadata(DATASET, None, 1)

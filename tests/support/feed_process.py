@@ -2,7 +2,9 @@
 
 import json
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,12 +18,25 @@ from tests.support.command import PROGRAM
 
 KEY: Final = "db-AAAAAAAAAAAAAAAAAAAAAAAAbUcKt"
 START_S: Final = 30.0
+HAND_OVER: Final = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""A supervisor's part: the socket becomes descriptor 3 of the program."""
 
 
 class FeedProcess:
     """A running feed. Its log is read all the time; `wait_for` waits for an event in it."""
 
-    def __init__(self, *arguments: object, key: str | None = KEY, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        key: str | None = KEY,
+        cwd: Path | None = None,
+        listener: socket.socket | None = None,
+    ) -> None:
         given = list(map(str, arguments))
         if "--listen" not in given:
             given += ["--listen", "127.0.0.1:0"]
@@ -32,8 +47,17 @@ class FeedProcess:
         self.log: list[dict[str, Any]] = []
         self.errors: list[str] = []
         self._news = threading.Condition()
+        program = list(PROGRAM)
+        handed_over = []
+        if listener is not None:
+            handed_over = [listener.fileno()]
+            program = [sys.executable, "-c", HAND_OVER, str(listener.fileno()), *PROGRAM]
         self.process = subprocess.Popen(
-            [*PROGRAM, "feed", *given], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=cwd
+            [*program, "feed", *given],
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            cwd=cwd,
+            pass_fds=handed_over,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -47,22 +47,15 @@ class Books:
         self.deriver.wanted = ()
         self._definitions: dict[bytes, bytes] = {}
         self._statuses: dict[bytes, bytes] = {}
-        self._new_definitions: list[bytes] = []
 
     def apply(self, data: bytes) -> dict[str, bytes]:
         """Apply whole records; what was derived from them, by wanted schema."""
         for record in _each(forms.others(data)):
             if record[1] == RType.INSTRUMENT_DEF:
                 self._definitions[record[2:8]] = record
-                self._new_definitions.append(record)
             elif record[1] == RType.STATUS:
                 self._statuses[record[2:8]] = record
         return self.deriver.apply(data)
-
-    def new_definitions(self) -> bytes:
-        """Those that came since this was last asked."""
-        records, self._new_definitions = b"".join(self._new_definitions), []
-        return records
 
     def definitions(self) -> bytes:
         """The latest definition of each instrument of each publisher."""
@@ -91,7 +84,6 @@ class BookThread:
         ring: what it follows; its cursor is one of the ring's gates.
         books: as they are after the records before the ring's head.
         on_progress: called in this thread after it derived something.
-        on_definitions: called in this thread with the definitions that came.
         on_failure: called in this thread, once, with what ended it.
     """
 
@@ -101,7 +93,6 @@ class BookThread:
         books: Books,
         *,
         on_progress: Callable[[], None],
-        on_definitions: Callable[[bytes], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.books = books
@@ -110,7 +101,6 @@ class BookThread:
         self._ring = ring
         self._gate = ring.gate()
         self._on_progress = on_progress
-        self._on_definitions = on_definitions
         self._on_failure = on_failure
         self._wanted: frozenset[str] = frozenset()
         self._questions: deque[tuple[int, Callable[[], None], Callable[[], bool]]] = deque()
@@ -213,8 +203,6 @@ class BookThread:
                 self._answer()
         if moved and self._wanted:
             self._on_progress()
-        if definitions := self.books.new_definitions():
-            self._on_definitions(definitions)
 
     def _derive(self) -> int:
         """Apply one batch and keep what is derived from it."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -13,10 +12,11 @@ import databento_dbn
 import structlog
 
 from depthcast.book.engine import Engine
-from depthcast.dbn import make_metadata
-from depthcast.errors import SettingsError, SourceError, UsageError
+from depthcast.dbn import forms, make_metadata
+from depthcast.errors import SourceError, UsageError
 from depthcast.feed.books import Books, BookThread
 from depthcast.feed.keys import KeyWatch
+from depthcast.feed.listening import gateway_limits, inherited_listeners, tls_context
 from depthcast.feed.metrics import feed_admin
 from depthcast.feed.options import FeedOptions
 from depthcast.feed.pacing import Pacer
@@ -27,10 +27,10 @@ from depthcast.feed.schedule import AtOnce
 from depthcast.feed.sources.base import Source
 from depthcast.feed.view import LiveFeed
 from depthcast.live.address import Address
-from depthcast.live.gateway import Gateway, GatewayLimits
+from depthcast.live.gateway import Gateway
 from depthcast.live.key_stores import open_key_store
 from depthcast.live.symbology import ALL_SYMBOLS
-from depthcast.settings import GatewaySettings, Settings
+from depthcast.settings import Settings
 
 __all__ = ["FeedService", "Stage"]
 
@@ -83,7 +83,6 @@ class FeedService:
         self._ended = False
         self._reason = ""
         self.failure: BaseException | None = None
-        self._blocked_since: float | None = None
         if source.live and (options.rate is not None or options.speed is not None):
             raise UsageError(f"--rate and --speed: {source.name} sets the pace itself")
         at_once = AtOnce(settings.feed.batch_bytes)
@@ -109,7 +108,6 @@ class FeedService:
             self.ring,
             books,
             on_progress=lambda: self._on_loop(self.gateway.wake),
-            on_definitions=lambda records: self._on_loop(lambda: self.symbology.learn(records)),
             on_failure=self._failed,
         )
         self.journal_thread: JournalThread | None = None
@@ -130,7 +128,7 @@ class FeedService:
         self.gateway = Gateway(
             self.view,
             lambda: self.keys.ring,
-            gateway_limits(settings.gateway, options.linger_s),
+            gateway_limits(settings.gateway, options),
             ssl_context=tls_context(settings.gateway),
         )
         self.admin = None if options.admin is None else feed_admin(self, *options.admin)
@@ -184,7 +182,7 @@ class FeedService:
             if self.journal_thread is not None:
                 self.journal_thread.start()
             listen = self.options.listen
-            found = await self.gateway.start(listen.host, listen.port)
+            found = await self.gateway.start(listen.host, listen.port, listeners=inherited_listeners())
             self.addresses = [Address(*address) for address in found]
             admin = None if self.admin is None else str(Address(*self.admin.address))
             log.info("listening", addresses=[str(address) for address in self.addresses], admin=admin)
@@ -214,9 +212,7 @@ class FeedService:
             self.view.end_reason = f"the source has ended: {self.source.name}"
             log.info("source_ended", position=self.ring.position, linger_s=self.options.linger_s)
             if self.ring.head == 0 and self.ring.position:
-                log.warning(
-                    "nothing_new", hint="the journal has all of the source: give another one"
-                )
+                log.warning("nothing_new", hint="the journal has all of the source: give another one")
             self._over.clear()
             rest = asyncio.ensure_future(self._give_the_rest())
             stopped = asyncio.ensure_future(self._over.wait())
@@ -279,6 +275,8 @@ class FeedService:
         if not self._room(len(data)):
             self._loop.call_later(ROOM_POLL_S, self.pacer.resume)
             return False
+        if others := forms.others(data):
+            self.symbology.learn(others)  # before anybody is sent a record of a new instrument
         self.ring.append(data, count, due_ns, advance_ns)
         self.gateway.wake()
         return True
@@ -289,16 +287,9 @@ class FeedService:
             return False
         if not self.options.unlimited:
             return True
-        slowest = self.gateway.slowest()
-        if slowest is None or self.ring.pending_bytes(slowest) + size <= min(
-            LEAD_BYTES, self.ring.max_bytes // 2
-        ):
-            self._blocked_since = None
-            return True
-        now = time.monotonic()
-        if self._blocked_since is None:
-            self._blocked_since = now
-        return now - self._blocked_since > self.settings.feed.stall_s
+        slowest = self.gateway.slowest(self.settings.feed.stall_s)
+        lead = min(LEAD_BYTES, self.ring.max_bytes // 2)
+        return slowest is None or self.ring.pending_bytes(slowest) + size <= lead
 
     def _source_wakes(self) -> None:
         self.pacer.wake()
@@ -323,37 +314,3 @@ class FeedService:
         named = self.symbology.resolve("raw_symbol", [ALL_SYMBOLS]).ids
         mappings = {symbol: number for number, symbol in named.items() if symbol != str(number)}
         return make_metadata(self.dataset, None, time.time_ns(), mappings=mappings)
-
-
-def gateway_limits(settings: GatewaySettings, linger_s: float) -> GatewayLimits:
-    """The gateway's limits as the settings say."""
-    return GatewayLimits(
-        max_sessions=settings.max_sessions,
-        max_unauthenticated=settings.max_unauthenticated,
-        auth_timeout_s=settings.auth_timeout_s,
-        start_timeout_s=settings.start_timeout_s,
-        accepts_per_s=settings.accepts_per_s,
-        subscriptions_per_s=settings.subscriptions_per_s,
-        zstd_sessions=settings.zstd_sessions,
-        forms_bytes=settings.forms_bytes,
-        coalesce_ms=settings.coalesce_ms,
-        drain_accept_s=settings.drain_accept_s,
-        drain_spread_s=settings.drain_spread_s,
-        linger_s=linger_s,
-    )
-
-
-def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
-    """The server's TLS, None where no certificate is configured.
-
-    Raises:
-        SettingsError: a certificate without a key, or files that are none.
-    """
-    if settings.tls_certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"gateway.tls_certificate: {settings.tls_certificate}: {error}") from error
-    return context

@@ -1,6 +1,7 @@
 """The feed as its users run it: real processes, real TCP, the official client, signals, restarts."""
 
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -14,8 +15,10 @@ from depthcast.book.derive import DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.dbn import read_dbn
 from depthcast.dbn.layout import MBO
+from depthcast.errors import SettingsError
+from depthcast.feed.listening import inherited_listeners
 from tests.support.command import command
-from tests.support.feed_process import FeedProcess, official
+from tests.support.feed_process import KEY, FeedProcess, official
 from tests.support.samples import records
 
 
@@ -142,6 +145,39 @@ def test_a_signal_ends_it_in_order_and_the_next_start_goes_on(simulated: Path, t
     with FeedProcess(simulated, "--max", "--linger", 0, "--journal", journal) as feed:
         assert feed.wait() == 0
         assert feed.wait_for("nothing_new")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_official_client_comes_back_after_a_restart_behind_one_socket(
+    number: signal.Signals, simulated: Path, tmp_path: Path
+) -> None:
+    """It tries once, at once: whoever restarts the feed keeps the listening socket meanwhile."""
+    arguments = (simulated, "--rate", 10_000, "--journal", tmp_path / "journal")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with FeedProcess(*arguments, "--wait", 1, listener=listener) as feed:
+            live = databento.Live(key=KEY, gateway="127.0.0.1", port=feed.port, reconnect_policy="reconnect")
+            live.subscribe(dataset=dataset_of(simulated), schema="mbo", symbols="ALL_SYMBOLS")
+            received: list[bytes] = []
+            reconnected: list[object] = []
+            live.add_callback(lambda record: received.append(bytes(record)))
+            live.add_reconnect_callback(lambda *times: reconnected.append(times))
+            live.start()
+            feed.wait_for("running")
+            time.sleep(0.5)
+            feed.stop(number)
+        with FeedProcess(*arguments, "--wait", 1, "--linger", 1, listener=listener) as feed:
+            assert feed.wait_for("recovered")["position"] > 0
+            live.block_for_close(timeout=60)
+            assert feed.wait() == 0
+    assert len(reconnected) == 1
+    last = mbo(simulated)[-56:]
+    assert last in received, "it has the feed's last record: it was there to the end"
+
+
+def test_what_is_handed_over_must_be_a_listening_socket() -> None:
+    assert inherited_listeners({"LISTEN_FDS": "1", "LISTEN_PID": "1"}, pid=2) == []
+    with pytest.raises(SettingsError, match="LISTEN_FDS: descriptor"):
+        inherited_listeners({"LISTEN_FDS": "1", "LISTEN_PID": "2"}, pid=2)
 
 
 def test_the_admin_port_tells_health_and_metrics(simulated: Path) -> None:

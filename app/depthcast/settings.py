@@ -41,9 +41,9 @@ __all__ = [
 PREFIX: Final = "DEPTHCAST_"
 DEFAULT_ENVIRONMENT: Final = "local"
 SWITCHES: Final = frozenset(
-    {"DEPTHCAST_ENVIRONMENT", "DEPTHCAST_CONFIG_DIR", "DEPTHCAST_DEBUG", "DEPTHCAST_DATA"}
+    {"DEPTHCAST_ENVIRONMENT", "DEPTHCAST_CONFIG_DIR", "DEPTHCAST_DEBUG", "DEPTHCAST_DATA", "DEPTHCAST_KEY"}
 )
-"""Variables that are not settings: they say where settings are read from, or serve tests and debugging."""
+"""Variables that are not settings: where those are read from, a key, what serves tests and debugging."""
 
 _MAX_NS: Final = 2**63 - 1
 

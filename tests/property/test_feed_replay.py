@@ -88,6 +88,13 @@ async def joined(feed: Feed, request: ReplayRequest, live_pause: threading.Event
         replay.close()
 
 
+def go_on(feed: Feed, batches: list[bytes], going_on: threading.Event) -> None:
+    """The feed goes on once the replay has given something, or a little later."""
+    going_on.wait(0.05)
+    for batch in batches:
+        feed.append(batch)
+
+
 @given(seed=st.integers(0, 2**32), size=st.integers(5, 300), ring_kb=st.integers(8, 300))
 @settings(max_examples=12)
 def test_a_replay_and_what_follows_it_live_are_the_records_from_its_start(
@@ -107,7 +114,7 @@ def test_a_replay_and_what_follows_it_live_are_the_records_from_its_start(
             feed.append(batch)
         going_on = threading.Event()
         with ThreadPoolExecutor(1) as pool:
-            rest = pool.submit(lambda: (going_on.wait(0.05), [feed.append(b) for b in batches[asked_at:]]))
+            rest = pool.submit(go_on, feed, batches[asked_at:], going_on)
             given_out, index = asyncio.run(joined(feed, ReplayRequest(schema, ids, start), going_on))
             rest.result(30)
         feed.close()

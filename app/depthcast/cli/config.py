@@ -35,7 +35,7 @@ def config(
 
 def _as_table(loaded: Loaded[Settings]) -> str:
     rows = [("environment", loaded.environment, str(loaded.environment_origin))]
-    rows += [(key, str(_shown(value)), str(loaded.origins[key])) for key, value in loaded.values.items()]
+    rows += [(key, _as_text(value), str(loaded.origins[key])) for key, value in loaded.values.items()]
     lines = table(rows, headings=("setting", "value", "from")).splitlines()
     return "\n".join([bold(lines[0], sys.stdout), *lines[1:]]) + "\n"
 
@@ -54,6 +54,10 @@ def _as_json(loaded: Loaded[Settings]) -> str:
         },
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def _as_text(value: Any) -> str:
+    return "none" if value in (None, "") else str(_shown(value))
 
 
 def _shown(value: Any) -> Any:

@@ -65,7 +65,7 @@ def feed(
         path_parameter(
             "--journal",
             help="Where the journal is: a folder, s3://BUCKET/PREFIX, or none. A feed goes on where its "
-            "journal ends. (default: journal.folder; if that is not set, a folder that goes when the feed ends)",
+            "journal ends. (default: journal.folder; if that is not set, one that goes when the feed ends)",
         ),
     ] = None,
     shard: Annotated[str, Parameter(help="The shard's name in the journal. (default: 0)")] = "0",

@@ -1,7 +1,9 @@
-from collections.abc import Buffer, Iterable
+from collections.abc import Iterable
 from typing import final
 
-def data_prefix(buffer: Buffer) -> tuple[int, int, int]:
+from _typeshed import ReadableBuffer
+
+def data_prefix(buffer: ReadableBuffer) -> tuple[int, int, int]:
     """(bytes, records, time) of the whole data records at the front of a buffer that begins at a record.
 
     It stops before a control record (error, symbol mapping, system: rtypes 0x15 to 0x17), before one that
@@ -12,7 +14,7 @@ def data_prefix(buffer: Buffer) -> tuple[int, int, int]:
         RecordError: the first record is broken.
     """
 
-def first_time(buffer: Buffer) -> int:
+def first_time(buffer: ReadableBuffer) -> int:
     """The time (as `data_prefix` has it) of the first record.
 
     Raises:
@@ -48,13 +50,13 @@ class Marks:
     def start(self, rtype: int) -> int | None:
         """Where a replay of this rtype is to begin; None if nothing of it was asked for or seen."""
 
-    def see(self, buffer: Buffer) -> None:
+    def see(self, buffer: ReadableBuffer) -> None:
         """Take whole records as seen. What is not whole at the end is left out."""
 
     def replay(self, rtypes: Iterable[int]) -> int:
         """A replay of these rtypes begins, each from `start`: how many of its records were seen before."""
 
-    def unseen(self, buffer: Buffer) -> bytes:
+    def unseen(self, buffer: ReadableBuffer) -> bytes:
         """The records that were not seen before; they are taken as seen."""
 
     def complete(self) -> None:

@@ -184,7 +184,8 @@ class Client(asyncio.BufferedProtocol):
             self._compact()
 
     def _take_packed(self) -> None:
-        assert self._unpacker is not None  # noqa: S101 - made before this becomes the way
+        if self._unpacker is None:
+            raise AssertionError("it is made before this becomes the way")
         while not self.paused and not self._closed:
             used = self._consume(memoryview(self._unpacked))
             if used:

@@ -4,6 +4,7 @@ The gateway serves whatever has these methods; the feed service is one, a test's
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from depthcast.live.symbology import Symbology
@@ -40,7 +41,8 @@ class Batch:
         self.derived: dict[str, bytes] | None = None
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """Books as they are after every batch before ``index``: MBO records flagged F_SNAPSHOT, 56 bytes each."""
 
     index: int

@@ -1,7 +1,7 @@
 """The simulated exchange as a source: endless, and the same bytes again from wherever it is resumed."""
 
 import asyncio
-import subprocess
+import subprocess  # nosec B404
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -130,7 +130,7 @@ class SimulatedSource:
     def _begin(self, place: SimulatedState) -> subprocess.Popen[bytes]:
         """Start the exchange's process."""
         task = Task(place.params, place.checkpoint, self._chunk_bytes, self._checkpoint_every)
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # nosec B603 - our own module, no argument from outside
             [sys.executable, "-m", "depthcast.feed.sources.simulator"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -39,9 +39,16 @@ def test_changed_seeds(target: ModuleType) -> None:
         target.one_input(driver.changed(draw, seeds))
 
 
-def test_inputs_that_once_failed() -> None:
-    """An empty RLE block in a frame that says it is empty: zstd lets it pass or not, by how it is given."""
-    fuzz_dbn_reader.one_input(bytes.fromhex("ff0002 28b52ffd 2000 000000 030000 5a"))
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("ff0002 28b52ffd 2000 000000 030000 5a", id="an empty RLE block in an empty frame"),
+        pytest.param("9f0004 28b52ffd 8025 04000002 000000 010000", id="a frame of no bytes, not 32 MiB"),
+        pytest.param("030000 28b52ffd 2400 050000 99e9d851", id="a compressed block of no bytes"),
+    ],
+)
+def test_inputs_that_zstd_judges_by_how_it_is_given_them(data: str) -> None:
+    fuzz_dbn_reader.one_input(bytes.fromhex(data))
 
 
 @given(st.binary(max_size=300))

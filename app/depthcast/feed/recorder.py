@@ -7,8 +7,8 @@ and writing is tried again. Only a newer writer of the same journal ends it.
 import threading
 import time
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final
 
 import databento_dbn
@@ -22,6 +22,7 @@ from depthcast.journal.writer import JournalWriter
 __all__ = ["JournalThread"]
 
 POLL_S: Final = 0.01
+ANSWER_POLL_S: Final = 0.5
 _JOIN_BYTES: Final = 4 << 20
 _RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -141,15 +142,20 @@ class JournalThread:
             self._rotate()
 
     def _rotate(self) -> None:
-        """Begin a new segment where the books are: at the journal's place or after it, never before."""
-        answer = self._books.head(at_least=self._gate.index)
-        while True:
-            try:
-                cut = answer.result(timeout=0.5)
-                break
-            except FutureTimeoutError:
-                if not self._books.alive:
-                    raise CancelledError("the book thread has ended") from None
+        """Begin a new segment where the books are: at the journal's place or after it, never before.
+
+        The place asked for is the ring's head: journal and books go on to there side by side.
+        """
+        place = self._ring.head
+        answer = self._books.head(at_least=place)
+        while not answer.done():
+            if self._gate.index < place:
+                self._append(place)
+            else:
+                futures.wait((answer,), timeout=ANSWER_POLL_S)
+            if not self._books.alive and not answer.done():
+                raise CancelledError("the book thread has ended")
+        cut = answer.result()
         while self._gate.index < cut.index:
             self._append(cut.index)
         self.writer.rotate(cut.position, self._metadata(), cut.records, self._source_state(cut.position))

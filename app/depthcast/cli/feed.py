@@ -23,6 +23,7 @@ from depthcast.telemetry.logs import configure_logs
 __all__ = ["feed"]
 
 NO_JOURNAL: Final = "none"
+MAX_LINGER_S: Final = 1_000_000
 KEY_VARIABLE: Final = "DEPTHCAST_KEY"
 
 
@@ -85,8 +86,8 @@ def feed(
       depthcast feed sim://cme --journal out/journal
     """
     settings = common.load_settings(gateway__listen=listen, feed__admin=admin).settings
-    if wait < 0 or linger < 0:
-        raise UsageError("--wait and --linger: expected a number from 0")
+    if wait < 0 or not 0 <= linger <= MAX_LINGER_S:
+        raise UsageError(f"--wait and --linger: expected a number from 0 (--linger to {MAX_LINGER_S:,} s)")
     given = key or ((os.environ[KEY_VARIABLE],) if os.environ.get(KEY_VARIABLE) else ())
     options = FeedOptions(
         sources=source,

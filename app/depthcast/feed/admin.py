@@ -1,14 +1,16 @@
 """The admin port: ``/healthz``, ``/readyz`` and ``/metrics`` over HTTP, in a thread of its own.
 
-One request at a time, each with a time limit: it answers also while the loop is busy, and costs nothing else.
+A few requests at a time, each with a time limit: it answers also while the loop is busy or a client is slow.
 """
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Final, NamedTuple
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -17,6 +19,7 @@ __all__ = ["AdminServer", "Health"]
 
 REQUEST_TIMEOUT_S: Final = 5.0
 STOP_POLL_S: Final = 0.1
+MAX_REQUESTS: Final = 8
 _JSON: Final = "application/json"
 
 
@@ -59,7 +62,7 @@ class AdminServer:
         class Handler(_Handler):
             routes = answers()
 
-        self._server = HTTPServer((host, port), Handler)
+        self._server = _Server((host, port), Handler)
         self.address: tuple[str, int] = (host, self._server.server_port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(STOP_POLL_S,), name="admin", daemon=True
@@ -73,6 +76,41 @@ class AdminServer:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread a request, not too many of them; nobody waits for one that hangs."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._free = threading.Semaphore(MAX_REQUESTS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        end = threading.Timer(REQUEST_TIMEOUT_S, _cut_off, (request,))
+        end.daemon = True
+        end.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            end.cancel()
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a client that goes away is its own business."""
+
+
+def _cut_off(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,12 +14,13 @@ from depthcast.book.derive import SCHEMAS, DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.dbn import RType, forms
 from depthcast.feed.ring import Ring
-from depthcast.live.feed_view import Batch, Snapshot
+from depthcast.live.feed_view import ALL_TIME, Batch, Snapshot
 
-__all__ = ["BookThread", "Books", "Head"]
+__all__ = ["BookThread", "Books", "Head", "advanced"]
 
 T = TypeVar("T")
 
+BARS: Final = tuple(schema for schema in SCHEMAS if schema.startswith("ohlcv"))
 POLL_S: Final = 0.01
 """Questions and the next batch after a silence wake the thread at once."""
 EAGER_POLL_S: Final = 0.0005
@@ -45,6 +46,8 @@ class Books:
         self.engine = engine
         self.deriver = DeriverSet(SCHEMAS, engine=engine)
         self.deriver.wanted = ()
+        self.bars_from = 0
+        """Bars whose interval began before this time (ns) are not whole, so they are left out."""
         self._definitions: dict[bytes, bytes] = {}
         self._statuses: dict[bytes, bytes] = {}
 
@@ -55,7 +58,18 @@ class Books:
                 self._definitions[record[2:8]] = record
             elif record[1] == RType.STATUS:
                 self._statuses[record[2:8]] = record
-        return self.deriver.apply(data)
+        return self._whole(self.deriver.apply(data))
+
+    def advance(self, ts_recv: int) -> dict[str, bytes]:
+        """Time has passed, to this (ns; `ALL_TIME`): intervals that have ended by then."""
+        return self._whole(advanced(self.deriver, ts_recv))
+
+    def _whole(self, derived: dict[str, bytes]) -> dict[str, bytes]:
+        if self.bars_from:
+            for schema in BARS:
+                if derived[schema]:
+                    derived[schema] = forms.since(derived[schema], self.bars_from)
+        return derived
 
     def definitions(self) -> bytes:
         """The latest definition of each instrument of each publisher."""
@@ -209,7 +223,7 @@ class BookThread:
         batch = self._batch(self._gate.index)
         derived = self.books.apply(batch.data) if batch.count else _NOTHING
         if batch.advance_ns:
-            later = self.books.deriver.advance(batch.advance_ns)
+            later = self.books.advance(batch.advance_ns)
             derived = {schema: derived.get(schema, b"") + records for schema, records in later.items()}
         self.position += batch.count
         batch.derived = {schema: records for schema, records in derived.items() if records} or _NOTHING
@@ -231,7 +245,7 @@ class BookThread:
         if data:
             self.books.apply(data)
         if batches[-1].advance_ns:
-            self.books.deriver.advance(batches[-1].advance_ns)
+            self.books.advance(batches[-1].advance_ns)
         for batch in batches:
             self.position += batch.count
             batch.derived = _NOTHING
@@ -242,6 +256,11 @@ class BookThread:
         if batch is None:
             raise AssertionError(f"batch {index} was let go before it reached the books")
         return batch
+
+
+def advanced(deriver: DeriverSet, ts_recv: int) -> dict[str, bytes]:
+    """What a deriver gives when time has passed to this (ns); when it is `ALL_TIME`, all that is open."""
+    return deriver.flush() if ts_recv == ALL_TIME else deriver.advance(ts_recv)
 
 
 def _each(records: bytes) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """What the feed service shows on its admin port: health, readiness and Prometheus metrics."""
 
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Final
 
@@ -117,7 +118,7 @@ class FeedCollector(Collector):
             counters, orders, size, count = books.ask(
                 lambda: (engine.counters, engine.live_orders, engine.memory_bytes, len(engine.books()))
             ).result(ASK_S)
-        except FutureTimeoutError:
+        except (FutureTimeoutError, CancelledError):
             return  # it has ended: /healthz says so
         family = CounterMetricFamily(
             "depthcast_book_records", "What the engine applied and what it ignored", labels=["counter"]

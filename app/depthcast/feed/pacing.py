@@ -139,6 +139,9 @@ class Pacer:
             chunk = source.take()
         except SourceError as failed:
             chunk, error = None, failed
+        except Exception as failed:  # a fault of ours must not leave a feed that stands still
+            chunk, error = None, SourceError(f"{source.name}: {type(failed).__name__}: {failed}")
+            error.__cause__ = failed
         if chunk is not None:
             self._chunk, self._view, self._at = chunk, memoryview(chunk.data), 0
             return True

@@ -7,17 +7,21 @@ from typing import Final
 
 import structlog
 
-from depthcast.dbn import forms
+from depthcast.book.views import iso
 from depthcast.errors import UsageError
 from depthcast.feed.books import Books
 from depthcast.feed.sources.base import Source
 from depthcast.journal.policy import JournalPolicy
+from depthcast.journal.segments import ClosedSegment
 from depthcast.journal.writer import JournalWriter
 from depthcast.settings import JournalSettings
 
 __all__ = ["Recovery", "open_journal"]
 
 S3: Final = "s3://"
+BARS_NS: Final = (86_400_000_000_000, 3_600_000_000_000, 60_000_000_000)
+MOST_RECORDS: Final = 10_000_000
+"""What a start reads of the journal for the sake of whole bars, at most: about a second's work."""
 SPOOL: Final = Path("out/spool")
 """Where segments wait for an object store, if `journal.folder` says nothing."""
 
@@ -52,13 +56,34 @@ class Recovery:
             source.open(loop, wake, position=self.position)
             return
         source.open(loop, wake, recovered.source_state, self.position)
-        books.apply(recovered.newest.head())
-        records = 0
-        for position, chunk in recovered.newest.records(recovered.newest.position):
+        source.symbology.learn_metadata(recovered.newest.metadata())
+        position, head, books.bars_from = self._beginning(recovered.newest, recovered.before.latest_ts_recv)
+        books.apply(head)
+        for first, chunk in self.writer.reader().records(position):
             books.apply(chunk)
-            source.recovered(chunk, position)
-            records = position + forms.count(chunk) - recovered.newest.position
-        log.info("recovered", epoch=self.epoch, position=self.position, records_applied=records)
+            if first >= recovered.newest.position:
+                source.recovered(chunk, first)
+        log.info(
+            "recovered",
+            epoch=self.epoch,
+            position=self.position,
+            records_applied=self.position - position,
+            bars_from=iso(books.bars_from) if books.bars_from else None,
+        )
+
+    def _beginning(self, newest: ClosedSegment, last_ns: int) -> tuple[int, bytes, int]:
+        """Where to begin reading: a position, the head there, and the time from which all records are read.
+
+        So far back that the bars that are open are whole, if that is not too much to read: the day's, else
+        the hour's, else the minute's. The newest segment is always enough for the books.
+        """
+        reader = self.writer.reader()
+        for interval_ns in BARS_NS:
+            start = last_ns - last_ns % interval_ns
+            position, head = reader.books_before(start)
+            if self.position - position <= MOST_RECORDS:
+                return position, head, start if position else 0
+        return newest.position, newest.head(), newest.index.before.latest_ts_recv + 1
 
 
 def open_journal(location: str, dataset: str, shard: str, settings: JournalSettings) -> Recovery:

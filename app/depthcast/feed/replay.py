@@ -11,7 +11,7 @@ from typing import Final
 from depthcast.book.derive import DeriverSet
 from depthcast.dbn import RType, forms
 from depthcast.errors import JournalError, ReplayError
-from depthcast.feed.books import BookThread
+from depthcast.feed.books import BookThread, advanced
 from depthcast.feed.ring import Ring
 from depthcast.journal.reader import JournalReader
 from depthcast.live.feed_view import Batch, ReplayRequest
@@ -84,7 +84,9 @@ class JournalReplay:
         position = self._reader.position_since(self._request.start)
         while self._index < 0:
             for first, chunk in self._reader.records(position):
-                yield from self._piece(forms.form(chunk, instrument_ids=self._ids, rtypes=rtypes))
+                if self._closed:
+                    return
+                yield self._piece(forms.form(chunk, instrument_ids=self._ids, rtypes=rtypes))
                 position = first + forms.count(chunk)
             index = self._ring_index(position)
             while index is not None and index < self._ring.head:
@@ -93,7 +95,7 @@ class JournalReplay:
                     break
                 position += forms.count(data)
                 index += 1
-                yield from self._piece(forms.form(data, instrument_ids=self._ids, rtypes=rtypes))
+                yield self._piece(forms.form(data, instrument_ids=self._ids, rtypes=rtypes))
             else:
                 if index is not None:
                     self._index = index
@@ -107,7 +109,9 @@ class JournalReplay:
         deriver.apply(head)
         while self._index < 0:
             for first, chunk in self._reader.records(position):
-                yield from self._derived_piece(deriver.apply(chunk)[schema])
+                if self._closed:
+                    return
+                yield self._derived_piece(deriver.apply(chunk)[schema])
                 position = first + forms.count(chunk)
             index = self._ring_index(position)
             while index is not None and index < self._books.index:
@@ -117,21 +121,19 @@ class JournalReplay:
                     break
                 position += forms.count(data)
                 index += 1
-                yield from self._derived_piece(deriver.apply(data)[schema])
+                yield self._derived_piece(deriver.apply(data)[schema])
                 if batch.advance_ns:
-                    yield from self._derived_piece(deriver.advance(batch.advance_ns)[schema])
+                    yield self._derived_piece(advanced(deriver, batch.advance_ns)[schema])
             else:
                 if index is not None:
                     self._index = index
 
-    def _derived_piece(self, records: bytes) -> Iterator[bytes]:
+    def _derived_piece(self, records: bytes) -> bytes:
         return self._piece(forms.form(records, instrument_ids=self._ids))
 
-    def _piece(self, records: bytes) -> Iterator[bytes]:
-        """Those from the start on."""
-        kept = forms.since(records, self._request.start, by_ts_recv=self._request.schema in BY_TS_RECV)
-        if kept:
-            yield kept
+    def _piece(self, records: bytes) -> bytes:
+        """Those from the start on. It may be none: whoever reads learns that time passes."""
+        return forms.since(records, self._request.start, by_ts_recv=self._request.schema in BY_TS_RECV)
 
     def _ring_index(self, position: int) -> int | None:
         """The first batch that holds the record at ``position`` or comes after it; None if that is gone."""

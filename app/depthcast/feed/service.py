@@ -4,16 +4,16 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import databento_dbn
 import structlog
 
 from depthcast.book.engine import Engine
 from depthcast.dbn import forms, make_metadata
-from depthcast.errors import SourceError, UsageError
+from depthcast.errors import JournalError, SourceError, UsageError
 from depthcast.feed.books import Books, BookThread
 from depthcast.feed.keys import KeyWatch
 from depthcast.feed.listening import gateway_limits, inherited_listeners, tls_context
@@ -27,6 +27,7 @@ from depthcast.feed.schedule import AtOnce
 from depthcast.feed.sources.base import Source
 from depthcast.feed.view import LiveFeed
 from depthcast.live.address import Address
+from depthcast.live.feed_view import ALL_TIME
 from depthcast.live.gateway import Gateway
 from depthcast.live.key_stores import open_key_store
 from depthcast.live.symbology import ALL_SYMBOLS
@@ -79,8 +80,8 @@ class FeedService:
         self.addresses: list[Address] = []
         self.dataset = source.dataset
         self._loop = asyncio.get_running_loop()
-        self._over = asyncio.Event()
-        self._ended = False
+        self._source_over = asyncio.Event()
+        self._stop = asyncio.Event()
         self._reason = ""
         self.failure: BaseException | None = None
         if source.live and (options.rate is not None or options.speed is not None):
@@ -159,7 +160,7 @@ class FeedService:
         if not self._reason:
             self._reason = reason
             log.info("stopping", reason=reason)
-            self._over.set()
+            self._stop.set()
 
     @property
     def ready(self) -> bool:
@@ -187,11 +188,11 @@ class FeedService:
             admin = None if self.admin is None else str(Address(*self.admin.address))
             log.info("listening", addresses=[str(address) for address in self.addresses], admin=admin)
             await self._wait_for_sessions()
-            if not self._over.is_set():
+            if not self._stop.is_set():
                 self.stage = Stage.RUNNING
                 log.info("running", source=self.source.name, position=self.ring.position)
                 self.pacer.start(self.source)
-                await self._over.wait()
+                await self._unless_stopped(self._source_over.wait())
             await self._finish()
         finally:
             await self._close()
@@ -201,41 +202,45 @@ class FeedService:
         if self.options.wait:
             self.stage = Stage.WAITING
             log.info("waiting", sessions=self.options.wait)
-        while self.gateway.started < self.options.wait and not self._over.is_set():
+        while self.gateway.started < self.options.wait and not self._stop.is_set():
             await asyncio.sleep(WAIT_POLL_S)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> bool:
+        """Wait for this; whether it was done before `stop` was called or something failed."""
+        task = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if task.done():
+            task.result()
+            return True
+        task.cancel()
+        return False
 
     async def _finish(self) -> None:
         """Give sessions the rest, if the source has ended by itself; then part from them."""
-        if self._ended and self.failure is None and not self._reason:
+        if not self._stop.is_set():
             self.stage = Stage.ENDED
-            await asyncio.to_thread(self._catch_up)
-            self.view.end_reason = f"the source has ended: {self.source.name}"
-            log.info("source_ended", position=self.ring.position, linger_s=self.options.linger_s)
-            if self.ring.head == 0 and self.ring.position:
-                log.warning("nothing_new", hint="the journal has all of the source: give another one")
-            self._over.clear()
-            rest = asyncio.ensure_future(self._give_the_rest())
-            stopped = asyncio.ensure_future(self._over.wait())
-            await asyncio.wait((rest, stopped), return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            if rest.done():
+            if await self._unless_stopped(self._give_the_rest()):
                 return
-            rest.cancel()
         self.stage = Stage.DRAINING
         await self.gateway.drain()  # records go on meanwhile: nobody's are stale before its turn
 
     async def _give_the_rest(self) -> None:
-        """Sessions are told of the end, each once it has everything."""
+        """Books and journal have every batch, then sessions are told of the end, each once it has all."""
+        while self._is_behind():
+            await asyncio.sleep(ROOM_POLL_S)
+        self.view.end_reason = f"the source has ended: {self.source.name}"
+        log.info("source_ended", position=self.ring.position, linger_s=self.options.linger_s)
+        if self.ring.bytes_in == 0 and self.ring.position:
+            log.warning("nothing_new", hint="the journal has all of the source: give another one")
         await asyncio.sleep(self.options.linger_s)
         await self.gateway.wait_empty(REST_S)
 
-    def _catch_up(self) -> None:
-        """Wait until books and journal have every batch."""
-        books, journal = self.book_thread, self.journal_thread
-        while books.alive and books.index < self.ring.head:
-            time.sleep(ROOM_POLL_S)
-        while journal is not None and journal.alive and journal.index < self.ring.head:
-            time.sleep(ROOM_POLL_S)
+    def _is_behind(self) -> bool:
+        """Whether books or journal have yet to see a batch."""
+        threads = (self.book_thread, self.journal_thread)
+        return any(thread is not None and thread.index < self.ring.head for thread in threads)
 
     async def _close(self) -> None:
         self.pacer.close()
@@ -248,7 +253,10 @@ class FeedService:
         if self.journal_thread is not None and not await asyncio.to_thread(
             self.journal_thread.stop, JOURNAL_CLOSE_S
         ):
-            log.error("journal_not_closed", hint="its last segment is closed at the next start")
+            missing = self.ring.position - self.journal_thread.writer.position
+            error = JournalError(f"{missing:,} records at the feed's end could not be written to the journal")
+            log.error("journal_not_closed", error=str(error), cause=str(self.journal_thread.error))
+            self.failure = self.failure or error
         await asyncio.to_thread(self.book_thread.stop)
 
     def _failed(self, error: BaseException) -> None:
@@ -258,7 +266,7 @@ class FeedService:
             if self.failure is None:
                 self.failure = error
                 log.error("failed", error=str(error))
-            self._over.set()
+            self._stop.set()
 
         self._on_loop(fail)
 
@@ -295,11 +303,17 @@ class FeedService:
         self.pacer.wake()
 
     def _source_ended(self, error: SourceError | None) -> None:
-        self._ended = True
         if error is not None:
             self.failure = error
             log.error("source_failed", error=str(error), position=self.ring.position)
-        self._over.set()
+            self._source_over.set()
+            self._stop.set()
+        elif self.ring.room(0):
+            self.ring.append(b"", 0, time.monotonic_ns(), ALL_TIME)  # the last intervals end too
+            self.gateway.wake()
+            self._source_over.set()
+        else:
+            self._loop.call_later(ROOM_POLL_S, self._source_ended, None)
 
     def segment_metadata(self) -> databento_dbn.Metadata:
         """What a segment that begins now says of itself. From another thread: symbols are the loop's."""

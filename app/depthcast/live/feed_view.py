@@ -5,11 +5,15 @@ The gateway serves whatever has these methods; the feed service is one, a test's
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from depthcast.live.symbology import Symbology
 
-__all__ = ["Batch", "FeedView", "Replay", "ReplayRequest", "Snapshot"]
+__all__ = ["ALL_TIME", "Batch", "FeedView", "Replay", "ReplayRequest", "Snapshot"]
+
+
+ALL_TIME: Final = 2**64 - 1
+"""As `Batch.advance_ns`: the data has ended, and so have all intervals."""
 
 
 class Batch:
@@ -22,7 +26,7 @@ class Batch:
         data: the records: DBN version 3 layouts without ts_out, no control records.
         due_ns: when it was due, CLOCK_MONOTONIC ns.
         advance_ns: the time (ts_recv, ns) up to which the source says nothing more will come; 0 if it does
-            not say.
+            not say, `ALL_TIME` if nothing more will come at all.
         derived: the records derived from it, by schema, once ``index < FeedView.derived``; before that None.
             Only the schemas that were wanted then.
     """

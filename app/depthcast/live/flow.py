@@ -30,13 +30,13 @@ class Flow:
 
     Attributes:
         cursor: the index of the batch that is next.
-        held: while true no batch is given out; entries are.
+        held: how many want that no batch is given out for now; entries are.
         follows_derived: whether a batch must have been through the books before it is given out.
     """
 
     def __init__(self, view: FeedView, table: FormTable, *, ts_out: bool) -> None:
         self.cursor = view.head
-        self.held = False
+        self.held = 0
         self._view = view
         self._table = table
         self._ts_out = ts_out

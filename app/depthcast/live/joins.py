@@ -186,10 +186,13 @@ class Joins:
     async def _snapshot_for(self, part: Part) -> Snapshot:
         flow, view = self._flow, self._view
         ids = None if part.selection.inverted else part.selection.ids
+        holding = False
         try:
             while True:
                 known = part.selection.overlaps(flow.active(part.schema))
-                flow.held = known
+                if known != holding:
+                    flow.held += 1 if known else -1
+                    holding = known
                 while known and view.derived < flow.cursor:
                     await asyncio.sleep(_POLL_S)
                 snapshot = await self._desk.get(ids, flow.cursor if known else 0)
@@ -198,7 +201,7 @@ class Joins:
                 if snapshot.index >= view.tail and not part.selection.overlaps(flow.active(part.schema)):
                     return snapshot
         finally:
-            flow.held = False
+            flow.held -= holding
 
     def _entry(
         self, part: Part, index: int, joined: "asyncio.Future[bool]", data: bytes, last: bytes = b""
@@ -258,7 +261,15 @@ class Joins:
                 raise ReplayError(f"The replay of {part.schema} ends before its live records begin.")
             joined: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             done = self._talk.system(SystemCode.REPLAY_COMPLETED, f"Replay of {part.schema} completed")
-            self._flow.enter_at(index, self._entry(part, index, joined, b"", done))
+            flow = self._flow
+            flow.held += 1
+            try:
+                # What lies between is to be derived already: the flow may be ahead of the books.
+                while part.schema not in CARRIED and max(index, self._view.derived) < flow.cursor:
+                    await asyncio.sleep(_POLL_S)
+            finally:
+                flow.held -= 1
+            flow.enter_at(index, self._entry(part, index, joined, b"", done))
             self._talk.kick()
             if not await joined:
                 text = "Too slow: the feed went on faster than the replay was read."

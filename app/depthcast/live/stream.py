@@ -82,7 +82,9 @@ class Form:
         if self._derived is None:
             source = batch.data
         else:
-            source = b"" if batch.derived is None else batch.derived.get(self._derived, b"")
+            if batch.derived is None:
+                raise AssertionError(f"batch {batch.index} has not been derived yet")
+            source = batch.derived.get(self._derived, b"")
         if not source:
             return b""
         made = self._build(source, None if self._now is None else self._now())

@@ -1,11 +1,30 @@
 """Structured logs on standard error: JSON, a line an event; for people where a terminal is read."""
 
+import contextlib
+import io
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
 __all__ = ["configure_logs"]
+
+
+class _Forgiving(io.TextIOBase):
+    """A stream whose reader may go away: what cannot be written then is dropped, and nobody is told."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure_logs(*, level: int = logging.INFO, for_people: bool | None = None) -> None:
@@ -30,6 +49,6 @@ def configure_logs(*, level: int = logging.INFO, for_people: bool | None = None)
             *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _Forgiving(sys.stderr))),
         cache_logger_on_first_use=True,
     )

@@ -82,7 +82,8 @@ def test_a_start_is_replayed_from_the_journal_and_joined(simulated: Path, tmp_pa
         assert first.records() == expected
         assert everything.records() == expected
         assert later.records() == wanted.tobytes()
-        closed = DeriverSet(["ohlcv-1s"]).apply(expected)["ohlcv-1s"]
+        deriver = DeriverSet(["ohlcv-1s"])
+        closed = deriver.apply(expected)["ohlcv-1s"] + deriver.flush()["ohlcv-1s"]
         assert bars.records("ohlcv-1s") == closed
         assert feed.wait() == 0
 

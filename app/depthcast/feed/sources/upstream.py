@@ -179,6 +179,8 @@ class UpstreamSource:
             self._error = SourceError(f"{self.name}: {error}")
         except OSError as error:
             self._error = SourceError(f"{self.name}: {error.strerror or error}")
+        except Exception as error:  # a fault of ours must not leave a feed that stands still
+            self._error = SourceError(f"{self.name}: {type(error).__name__}: {error}")
         self._over = True
         self._wake()
 

@@ -2,19 +2,21 @@
 
 import asyncio
 import contextlib
-import signal
 import time
 from typing import Final, Protocol
 
 from depthcast.book.protocol import BookEngine
 from depthcast.book.views import iso
+from depthcast.cli._failures import no_session
+from depthcast.cli._interrupts import Interrupts
 from depthcast.cli._latency import Latency
 from depthcast.cli._live_display import Display, duration
 from depthcast.dbn import forms
-from depthcast.live.control import SystemCode
+from depthcast.live.control import ErrorCode, SystemCode
 from depthcast.live.events import (
     Connected,
     Disconnected,
+    Ending,
     Event,
     Gap,
     GatewayError,
@@ -24,6 +26,7 @@ from depthcast.live.events import (
     SymbolMapped,
     SystemNotice,
 )
+from depthcast.live.lifecycle import State
 from depthcast.live.subscriber import Subscriber
 
 __all__ = ["Following", "Sink"]
@@ -31,6 +34,12 @@ __all__ = ["Following", "Sink"]
 _REFRESH_S: Final = 0.2
 _SHARES: Final = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
 _QUIET_NOTICES: Final = frozenset({SystemCode.SUBSCRIPTION_ACK, SystemCode.END_OF_INTERVAL, SystemCode.UNSET})
+_GOES_ON: Final = frozenset(
+    {ErrorCode.SYMBOL_RESOLUTION_FAILED, ErrorCode.SKIPPED_RECORDS_AFTER_SLOW_READING}
+)
+"""Errors that no end of the session follows."""
+_ERROR_WAITS_S: Final = 1.0
+"""So long is another error kept back: the end of the session, if it follows, says the same."""
 
 
 class Sink(Protocol):
@@ -47,6 +56,9 @@ class Following:
         symbols: is filled with the symbol of each instrument id that the gateway maps.
         engine: whose books become suspect where records are missing, and are shown.
         most: end after so many records.
+
+    Attributes:
+        last_ending: how the last connection ended, or did not come about; None before.
     """
 
     def __init__(
@@ -70,14 +82,18 @@ class Following:
         self.first: float | None = None
         self.last = self.begin
         self.ending = "ended"
+        self.last_ending: Ending | None = None
         self.display = Display(self, wanted=not quiet)
         self._sink = sink
         self._most = most
         self._subscriber: Subscriber | None = None
         self._state = "connecting"
         self._shown = (self.begin, 0)
+        self._interrupted = False
+        self._connected = False
+        self._error: tuple[GatewayError, float] | None = None  # not told yet, and when it came
 
-    async def follow(self, subscriber: Subscriber, seconds: float | None) -> None:
+    async def follow(self, subscriber: Subscriber, seconds: float | None, interrupts: Interrupts) -> None:
         """Run a subscriber to its end: the source's, ``seconds``, or an interrupt (SIGINT, SIGTERM).
 
         Raises:
@@ -85,12 +101,9 @@ class Following:
         """
         self._subscriber = subscriber
         loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
         with contextlib.ExitStack() as stack:
-            for number in signals:
-                with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
-                    loop.add_signal_handler(number, self._stop, "interrupted")
-                    stack.callback(loop.remove_signal_handler, number)
+            interrupts.ask(lambda: loop.call_soon_threadsafe(self._interrupt))
+            stack.callback(interrupts.ask, None)
             if seconds is not None:
                 stack.callback(loop.call_later(seconds, self._stop, f"{seconds:g} s are over").cancel)
             stack.enter_context(self.display)
@@ -102,6 +115,15 @@ class Following:
         if said is not None:
             self.ending = f"the gateway says: {said}"
 
+    def check_session(self, seconds: float | None) -> None:
+        """Raise an error if it was ended before any session came about."""
+        subscriber = self._subscriber
+        if subscriber is None or subscriber.lifecycle.sessions:
+            return
+        if self._interrupted or seconds is None:
+            raise KeyboardInterrupt
+        raise no_session(subscriber.address, seconds, connected=self._connected, received=subscriber.received)
+
     def on_records(self, records: memoryview) -> None:
         """Records came."""
         count = forms.count(records)
@@ -111,19 +133,21 @@ class Following:
         elif left > 0:
             with records[: forms.prefix(records, left)] as rest:
                 self._take(rest, left)
-            self._stop(f"{self._most:,} records came")
+            self._stop(f"{_counted(self.records, 'record')} came")
 
     def on_event(self, event: Event) -> None:
         """Something else happened."""
         say = self.display.say
+        self._tell_error(unless=event.code if isinstance(event, Disconnected) else None)
         match event:
             case Connected():
                 self.sessions += 1
                 self._state = "live"
                 if self.sessions > 1:
                     say(f"connected again (session {event.session_id})")
-            case Disconnected(_, reason, _, retry_in_s):
+            case Disconnected(ending, reason, _, retry_in_s):
                 self._state = "disconnected"
+                self.last_ending = ending
                 if retry_in_s is not None:
                     say(f"connection lost: {reason}; again in {retry_in_s:.1f} s")
             case Gap(start, end, reason):
@@ -140,10 +164,14 @@ class Following:
                 say("live again")
             case Resumed(dropped, _):
                 say(f"resumed; {dropped:,} records of the replay had come before")
+            case SystemNotice(SystemCode.REPLAY_COMPLETED, message):
+                self.display.note(f"the gateway says: {message}")
             case SystemNotice(code, message) if code not in _QUIET_NOTICES:
                 say(f"the gateway says: {message}")
-            case GatewayError(code, message):
-                say(f"the gateway reports error {code}: {message}")
+            case GatewayError(code, _):
+                self._error = event, time.monotonic()
+                if code in _GOES_ON:
+                    self._tell_error()
             case SymbolMapped(instrument_id, symbol):
                 self.symbols[instrument_id] = symbol
 
@@ -153,13 +181,13 @@ class Following:
         then, before = self._shown
         self._shown = now, self.records
         rate = (self.records - before) / max(now - then, 1e-9)
-        parts = [self._state, f"{self.records:,} records", f"{rate:,.0f}/s"]
+        parts = [self._state, _counted(self.records, "record"), f"{rate:,.0f}/s"]
         if self.latency.since is not None:
             parts.append(self.percentiles())
         if self.sessions > 1:
-            parts.append(f"{self.sessions - 1} reconnects")
+            parts.append(_counted(self.sessions - 1, "reconnect"))
         if self.gaps:
-            parts.append(f"{self.gaps} gaps")
+            parts.append(_counted(self.gaps, "gap"))
         return "  ".join(parts)
 
     def percentiles(self) -> str:
@@ -183,9 +211,8 @@ class Following:
             rows.append(("latency", f"{self.percentiles()}, max {longest}"))
         elif self.records:
             rows.append(("latency", "not known: the records' times are of the past; ask with --ts-out"))
-        rows.append(
-            ("sessions", f"{self.sessions} ({max(self.sessions - 1, 0)} reconnects, {self.stale} silences)")
-        )
+        again = _counted(max(self.sessions - 1, 0), "reconnect")
+        rows.append(("sessions", f"{self.sessions} ({again}, {_counted(self.stale, 'silence')})"))
         rows.append(("gaps", f"{self.gaps}"))
         return rows
 
@@ -197,15 +224,35 @@ class Following:
         if self.first is None:
             self.first = self.last
 
+    def _tell_error(self, *, unless: int | None = None) -> None:
+        """Tell the error that was kept back, unless the end of the session bears its code."""
+        if self._error is not None:
+            (code, message), _ = self._error
+            self._error = None
+            if code != unless:
+                self.display.say(f"the gateway reports error {code}: {message}")
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self._stop("interrupted")
+
     def _stop(self, why: str) -> None:
         self.ending = why
         if self._subscriber is not None:
+            self._connected = self._subscriber.lifecycle.state not in (State.WAITING, State.CONNECTING)
             self._subscriber.close()
 
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S)
+            if self._error is not None and time.monotonic() - self._error[1] > _ERROR_WAITS_S:
+                self._tell_error()
             await self.display.refresh()
+
+
+def _counted(number: int, noun: str) -> str:
+    """``1 gap``, ``2 gaps``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _when(ns: int | None) -> str:

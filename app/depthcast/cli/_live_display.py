@@ -56,7 +56,8 @@ class Display:
             self._live.start()
             self._interval_s = sys.getswitchinterval()
             sys.setswitchinterval(_SWITCH_S)
-            self._draw("connecting", [("-",) * 7])  # what drawing needs is loaded now, not amid the records
+            # what drawing needs is loaded now, not amid the records
+            self._draw("connecting", [] if self._follower.engine is None else [("-",) * 7])
         return self
 
     def __exit__(
@@ -76,6 +77,17 @@ class Display:
         if self._live is None:
             warn(text)
         else:
+            self._print(text)
+
+    def note(self, text: str) -> None:
+        """A line that stays, about something good: a display that is not wanted does not say it."""
+        if self._live is not None:
+            self._print(text)
+        elif self._wanted:
+            print(f"depthcast: {printable(text)}", file=sys.stderr, flush=True)
+
+    def _print(self, text: str) -> None:
+        if self._live is not None:
             self._live.console.print(f"depthcast: {printable(text)}", markup=False, highlight=False)
 
     def _tops(self) -> list[tuple[str, ...]]:

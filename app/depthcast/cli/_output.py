@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
+from depthcast.cli._console import is_terminal
 from depthcast.cli._errors import about_file
 from depthcast.errors import UsageError
 
-__all__ = ["check_output", "open_output", "print_out"]
+__all__ = ["check_dbn_output", "check_output", "open_output", "print_out"]
+
+_DBN_ENDINGS: Final = (".dbn", ".dbn.zst")
 
 
 def check_output(output: str, inputs: Sequence[str]) -> None:
@@ -31,6 +34,26 @@ def check_output(output: str, inputs: Sequence[str]) -> None:
         with suppress(OSError):  # one of them is not there (yet)
             if path != "-" and Path(output).samefile(path):
                 raise UsageError(f"{output} is both read and written: give another name to -o")
+
+
+def check_dbn_output(output: str) -> None:
+    """Refuse what DBN does not belong in: a terminal, or a file whose name says that it is something else.
+
+    Raises:
+        UsageError: it is one of these.
+        OSError: its folder is not there.
+    """
+    if output == "-" and is_terminal(sys.stdout):
+        raise UsageError("DBN is not for a terminal: give -o FILE.dbn, or send it through a pipe")
+    if output != "-" and not output.lower().endswith(_DBN_ENDINGS) and not _is_device(output):
+        endings = " or ".join(_DBN_ENDINGS)
+        raise UsageError(f"-o {output}: DBN is written, so give a name that ends in {endings}")
+    check_output(output, [])
+
+
+def _is_device(output: str) -> bool:
+    """Whether ``output`` is there and no regular file: /dev/null or a named pipe, whatever its name."""
+    return Path(output).exists() and not Path(output).is_file()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A session written to a DBN file, with the symbols that the gateway mapped in its metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import databento_dbn
@@ -41,20 +41,25 @@ class Recording:
             self._writer = self._open()
         self._writer.write(records)
 
-    def close(self, last_time: int) -> None:
-        """Finish the file; ``last_time`` is that of its last record."""
+    def close(self, last_time: int, check: Callable[[], object]) -> None:
+        """Finish the file; ``last_time`` is that of its last record.
+
+        ``check`` is called again and again; what it raises ends it. The file has its name by then, all its
+        records, and the metadata of its beginning.
+        """
         self._end = max(self._end, last_time)
-        writer = self._open() if self._writer is None else self._writer
-        self._writer = None
-        writer.close()
+        if self._writer is None:
+            self._writer = self._open()
+        self._writer.close()
         metadata = self._metadata()
         if metadata.encode() != self._head and self._is_regular():
             with open_dbn(self.path) as reader, DBNWriter(self.path, metadata) as again:
                 for chunk in reader.chunks():
+                    check()
                     again.write(chunk)
 
     def abandon(self) -> None:
-        """Leave no file."""
+        """Leave no file, unless it was finished."""
         if self._writer is not None:
             self._writer.abandon()
 

@@ -10,10 +10,10 @@ from typing import Annotated, BinaryIO, Final, Literal
 import msgspec
 from cyclopts import Parameter
 
-from depthcast.cli._console import bold, is_terminal, table
+from depthcast.cli._console import bold, table
 from depthcast.cli._errors import about_file
 from depthcast.cli._options import Common, path_parameter
-from depthcast.cli._output import check_output, open_output
+from depthcast.cli._output import check_dbn_output, open_output
 from depthcast.cli._progress import Progress
 from depthcast.dbn import DBNWriter
 from depthcast.dbn.layout import MBO_SIZE
@@ -33,7 +33,6 @@ __all__ = ["simulate"]
 FIRST_PUBLISHER_ID: Final = 65_001
 MAX_RECORDS: Final = 10**12
 CHECKSUMS_NAME: Final = "checksums.ndjson"
-ENDINGS: Final = (".dbn", ".dbn.zst")
 
 
 def simulate(
@@ -95,7 +94,7 @@ def simulate(
         initial_orders=initial_orders,
         interleave=interleave,
     )
-    _check_output(output)
+    check_dbn_output(output)
     begin = time.perf_counter()
     exchange = Exchange(params)
     folder = None if truth is None else Path(truth)
@@ -111,20 +110,6 @@ def simulate(
     if not common.quiet:
         _print_summary(exchange, output, written, time.perf_counter() - begin)
     return 0
-
-
-def _check_output(output: str) -> None:
-    """Refuse what DBN does not belong in: a terminal, or a file whose name says that it is something else."""
-    if output == "-" and is_terminal(sys.stdout):
-        raise UsageError("DBN is not for a terminal: give -o FILE.dbn, or send it through a pipe")
-    if output != "-" and not output.lower().endswith(ENDINGS) and not _is_device(output):
-        raise UsageError(f"-o {output}: DBN is written, so give a name that ends in {' or '.join(ENDINGS)}")
-    check_output(output, [])
-
-
-def _is_device(output: str) -> bool:
-    """Whether ``output`` is there and no regular file: /dev/null or a named pipe, whatever its name."""
-    return Path(output).exists() and not Path(output).is_file()
 
 
 def _write(exchange: Exchange, output: str, batches: Iterator[bytes], common: Common, records: int) -> int:

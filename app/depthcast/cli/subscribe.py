@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from depthcast.cli._console import bold, is_terminal, table
+from depthcast.cli._console import bold, table
 from depthcast.cli._errors import about_file
 from depthcast.cli._options import Common, path_parameter
-from depthcast.cli._output import check_output, print_out
+from depthcast.cli._output import check_dbn_output, print_out
 from depthcast.cli._values import parse_time
-from depthcast.errors import AuthenticationError, ProtocolError, SessionError, UsageError
+from depthcast.errors import ProtocolError, SessionError, UsageError
 from depthcast.live.address import Address, databento_address, is_databento, parse_address
 from depthcast.settings import EngineSettings
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # help and wrong usage do without what these need
 __all__ = ["subscribe"]
 
 KEY_VARIABLES = ("DEPTHCAST_KEY", "DATABENTO_API_KEY")
+KEY_LENGTH = 32
 
 
 def subscribe(
@@ -97,7 +98,6 @@ def subscribe(
         raise UsageError("-o, --book and --count exclude each other: choose one")
     if (records is not None and records < 1) or (seconds is not None and not seconds > 0) or depth < 0:
         raise UsageError("--records and --seconds: expected a number above 0; --depth: 0 (all) or more")
-    _check_output(output)
     task = _Task(
         address=(address := _address(gateway, dataset)),
         key=_key(key, address),
@@ -146,6 +146,8 @@ class _Task:
 
 def _carry_out(task: _Task, engine_settings: EngineSettings | None, *, quiet: bool) -> "Following":
     """Subscribe and follow to the end; what came of it."""
+    if task.output is not None:
+        check_dbn_output(task.output)
     # Help and wrong usage do without these, and so without numpy: they are there at once.
     from depthcast.cli._following import Following
     from depthcast.cli._recording import Recording
@@ -208,44 +210,33 @@ def _run(
     """Follow the subscription to its end; the file is there then, whole, also after an interrupt."""
     import uvloop
 
-    with ExitStack() as stack:
+    from depthcast.cli._failures import explained
+    from depthcast.cli._interrupts import Interrupts
+
+    with Interrupts() as interrupts, ExitStack() as stack:
         if recording is not None:
             stack.enter_context(about_file("standard output" if recording.path == "-" else recording.path))
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(following.follow(subscriber, task.seconds))
+                runner.run(following.follow(subscriber, task.seconds, interrupts))
+            interrupts.hold()
+            following.check_session(task.seconds)
+            if recording is not None:
+                recording.close(subscriber.last_time, interrupts.check)
         except BaseException as error:
+            interrupts.hold()
             if recording is not None:
                 recording.abandon()
-            explained = _explained(error, task.address, subscriber.lifecycle.sessions)
-            if explained is not None:
-                raise explained from error
+            better = explained(
+                error,
+                task.address,
+                ending=following.last_ending,
+                sessions=subscriber.lifecycle.sessions,
+                received=subscriber.received,
+            )
+            if better is not None:
+                raise better from error
             raise
-        if recording is not None:
-            recording.close(subscriber.last_time)
-
-
-def _explained(error: BaseException, address: Address, sessions: int) -> Exception | None:
-    """The same failure as who called the command understands it; None where it says enough."""
-    if isinstance(error, AuthenticationError):
-        return UsageError(f"{address}: {str(error).rstrip('.')} (is --key right, and --dataset?)")
-    if isinstance(error, SessionError):
-        return UsageError(f"{address}: {error}")
-    if not isinstance(error, OSError) or sessions:
-        return None
-    from depthcast.live.attempt import reason_of
-
-    known = error.errno is not None and error.errno > 0
-    return OSError(error.errno, ("" if known else "no gateway there: ") + reason_of(error), str(address))
-
-
-def _check_output(output: str | None) -> None:
-    """Say at once what would stop the recording."""
-    if output is None:
-        return
-    check_output(output, [])
-    if output == "-" and is_terminal(sys.stdout):
-        raise UsageError("DBN is not for a terminal: give -o FILE.dbn, or send it through a pipe")
 
 
 def _address(gateway: str | None, dataset: str) -> Address:
@@ -260,10 +251,20 @@ def _address(gateway: str | None, dataset: str) -> Address:
 def _key(given: str | None, address: Address) -> str:
     """The key of the command line, else of the variables: Databento's own first for Databento."""
     names = reversed(KEY_VARIABLES) if is_databento(address.host) else KEY_VARIABLES
-    found = given or next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if not found:
+    found = next(((name, os.environ[name]) for name in names if os.environ.get(name)), None)
+    if given:
+        found = "--key", given
+    if found is None:
         raise UsageError(f"no key: give --key, or set the variable {' or '.join(KEY_VARIABLES)}")
-    return found
+    source, key = found
+    if len(key) != KEY_LENGTH or not all("!" <= letter <= "~" for letter in key):
+        raise UsageError(f"{source}: a key is {KEY_LENGTH} printable ASCII characters, got {_shape(key)}")
+    return key
+
+
+def _shape(key: str) -> str:
+    """What may be said of a text that is no key: it may be most of one."""
+    return f"{len(key)}" if len(key) != KEY_LENGTH else "others among them"
 
 
 def _tls() -> "ssl.SSLContext":

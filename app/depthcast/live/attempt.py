@@ -238,4 +238,4 @@ def reason_of(error: OSError) -> str:
     number = error.errno or 0
     # asyncio's own words are of calls, not of causes
     text = os.strerror(number) if number > 0 else error.strerror or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]  # DNS stays what it is

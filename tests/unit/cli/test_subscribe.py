@@ -1,7 +1,9 @@
 """``depthcast subscribe``: what it counts, records and rebuilds, and how it ends."""
 
+import io
 import signal
 import ssl
+import sys
 import time
 from pathlib import Path
 
@@ -9,14 +11,17 @@ import databento
 import numpy as np
 import pytest
 
+from depthcast import Engine
 from depthcast.cli._errors import Exit
+from depthcast.cli._following import Following
+from depthcast.cli._interrupts import Interrupts
 from depthcast.cli._latency import Histogram, Latency
 from depthcast.dbn import read_dbn
 from depthcast.live import control
 from depthcast.live.mappings import mapping_records
 from tests.support.certificates import make_certificate
 from tests.support.command import command, finish, spawn
-from tests.support.followed import END, RECORDS, refusing, to_the_end
+from tests.support.followed import END, RECORDS, to_the_end
 from tests.support.records import add
 from tests.support.scripted_gateway import DATASET, KEY, Peer, gateway_thread
 
@@ -139,7 +144,7 @@ def test_books_after_a_lost_connection_begin_with_a_snapshot() -> None:
         assert [peer.subscriptions[0].snapshot for peer in gateway.peers] == [False, True]
     assert "connection lost: the gateway closed the connection; again in" in result.err
     assert "records are missing between" in result.err
-    assert "1 reconnects" in result.err
+    assert "2 (1 reconnect, 0 silences)" in result.err
     assert all(book["status"]["suspect"] for book in result.json["books"])
 
 
@@ -176,37 +181,73 @@ def test_an_interrupt_ends_it_in_an_orderly_way(tmp_path: Path) -> None:
     assert bytes(read_dbn(path).data) == RECORDS
 
 
-def test_no_gateway_there_is_one_clear_line() -> None:
-    with gateway_thread(to_the_end) as gateway:
-        port = gateway.port
-    result = command("subscribe", f"127.0.0.1:{port}", *OPTIONS)
-    assert result.code == Exit.FILE
-    assert result.err == f"depthcast: error: 127.0.0.1:{port}: connection refused\n"
+def test_two_interrupts_at_once_leave_nothing_half_written(tmp_path: Path) -> None:
+    path = tmp_path / "out.dbn.zst"
+    with gateway_thread(endless) as gateway:
+        process = spawn("subscribe", f"127.0.0.1:{gateway.port}", *OPTIONS, "-o", path)
+        while not list(tmp_path.glob(".out.dbn.zst.*.part")):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # another than the first: two of a kind may be one
+        result = finish(process)
+    late = -signal.SIGTERM  # all was done by then
+    assert result.code in (Exit.OK, Exit.INTERRUPTED, late), result.err
+    assert "Traceback" not in result.err
+    assert set(tmp_path.iterdir()) <= {path}
+    if path.exists() or result.code != Exit.INTERRUPTED:
+        assert bytes(read_dbn(path).data) == RECORDS
 
 
-def test_a_host_that_is_not_there_is_one_clear_line() -> None:
-    result = command("subscribe", "no-such-host.invalid:13000", *OPTIONS)
-    assert result.code == Exit.FILE
-    assert result.err.startswith("depthcast: error: no-such-host.invalid:13000: no gateway there: ")
+def test_the_second_interrupt_ends_it_at_once_and_while_finishing_where_it_can() -> None:
+    asked: list[str] = []
+    with Interrupts() as interrupts:
+        interrupts.ask(lambda: asked.append("stop"))
+        signal.raise_signal(signal.SIGINT)
+        assert asked == ["stop"]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        interrupts.hold()
+        interrupts.check()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_server_of_another_kind_is_bad_data() -> None:
-    async def web(peer: Peer) -> None:
-        await peer.raw(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_replay_that_completed_is_no_warning(quiet: bool) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.begin()
+        done = control.system(control.SystemCode.REPLAY_COMPLETED, "Replay of mbo completed", ts_event=1)
+        await peer.send(RECORDS + done + END)
 
-    with gateway_thread(web) as gateway:
-        result = command("subscribe", f"127.0.0.1:{gateway.port}", *OPTIONS)
-    assert result.code == Exit.DATA
-    assert "expected a greeting" in result.err
+    with gateway_thread(script) as gateway:
+        arguments = ("subscribe", f"127.0.0.1:{gateway.port}", *OPTIONS, "--start", "0")
+        result = command(*arguments, *(["-q"] if quiet else []))
+    assert result.code == Exit.OK
+    assert "warning" not in result.err
+    assert ("depthcast: the gateway says: Replay of mbo completed\n" in result.err) is not quiet
 
 
-def test_a_wrong_key_is_wrong_usage() -> None:
-    with gateway_thread(refusing("User authentication failed.")) as gateway:
-        result = command("subscribe", f"127.0.0.1:{gateway.port}", *OPTIONS)
-    assert result.code == Exit.USAGE
-    assert result.err.count("\n") == 1
-    assert "User authentication failed (is --key right, and --dataset?)" in result.err
-    assert KEY not in result.err
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("books", [False, True])
+def test_a_table_of_books_is_drawn_only_where_there_are_books(
+    books: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    engine = Engine() if books else None
+    with Following(len, symbols={}, engine=engine, ts_out=False, most=None, quiet=False).display:
+        pass
+    assert "connecting" in terminal.getvalue()
+    assert ("ask size" in terminal.getvalue()) is books
 
 
 def test_an_unknown_symbol_is_told() -> None:
@@ -218,37 +259,6 @@ def test_an_unknown_symbol_is_told() -> None:
         result = command("subscribe", f"127.0.0.1:{gateway.port}", *OPTIONS, "--symbols", "NOPE,A1")
     assert result.code == Exit.OK
     assert "warning: the gateway reports error 4: No symbol NOPE." in result.err
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        (("127.0.0.1:99999",), "expected a port from 1 to 65535"),
-        (("http://127.0.0.1",), "expected HOST:PORT"),
-        (("127.0.0.1", "--schema", "mbp-3"), "schema: expected one of"),
-        (("127.0.0.1", "--stype-in", "isbn"), "stype_in: expected one of"),
-        (("127.0.0.1", "--symbols", "A,,B"), "not a symbol"),
-        (("127.0.0.1", "--start", "yesterday"), "--start: expected"),
-        (("127.0.0.1", "--start", "0", "--snapshot"), "not together with start"),
-        (("127.0.0.1", "--snapshot", "--resume", "start"), "use resume"),
-        (("127.0.0.1", "--book", "-o", "x.dbn"), "exclude each other"),
-        (("127.0.0.1", "--records", "0"), "above 0"),
-        (("127.0.0.1", "--seconds", "0"), "above 0"),
-        (("127.0.0.1", "--dataset", "FAR.TOO.LONG.A.NAME"), "dataset"),
-    ],
-)
-def test_what_cannot_be_done_is_said_before_anything_is(options: tuple[str, ...], reason: str) -> None:
-    result = command("subscribe", "--key", KEY, *options)
-    assert result.code == Exit.USAGE
-    assert reason in result.err
-    assert result.err.count("\n") == 1
-
-
-def test_without_a_key_it_says_where_one_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DATABENTO_API_KEY", raising=False)
-    result = command("subscribe", "127.0.0.1")
-    assert result.code == Exit.USAGE
-    assert "--key, or set the variable DEPTHCAST_KEY or DATABENTO_API_KEY" in result.err
 
 
 def test_the_key_is_taken_from_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,8 @@ def _code(error: DepthcastError | OSError | MemoryError) -> Exit:
 
 def _describe(error: DepthcastError | OSError | MemoryError) -> str:
     if isinstance(error, OSError) and error.strerror:
-        reason = error.strerror[:1].lower() + error.strerror[1:]
+        acronym = error.strerror[1:2].isupper()  # TLS
+        reason = error.strerror if acronym else error.strerror[:1].lower() + error.strerror[1:]
         return f"{os.fspath(error.filename)}: {reason}" if error.filename is not None else reason
     text = " ".join(str(error).split()) or "out of memory"
     if isinstance(error, DBNError) and error.path == "-":

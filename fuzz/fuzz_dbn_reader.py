@@ -17,6 +17,7 @@ with instrumented():
     import depthcast.dbn  # noqa: F401 - loaded here to be watched
 
 from tests.support.dbn_files import (
+    ZSTD_MAGIC,
     check_reader,
     compress,
     decompress,
@@ -71,7 +72,14 @@ def seeds() -> list[bytes]:
             found += [b"\0\0\x02" + stored for stored in (file, *packed, skippable(b"?") + packed[0])]
         found += [bytes([kind, 7, 1]) + body for kind in (1, 5, 9, 2, 0x86)]
         found.append(b"\x03\0\0" + skippable(b"index") + compress([body]))
+    found.append(b"\x03\0\0" + raw_blocks(orders[:56], orders[56:112]))
     return found
+
+
+def raw_blocks(*pieces: bytes) -> bytes:
+    """A zstd frame that says its size, of blocks that are not compressed, and an empty one at the end."""
+    blocks = [(len(piece) << 3).to_bytes(3, "little") + piece for piece in pieces]
+    return ZSTD_MAGIC + b"\x20" + bytes([sum(map(len, pieces))]) + b"".join(blocks) + b"\1\0\0"
 
 
 if __name__ == "__main__":

@@ -192,6 +192,8 @@ class ZstdSource:
         body = self._take_up_to(stored) if kind == _BLOCK_RAW else self._take(stored)
         piece = self._decompress(head + body)
         self._frame_left -= len(piece)
+        if self._has_size and self._frame_left < 0:
+            raise self._error("a zstd frame of another size than it says")
         self._at_checksum = bool(word & 1) and len(body) == stored
         return piece
 

@@ -283,6 +283,18 @@ def test_a_zstd_frame_of_another_size_than_it_says_is_noticed() -> None:
     assert "another size than it says" in str(error)
 
 
+def test_no_more_of_a_zstd_frame_is_handed_out_than_it_says_it_has() -> None:
+    records = [add(n, "B", 1, 1) for n in range(3)]
+    raw = (len(records[0]) << 3).to_bytes(3, "little")
+    frame = b"\x28\xb5\x2f\xfd\x20" + bytes([2 * len(records[0])]) + b"".join(raw + each for each in records)
+    found: list[bytes] = []
+    reader = open_dbn(io.BytesIO(compress([head()]) + frame))
+    with reader, pytest.raises(DBNError, match="another size than it says") as error:
+        found.extend(bytes(chunk) for chunk in reader.chunks())
+    assert b"".join(found) == b"".join(records[:2])
+    assert error.value.offset == len(head()) + 2 * len(records[0])
+
+
 def test_a_wrong_zstd_checksum_is_noticed() -> None:
     packed = bytearray(compress([FILE]))
     packed[-1] ^= 1

@@ -121,10 +121,12 @@ class JournalError(DepthcastError):
     """A journal or a segment of it that is missing, damaged, or cannot be written.
 
     Attributes:
+        reason: what is wrong, without the path.
         path: the file, folder or object.
     """
 
     def __init__(self, message: str, *, path: str | None = None) -> None:
+        self.reason = message
         self.path = path
         super().__init__(message if path is None else f"{path}: {message}")
 

@@ -131,5 +131,15 @@ def test_a_start_without_the_store_is_refused(
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="no-such-bucket"):
+    said = "s3://no-such-bucket/x: there is no such bucket: make it first"
+    with pytest.raises(JournalError) as raised:
         Recording(tmp_path, "s3://no-such-bucket/x")
+    assert str(raised.value) == said
+    nowhere = open_objects("s3://no-such-bucket/x")
+    with pytest.raises(JournalError) as raised:
+        nowhere.put_new("a", b"1")
+    assert str(raised.value) == said
+    with pytest.raises(JournalError) as raised:
+        nowhere.read("a")
+    assert str(raised.value) == said
+    assert command("journal", "ls", "s3://no-such-bucket/x").err == f"depthcast: error: {said}\n"

@@ -13,6 +13,7 @@ from depthcast.errors import (
     BookError,
     DBNError,
     DepthcastError,
+    JournalError,
     KeyStoreError,
     SettingsError,
     SourceError,
@@ -81,7 +82,7 @@ def _code(error: DepthcastError | OSError | MemoryError) -> Exit:
             return Exit.USAGE
         case OSError() | MemoryError() | KeyStoreError():
             return Exit.FILE
-        case SourceError() if isinstance(error.__cause__, OSError):
+        case SourceError() | JournalError() if isinstance(error.__cause__, OSError):
             return Exit.FILE
     return Exit.DATA
 

@@ -12,32 +12,38 @@ from depthcast.dbn import forms
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.journal.index import Times
 from depthcast.journal.names import Journal, SegmentName
-from depthcast.journal.segments import ClosedSegment, OpenView
+from depthcast.journal.segments import ClosedSegment, DamagedSegment, OpenView
 from depthcast.journal.verify import Checked
 
-__all__ = ["Row", "as_table", "checked_line", "row_of"]
+__all__ = ["Row", "as_table", "checked_line", "counted", "row_of"]
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 class Row(Struct, frozen=True):
-    """A segment, as ``--json`` prints it. Times are ns, as strings; null where no record has one."""
+    """A segment, as ``--json`` prints it. Times are ns, as strings; null where no record has one.
+
+    Of a damaged one all but its name, state and path are null.
+    """
 
     epoch: int
     position: int
-    end: int
-    records: int
-    head_records: int
-    unpacked_bytes: int
-    stored_bytes: int
+    end: int | None
+    records: int | None
+    head_records: int | None
+    unpacked_bytes: int | None
+    stored_bytes: int | None
     ts_recv_first: str | None
     ts_recv_last: str | None
     state: str
     path: str
 
 
-def row_of(segment: ClosedSegment | OpenView, stored: Collection[SegmentName] | None) -> Row:
+def row_of(segment: ClosedSegment | OpenView | DamagedSegment, stored: Collection[SegmentName] | None) -> Row:
     """What there is to say of a segment; ``stored`` are those in the store, if there is one."""
+    if isinstance(segment, DamagedSegment):
+        unknown = (None,) * 7
+        return Row(*segment.name, *unknown, "damaged", segment.path)
     if isinstance(segment, ClosedSegment):
         index = segment.index
         times, records, head_records = index.times, index.records, index.head_records
@@ -78,11 +84,11 @@ def as_table(journal: Journal, rows: Sequence[Row], *, totals: bool) -> str:
         (
             str(row.epoch),
             f"{row.position:,}",
-            f"{row.end:,}",
-            f"{row.records:,}",
-            f"{row.head_records:,}",
-            _size(row.stored_bytes),
-            f"{row.unpacked_bytes / max(row.stored_bytes, 1):.2f}",
+            _number(row.end),
+            _number(row.records),
+            _number(row.head_records),
+            "" if row.stored_bytes is None else _size(row.stored_bytes),
+            "" if row.unpacked_bytes is None else f"{row.unpacked_bytes / max(row.stored_bytes or 0, 1):.2f}",
             "" if row.ts_recv_first is None else iso(int(row.ts_recv_first)),
             "" if row.ts_recv_last is None else iso(int(row.ts_recv_last)),
             row.state,
@@ -92,14 +98,23 @@ def as_table(journal: Journal, rows: Sequence[Row], *, totals: bool) -> str:
     first, *lines = table(cells, headings=headings).splitlines()
     text = title + "\n".join([bold(first, sys.stdout), *lines]) + "\n"
     if totals:
-        records, size = sum(row.records for row in rows), sum(row.stored_bytes for row in rows)
-        text += f"{len(rows):,} segments, {records:,} records, {_size(size)}\n"
+        records, size = sum(row.records or 0 for row in rows), sum(row.stored_bytes or 0 for row in rows)
+        text += f"{counted(len(rows), records)}, {_size(size)}\n"
     return text
+
+
+def counted(segments: int, records: int) -> str:
+    """How many of both there are."""
+    return f"{segments:,} segment{'s'[: segments != 1]}, {records:,} record{'s'[: records != 1]}"
 
 
 def checked_line(checked: Checked) -> str:
     """What is wrong with a segment, a line each."""
     return "".join(f"{printable(checked.segment.path)}: {printable(each)}\n" for each in checked.problems)
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
 
 
 def _size(size: float) -> str:

@@ -1,7 +1,8 @@
 """``depthcast journal``: what a journal holds, whether it is whole, its records, its books at a time."""
 
+import errno
+import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,12 +10,13 @@ from typing import Annotated, Final
 import msgspec
 from cyclopts import App, Group, Parameter
 
-from depthcast.cli._console import is_terminal
+from depthcast.cli._console import warn
 from depthcast.cli._errors import Exit, about_file
 from depthcast.cli._journal_books import BooksAt
-from depthcast.cli._journal_text import as_table, checked_line, row_of
+from depthcast.cli._journal_range import Wanted, between
+from depthcast.cli._journal_text import as_table, checked_line, counted, row_of
 from depthcast.cli._options import Common, path_parameter
-from depthcast.cli._output import check_output, open_output, print_out
+from depthcast.cli._output import check_dbn_output, check_output, open_output, print_out
 from depthcast.cli._picture import ROWS
 from depthcast.cli._progress import Progress
 from depthcast.cli._run import make_engine
@@ -23,8 +25,8 @@ from depthcast.dbn import DBNWriter, forms
 from depthcast.errors import UsageError
 from depthcast.journal.objects import open_objects
 from depthcast.journal.reader import JournalReader, journals
-from depthcast.journal.segments import ClosedSegment
-from depthcast.journal.verify import verify
+from depthcast.journal.segments import DamagedSegment
+from depthcast.journal.verify import size_of, verify
 
 __all__ = ["at", "cat", "journal", "ls", "verify_journal"]
 
@@ -58,6 +60,8 @@ class Which:
         if location.startswith(S3) and self.store:
             raise UsageError(f"--store goes with a folder; {location} is a store itself")
         if not location.startswith(S3) and not Path(location).is_dir():
+            if Path(location).exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), location)
             raise UsageError(f"there is no folder {location}")
         places = [open_objects(place) for place in (location, self.store) if place]
         found = sorted({each for place in places for each in journals(place)})
@@ -97,7 +101,11 @@ def ls(
     """
     reader = which.open(location)
     stored = reader.stored() if which.store else None
-    rows = [row_of(segment, stored) for segment in reader.segments()]
+    rows = []
+    for segment in reader.survey():
+        rows.append(row_of(segment, stored))
+        if isinstance(segment, DamagedSegment):
+            warn(f"{segment.path}: {segment.problem}")
     if json:
         print_out(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
     else:
@@ -122,10 +130,7 @@ def verify_journal(
     """
     reader = which.open(location)
     settings = common.load_settings().settings.engine
-    sizes = [
-        each.index.unpacked_bytes if isinstance(each, ClosedSegment) else each.size
-        for each in reader.segments()
-    ]
+    sizes = [size_of(each) for each in reader.survey()]
     wrong = segments = records = 0
     with Progress(sum(sizes), wanted=not common.quiet) as progress:
         for checked in verify(reader, lambda: make_engine(settings), progress.update):
@@ -136,7 +141,7 @@ def verify_journal(
                 print_out(checked_line(checked))
     verdict = f"{wrong} of them wrong" if wrong else "all is right"
     if not common.quiet or wrong:
-        print_out(f"{segments:,} segments, {records:,} records: {verdict}\n")
+        print_out(f"{counted(segments, records)}: {verdict}\n")
     return Exit.AUDIT if wrong else Exit.OK
 
 
@@ -171,25 +176,18 @@ def cat(
         raise UsageError("--from-position and --since: give one of them")
     begin_ns = None if since is None else parse_time(since, "--since")
     end_ns = None if until is None else parse_time(until, "--until")
-    check_output(output, [])
-    if output == "-" and is_terminal(sys.stdout):
-        raise UsageError("DBN is not for a terminal: give -o FILE, or pipe it on")
+    wanted = Wanted(from_position, to_position, begin_ns, end_ns)
+    check_dbn_output(output)
     reader = which.open(location)
-    segments = reader.segments()
-    if not segments:
-        raise UsageError(f"the journal in {location} has no segments yet")
-    begin = segments[0].position if from_position is None else from_position
-    if begin_ns is not None:
-        begin = first_position(reader, begin_ns)
-    end = to_position if end_ns is None else min(first_position(reader, end_ns), to_position or 1 << 63)
+    metadata, begin, end = wanted.find(reader)
     written = 0
     total = None if end is None else max(0, end - begin)
     with (
         Progress(total, wanted=not common.quiet) as progress,
         about_file("standard output" if output == "-" else output),
-        DBNWriter(output, segments[-1].metadata()) as writer,
+        DBNWriter(output, metadata) as writer,
     ):
-        for data in _between(reader, begin, end):
+        for data in between(reader, begin, end):
             writer.write(data)
             written += forms.count(data)
             progress.update(written)
@@ -237,24 +235,3 @@ def at(
     if not common.quiet:
         print(books.summary, file=sys.stderr)
     return Exit.OK
-
-
-def first_position(reader: JournalReader, ts_recv: int) -> int:
-    """The position of the first record with this ts_recv or a later one; the end if there is none."""
-    segment = reader.at(ts_recv - 1) if ts_recv else reader.find(0)
-    if segment is None:
-        return 0
-    end = segment.position
-    for position, data in reader.records(segment.position):
-        size, records = forms.due_prefix(data, max(ts_recv - 1, 0))
-        end = position + records
-        if size < len(data):
-            break
-    return end
-
-
-def _between(reader: JournalReader, begin: int, end: int | None) -> Iterator[bytes]:
-    for position, data in reader.records(begin):
-        if end is not None and position >= end:
-            return
-        yield data if end is None else data[: forms.prefix(data, end - position)]

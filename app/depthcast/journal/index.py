@@ -87,7 +87,7 @@ class SegmentIndex(Struct, frozen=True, kw_only=True):
     Attributes:
         epoch, position: its name.
         records: of the feed; the head's are ``head_records``.
-        begun_ns, closed_ns: by the writer's clock.
+        begun_ns, closed_ns: by the writer's clock; ``begun_ns`` never before the day of an earlier segment.
         unpacked_bytes: of metadata, head and records.
         stored_bytes, sha256: of the file.
         metadata, head, frames: what it is made of, in this order.

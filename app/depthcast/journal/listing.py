@@ -1,18 +1,19 @@
 """Which segments there are, by their names alone."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from depthcast.errors import JournalError
 from depthcast.journal.index import SegmentIndex, decode
-from depthcast.journal.names import INDEX, SEGMENT, Journal, SegmentName
+from depthcast.journal.names import INDEX, SEGMENT, Journal, SegmentName, day_ns
 from depthcast.journal.objects import Listed, Objects
 from depthcast.journal.segments import ClosedSegment
 
-__all__ = ["Place", "Visible", "closed_segments", "load_segment", "newest_of", "visible"]
+__all__ = ["Place", "Visible", "closed_segments", "load_segment", "newest_day_ns", "newest_of", "visible"]
 
-_NEWEST_DAYS = 2
+_THREADS: Final = 8
 
 
 class Place(NamedTuple):
@@ -44,16 +45,25 @@ def closed_segments(objects: Objects, prefix: str) -> dict[SegmentName, Place]:
 
 
 def newest_of(objects: Objects, journal: Journal) -> tuple[SegmentName, Place] | None:
-    """The newest segment in a store. Only the last days are looked at: newer ones never stand before them."""
-    days = [folder for folder in objects.folders(journal.prefix) if "/date=" in folder]
-    while days:
-        found: dict[SegmentName, Place] = {}
-        for day in days[-_NEWEST_DAYS:]:
-            found |= closed_segments(objects, day)
-        if found:
-            return max(found.items())
-        del days[-_NEWEST_DAYS:]
-    return None
+    """The newest segment in a store, on whatever day it is: a clock may have been ahead.
+
+    The last day that has any is listed whole, of each other day only what is newer than that.
+    """
+    days = _days(objects, journal)
+    best: tuple[SegmentName, Place] | None = None
+    while days and best is None:
+        best = max(closed_segments(objects, days.pop()).items(), default=None)
+    if best is None:
+        return None
+    name = f"{best[0]}{INDEX}"
+    with ThreadPoolExecutor(_THREADS) as pool:
+        newer = pool.map(lambda day: dict(_named(objects, objects.listed(day, after=day + name))), days)
+        return max([best, *(each for found in newer for each in found.items())])
+
+
+def newest_day_ns(objects: Objects, journal: Journal) -> int:
+    """When the last day begins under which there are segments; 0 if there is none."""
+    return max((day_ns(day) for day in _days(objects, journal)), default=0)
 
 
 def load_segment(place: Place) -> ClosedSegment:
@@ -89,6 +99,10 @@ def visible(names: Iterable[SegmentName]) -> list[Visible]:
             first = name.position
         newer = first if newer is None else min(newer, first)
     return found[::-1]
+
+
+def _days(objects: Objects, journal: Journal) -> list[str]:
+    return [folder for folder in objects.folders(journal.prefix) if "/date=" in folder]
 
 
 def _named(objects: Objects, listing: Iterable[Listed]) -> Iterator[tuple[SegmentName, Place]]:

@@ -10,8 +10,9 @@
       open/EPOCH-POSITION.open.json               what it begins with
       open/lock                                   held by the living writer
 
-The date is the UTC day on which the segment was begun, by the writer's clock: so newer segments never stand
-under an older day, whatever times their records have.
+The date is the UTC day on which the segment was begun, by the writer's clock, whatever times its records
+have; or the last day that there is, where the clock is behind it. So newer segments never stand under an
+older day.
 """
 
 import datetime as dt
@@ -84,6 +85,15 @@ class Journal(NamedTuple):
         """Where the segments begun on the UTC day of this time are."""
         date = dt.datetime.fromtimestamp(begun_ns // 1_000_000_000, tz=dt.UTC).date()
         return f"{self.prefix}date={date.isoformat()}/"
+
+
+def day_ns(folder: str) -> int:
+    """When the day of such a folder begins; 0 if its name is none."""
+    try:
+        date = dt.date.fromisoformat(folder.rstrip("/").rpartition("/date=")[2])
+    except ValueError:
+        return 0
+    return (date - dt.date(1970, 1, 1)).days * 86_400_000_000_000
 
 
 def epoch_of(key: str) -> int | None:

@@ -1,6 +1,7 @@
 """Where closed segments are kept: a folder, or a bucket, behind one small interface."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -86,7 +87,7 @@ class FolderObjects:
 
     def put_new(self, key: str, data: bytes | Path) -> bool:
         path = self.path(key)
-        with _about(path), self._written(path, data) as part:
+        with _writing(path), self._written(path, data) as part:
             try:
                 os.link(part, path)
             except FileExistsError:
@@ -96,7 +97,7 @@ class FolderObjects:
 
     def put(self, key: str, data: bytes | Path) -> None:
         path = self.path(key)
-        with _about(path), self._written(path, data) as part:
+        with _writing(path), self._written(path, data) as part:
             part.replace(path)
             sync_folder(path.parent)
 
@@ -161,6 +162,8 @@ class FolderObjects:
 def make_folder(folder: Path) -> None:
     """Make a folder, and those it is in, durably."""
     if not folder.is_dir():
+        if folder.exists():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
@@ -198,10 +201,17 @@ def _about(path: Path) -> Iterator[None]:
         raise JournalError(explain(error), path=str(path)) from error
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = isinstance(error, (FileNotFoundError, NotADirectoryError)) and error.filename
+        raise JournalError(explain(error), path=str(folder or path)) from error
+
+
 def explain(error: OSError) -> str:
     """What an error of the file system means for a journal, and what to do."""
-    import errno
-
     reason = (error.strerror or str(error)).lower()
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{reason}: make room there; the journal goes on by itself"

@@ -1,6 +1,5 @@
 """Reading a journal, from its folder, its store, or both, also while it is written."""
 
-import contextlib
 import time
 from bisect import bisect_right
 from collections import OrderedDict
@@ -12,10 +11,12 @@ from typing import Final, NamedTuple, Self, TypeVar
 
 from depthcast.dbn import forms
 from depthcast.errors import JournalError
+from depthcast.journal.index import Before
 from depthcast.journal.listing import Place, Visible, closed_segments, load_segment, visible
 from depthcast.journal.names import OPEN, ROOT, Journal, SegmentName
 from depthcast.journal.objects import FolderObjects, ObjectMissingError, Objects, open_objects
-from depthcast.journal.segments import ClosedSegment, OpenView, read_header
+from depthcast.journal.search import is_damage, last_where
+from depthcast.journal.segments import ClosedSegment, DamagedSegment, OpenView, read_header
 from depthcast.journal.store_listing import StoreListing
 
 __all__ = ["JournalReader", "journals"]
@@ -33,6 +34,8 @@ class _Listing(NamedTuple):
     segments: list[Visible]
     closed: Mapping[SegmentName, Place]
     open: Mapping[SegmentName, OpenView]
+    damaged: Mapping[SegmentName, JournalError]
+    """Open ones whose header cannot be read."""
 
 
 class JournalReader:
@@ -77,7 +80,11 @@ class JournalReader:
 
     def segments(self) -> list[ClosedSegment | OpenView]:
         """All segments, by position. Their indexes are read."""
-        return self._retrying(lambda: self._all(self._listing(deep=True)))
+        return self._retrying(lambda: _each(self._load, self._listing(deep=True)))
+
+    def survey(self) -> list[ClosedSegment | OpenView | DamagedSegment]:
+        """`segments`, the damaged ones named rather than raised."""
+        return self._retrying(lambda: _each(self._look_at, self._listing(deep=True)))
 
     def stored(self) -> set[SegmentName]:
         """Those that are in the store."""
@@ -133,7 +140,7 @@ class JournalReader:
 
         With its head, and its records up to the first that is later, the books are as of that time.
         """
-        return self._last(lambda segment: segment.before.latest_ts_recv <= ts_recv)
+        return self._last(lambda before: before.latest_ts_recv <= ts_recv)
 
     def books_before(self, start: int) -> tuple[int, bytes]:
         """A position and the head there, so that nothing before has a time from ``start`` (ns) on.
@@ -141,8 +148,8 @@ class JournalReader:
         It is the latest such position, or the journal's first.
         """
 
-        def is_before(segment: ClosedSegment | OpenView) -> bool:
-            return max(segment.before.latest_event, segment.before.latest_ts_recv) < start
+        def is_before(before: Before) -> bool:
+            return max(before.latest_event, before.latest_ts_recv) < start
 
         def answer() -> tuple[int, bytes]:
             segment = self._last(is_before)
@@ -157,7 +164,7 @@ class JournalReader:
         """
 
         def answer() -> int:
-            segment = self._last(lambda each: each.before.latest_event < start)
+            segment = self._last(lambda before: before.latest_event < start)
             return 0 if segment is None else segment.position_since(start)
 
         return self._retrying(answer)
@@ -171,22 +178,15 @@ class JournalReader:
         first = self._retrying(lambda: self._load(self._listing(deep=True), 0))
         return max(first.before.latest_event, first.before.latest_ts_recv)
 
-    def _last(self, holds: Callable[[ClosedSegment | OpenView], bool]) -> ClosedSegment | OpenView | None:
+    def _last(self, holds: Callable[[Before], bool]) -> ClosedSegment | OpenView | None:
         """The last segment for which this holds, or the first. It holds for none after one it does not."""
 
         def answer(*, deep: bool) -> ClosedSegment | OpenView | None:
             listing = self._listing(deep=deep)
-            low, high = 0, len(listing.segments)
-            while high - low > 1:
-                middle = (low + high) // 2
-                if holds(self._load(listing, middle)):
-                    low = middle
-                else:
-                    high = middle
             if not listing.segments:
                 return None
-            found = self._load(listing, low)
-            return found if low or deep or holds(found) else None
+            found = last_where(len(listing.segments), lambda at: self._load(listing, at), holds)
+            return found if deep or holds(found.before) else None
 
         def near_then_far() -> ClosedSegment | OpenView | None:
             found = answer(deep=False)
@@ -212,13 +212,19 @@ class JournalReader:
 
         return self._retrying(answer)
 
-    def _all(self, listing: _Listing) -> list[ClosedSegment | OpenView]:
-        with ThreadPoolExecutor(_LOADERS) as pool:
-            return list(pool.map(lambda at: self._load(listing, at), range(len(listing.segments))))
+    def _look_at(self, listing: _Listing, at: int) -> ClosedSegment | OpenView | DamagedSegment:
+        try:
+            return self._load(listing, at)
+        except JournalError as error:
+            if not is_damage(error):
+                raise
+            return DamagedSegment(listing.segments[at].name, error.path or self._where, error.reason)
 
     def _load(self, listing: _Listing, at: int) -> ClosedSegment | OpenView:
         name = listing.segments[at].name
         if name not in listing.closed:
+            if name in listing.damaged:
+                raise listing.damaged[name]
             return listing.open[name]
         place = listing.closed[name]
         key = f"{place.objects.url}/{place.base}"
@@ -236,29 +242,37 @@ class JournalReader:
     def _listing(self, *, deep: bool) -> _Listing:
         """What there is now. Not ``deep``: the segments of the writer's life that are in the folder."""
         opened: dict[SegmentName, OpenView] = {}
+        damaged: dict[SegmentName, JournalError] = {}
         closed: dict[SegmentName, Place] = {}
         if self._folder is not None:
-            opened = self._open_segments(self._folder)  # first: what is closed meanwhile is in both
+            opened, damaged = self._open_segments(self._folder)  # first: what is closed meanwhile is in both
             closed = closed_segments(self._folder, self.journal.prefix)
         if self._stored is not None and (deep or self._epoch is None):
             closed = {**self._stored.segments(), **closed}
-        names = opened.keys() | closed.keys()
+        names = opened.keys() | closed.keys() | damaged.keys()
         if not deep and self._epoch is not None:
             names = {name for name in names if name.epoch == self._epoch}
-        return _Listing(visible(names), closed, opened)
+        return _Listing(visible(names), closed, opened, damaged)
 
-    def _open_segments(self, folder: FolderObjects) -> dict[SegmentName, OpenView]:
+    def _open_segments(
+        self, folder: FolderObjects
+    ) -> tuple[dict[SegmentName, OpenView], dict[SegmentName, JournalError]]:
         sizes = self._sizes()
         found: dict[SegmentName, OpenView] = {}
+        damaged: dict[SegmentName, JournalError] = {}
         for listed in folder.listed(self.journal.open):
             name = SegmentName.parse(listed.key, OPEN)
             if name is not None:
                 path = folder.path(listed.key)
-                with contextlib.suppress(ObjectMissingError):
+                try:
                     header = read_header(path)
                     if listed.size >= header.records_offset:  # its head is whole
                         found[name] = OpenView(path, header, sizes.get(name))
-        return found
+                except ObjectMissingError:
+                    pass
+                except JournalError as error:
+                    damaged[name] = error
+        return found, damaged
 
     def _forget(self) -> None:
         if self._stored is not None:
@@ -280,6 +294,11 @@ class JournalReader:
     def _where(self) -> str:
         place = self._folder or self._store
         return f"{'' if place is None else place.url}/{self.journal.prefix}"
+
+
+def _each(load: Callable[[_Listing, int], T], listing: _Listing) -> list[T]:
+    with ThreadPoolExecutor(_LOADERS) as pool:
+        return list(pool.map(lambda at: load(listing, at), range(len(listing.segments))))
 
 
 def journals(objects: Objects) -> list[Journal]:

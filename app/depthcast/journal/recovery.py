@@ -1,5 +1,6 @@
 """What a writer finds when it starts: open segments of lives that ended badly, and where the feed stands."""
 
+import contextlib
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -10,24 +11,26 @@ import numpy as np
 from depthcast.dbn.framing import frame
 from depthcast.errors import JournalError
 from depthcast.journal.index import Before, OpenHeader
-from depthcast.journal.listing import Place, closed_segments, load_segment, newest_of
+from depthcast.journal.listing import Place, closed_segments, load_segment, newest_day_ns, newest_of
 from depthcast.journal.names import OPEN, OPEN_HEADER, SEGMENT, Journal, SegmentName
 from depthcast.journal.objects import FolderObjects, ObjectMissingError, Objects, explain, read_exactly
 from depthcast.journal.open_segment import header_path, remove_open
 from depthcast.journal.seal import seal
-from depthcast.journal.segments import ClosedSegment, read_header
+from depthcast.journal.segments import ClosedSegment, OpenView, read_header
 
 __all__ = ["Recovered", "recover"]
 
 _READ_BYTES: Final = 1 << 20
 _PAGE: Final = 4096
+_DAMAGED: Final = ".damaged"
 
 
 class Recovered(NamedTuple):
     """Where a feed goes on.
 
     ``position`` is that of its next record. ``newest`` is the newest segment: its head and its records give
-    the books. ``source_state`` is the source's at that position or before. ``messages`` say what was mended.
+    the books. ``source_state`` is the source's at that position or before. No segment may be dated before
+    ``not_before_ns``. ``messages`` say what was mended.
     """
 
     epoch: int
@@ -35,6 +38,7 @@ class Recovered(NamedTuple):
     newest: ClosedSegment | None
     source_state: bytes | None
     before: Before
+    not_before_ns: int
     messages: tuple[str, ...]
 
 
@@ -60,9 +64,11 @@ def recover(
             continue
         messages += _close(path, folder.folder, level, clock())
     newest = _newest(journal, folder, store)
+    day_ns = max(newest_day_ns(place, journal) for place in (folder, store) if place is not None)
     if newest is None:
-        return Recovered(epoch, 0, None, None, Before(), tuple(messages))
-    return Recovered(epoch, newest.end, newest, newest.source_state, newest.index.after, tuple(messages))
+        return Recovered(epoch, 0, None, None, Before(), day_ns, tuple(messages))
+    state, before = newest.source_state, newest.index.after
+    return Recovered(epoch, newest.end, newest, state, before, day_ns, tuple(messages))
 
 
 def _is_whole(place: Place) -> bool:
@@ -100,19 +106,17 @@ def _left_open(journal: Journal, folder: FolderObjects) -> list[tuple[SegmentNam
 
 def _close(path: Path, root: Path, level: int, now_ns: int) -> list[str]:
     """Close one left-over open segment; what there is to say about it."""
-    header, why = None, ""
+    size = path.stat().st_size
     try:
         header = read_header(path)
-    except ObjectMissingError:
-        why = "missing"
+        if size >= header.records_offset:
+            OpenView(path, header).check()
     except JournalError as error:
-        why = f"damaged ({error})"
-    size = path.stat().st_size
-    if header is None:
-        aside = path.with_name(path.name + ".damaged")
-        path.replace(aside)
-        header_path(path).unlink(missing_ok=True)
-        return [f"{path}: its header is {why}, so it is not read: its {size:,} bytes are left in {aside}"]
+        if isinstance(error.__cause__, OSError) and not isinstance(error, ObjectMissingError):
+            raise  # the disk fails: nothing is known about the bytes
+        what = "its header is" if error.path == str(header_path(path)) else "it is"
+        why = "missing" if isinstance(error, ObjectMissingError) else f"damaged ({error.reason})"
+        return [f"{path}: {what} {why}, so it is not read: its {size:,} bytes are left in {_set_aside(path)}"]
     try:
         with path.open("r+b", buffering=0) as file:
             whole = whole_size(file.fileno(), header)
@@ -135,6 +139,19 @@ def _close(path: Path, root: Path, level: int, now_ns: int) -> list[str]:
         f"{path}: closed after a writer that did not: records {index.position:,} to {index.end - 1:,}"
     )
     return said
+
+
+def _set_aside(path: Path) -> Path:
+    """Leave a damaged open segment and its header, if any, to people; where its bytes are."""
+    aside = path.with_name(path.name + _DAMAGED)
+    header = header_path(path)
+    try:
+        path.replace(aside)
+        with contextlib.suppress(FileNotFoundError):
+            header.replace(header.with_name(header.name + _DAMAGED))
+    except OSError as error:
+        raise JournalError(explain(error), path=str(path)) from error
+    return aside
 
 
 def whole_size(file: int, header: OpenHeader, size: int | None = None) -> int:

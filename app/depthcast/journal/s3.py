@@ -26,6 +26,8 @@ _TRIES: Final = 2
 _TRY_S: Final = 15
 _TIMEOUT: Final = timedelta(seconds=120)
 """Of one request: a large segment over a slow line."""
+_NO_BUCKET: Final = "NoSuchBucket"
+"""S3's code for it, in the text of its answer."""
 
 
 class S3Objects:
@@ -87,12 +89,16 @@ class S3Objects:
         try:
             yield
         except FileNotFoundError as error:
+            if _NO_BUCKET in str(error):
+                raise JournalError("there is no such bucket: make it first", path=self.url) from None
             raise ObjectMissingError("there is no such object", path=path) from error
         except (BaseError, OSError, ValueError) as error:
+            if _NO_BUCKET in str(error):
+                raise JournalError("there is no such bucket: make it first", path=self.url) from error
             raise JournalError(
                 f"the store does not answer or refuses: {_first_line(error)}", path=path
             ) from error
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return str(error).strip().partition("\n")[0].partition(": <?xml")[0]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import databento_dbn
 import numpy as np
@@ -18,9 +18,11 @@ from depthcast.journal.names import SegmentName
 from depthcast.journal.objects import ObjectMissingError, Objects, explain, read_exactly
 from depthcast.journal.open_segment import header_path
 
-__all__ = ["ClosedSegment", "OpenView", "Segment"]
+__all__ = ["ClosedSegment", "DamagedSegment", "OpenView", "Segment"]
 
 _READ_BYTES: Final = 1 << 20
+_PRELUDE: Final = 8
+"""Bytes of DBN before its metadata: "DBN", the version, the metadata's size."""
 
 
 class Segment(Protocol):
@@ -187,6 +189,26 @@ class OpenView:
     def head(self) -> bytes:
         return self._read(self.header.metadata_bytes, self.header.head_bytes)
 
+    def check(self) -> None:
+        """Hold its metadata and its head to its header.
+
+        Raises:
+            JournalError: they are not what the header says: damaged, or another file's.
+        """
+        data = self._read(0, self.header.metadata_bytes)
+        metadata = _metadata(data, self.path)
+        if len(data) != _PRELUDE + int.from_bytes(data[4:_PRELUDE], "little"):
+            raise JournalError("broken metadata (its header states another size)", path=self.path)
+        if metadata.dataset != self.header.dataset:
+            raise JournalError(
+                f"its metadata is of dataset {metadata.dataset}, its header of {self.header.dataset}",
+                path=self.path,
+            )
+        head = self.head()
+        framing = frame(np.frombuffer(head, np.uint8), 0, len(head))
+        if framing.end != len(head) or forms.count(head) != self.header.head_records:
+            raise JournalError("its head is not the records that its header counts", path=self.path)
+
     def position_since(self, start: int) -> int:  # noqa: ARG002 - it has no index
         """See `ClosedSegment.position_since`."""
         return self.position
@@ -226,6 +248,25 @@ class OpenView:
             raise ObjectMissingError("it was closed", path=self.path) from error
         except OSError as error:
             raise JournalError(explain(error), path=self.path) from error
+
+
+class DamagedSegment(NamedTuple):
+    """A segment whose index or header cannot be read.
+
+    Attributes:
+        name: of its file.
+        path: of the index or header, for people.
+        problem: what is wrong with it.
+    """
+
+    name: SegmentName
+    path: str
+    problem: str
+
+    @property
+    def position(self) -> int:
+        """Of its first record."""
+        return self.name.position
 
 
 def read_header(file: Path) -> OpenHeader:

@@ -11,9 +11,10 @@ from depthcast.dbn import RType, forms
 from depthcast.errors import DepthcastError, JournalError
 from depthcast.journal.index import Before, Block, Frame, Times
 from depthcast.journal.reader import JournalReader
-from depthcast.journal.segments import ClosedSegment, OpenView
+from depthcast.journal.search import is_damage
+from depthcast.journal.segments import ClosedSegment, DamagedSegment, OpenView
 
-__all__ = ["Checked", "verify"]
+__all__ = ["Checked", "size_of", "verify"]
 
 _PIECE: Final = 1 << 20
 _NAMED: Final = 3
@@ -23,7 +24,7 @@ _NAMED: Final = 3
 class Checked(NamedTuple):
     """One segment, and what is wrong with it: nothing, if there is nothing."""
 
-    segment: ClosedSegment | OpenView
+    segment: ClosedSegment | OpenView | DamagedSegment
     end: int
     problems: list[str]
 
@@ -75,15 +76,36 @@ def verify(
     """
     walk = _Walk(make_engine)
     done = 0
-    segments = reader.segments()
+    segments = reader.survey()
     for segment, following in zip(segments, [*segments[1:], None], strict=True):
-        if isinstance(segment, OpenView):  # it may have been closed meanwhile
-            segment = reader.find(segment.position) or segment
-        problems = _check_file(segment) if isinstance(segment, ClosedSegment) else []
+        if isinstance(segment, OpenView):
+            segment = _as_it_is_now(reader, segment)
+        if isinstance(segment, DamagedSegment):
+            walk.leave_out()
+            yield Checked(segment, segment.position, [segment.problem])
+            continue
+        problems = _check_file(segment) if isinstance(segment, ClosedSegment) else _check_open(segment)
         problems += walk.check(segment, None if following is None else following.position)
-        done += segment.index.unpacked_bytes if isinstance(segment, ClosedSegment) else segment.size
+        done += size_of(segment)
         on_bytes(done)
-        yield Checked(segment, walk.end, problems)
+        yield Checked(segment, walk.end, list(dict.fromkeys(problems)))
+
+
+def size_of(segment: ClosedSegment | OpenView | DamagedSegment) -> int:
+    """The bytes of one segment that `verify` counts."""
+    if isinstance(segment, DamagedSegment):
+        return 0
+    return segment.index.unpacked_bytes if isinstance(segment, ClosedSegment) else segment.size
+
+
+def _as_it_is_now(reader: JournalReader, segment: OpenView) -> ClosedSegment | OpenView | DamagedSegment:
+    """An open segment, or the closed one that was made of it meanwhile."""
+    try:
+        return reader.find(segment.position) or segment
+    except JournalError as error:
+        if not is_damage(error):
+            raise
+        return DamagedSegment(segment.name, error.path or segment.path, error.reason)
 
 
 class _Walk:
@@ -98,6 +120,10 @@ class _Walk:
         self._state: _State | None = None
         self._after = Before()
         self._epoch = 0
+
+    def leave_out(self) -> None:
+        """Go on from the next segment's head: nothing is known about this one."""
+        self._state = None
 
     def check(self, segment: ClosedSegment | OpenView, until: int | None) -> list[str]:
         """Check a segment's head and records; from ``until`` on another segment's count."""
@@ -115,7 +141,7 @@ class _Walk:
             times = _follow(segment, self._state, until, problems)
             self._after = segment.before.then(times)
         except DepthcastError as error:
-            problems.append(str(error))
+            problems.append(error.reason if isinstance(error, JournalError) else str(error))
             self._state = None
         self.end = segment.end if until is None else min(segment.end, until)
         self._epoch = segment.name.epoch
@@ -177,6 +203,15 @@ def _compare(rebuilt: _State, head: _State) -> list[str]:
     return problems
 
 
+def _check_open(segment: OpenView) -> list[str]:
+    """Hold an open segment's metadata and head to its header."""
+    try:
+        segment.check()
+    except JournalError as error:
+        return [error.reason]
+    return []
+
+
 def _check_file(segment: ClosedSegment) -> list[str]:
     """Hold a segment's stored bytes to its index."""
     index = segment.index
@@ -189,7 +224,7 @@ def _check_file(segment: ClosedSegment) -> list[str]:
             if len(data) < _PIECE:
                 break
     except JournalError as error:
-        return [str(error)]
+        return [error.reason]
     if at != index.stored_bytes:
         return [f"it has {at:,} bytes; its index says {index.stored_bytes:,}"]
     problems = []
@@ -209,7 +244,7 @@ def _check_file(segment: ClosedSegment) -> list[str]:
         if metadata.dataset != index.dataset:
             problems.append(f"its metadata is of dataset {metadata.dataset}, its index of {index.dataset}")
     except JournalError as error:
-        problems.append(str(error))
+        problems.append(error.reason)
     if sum(block.records for block in index.head) != index.head_records:
         problems.append("its index counts other records in the head than its frames have")
     return problems

@@ -81,6 +81,7 @@ class JournalWriter:
         self._segment: OpenSegment | None = None
         self._before = recovered.before
         self._begun_at = 0.0
+        self._begun_ns = recovered.not_before_ns
         self._synced_at = monotonic()
         self._fenced: FencedError | None = None
         self._closed = False
@@ -292,13 +293,14 @@ class JournalWriter:
         if position != self.written:
             raise ValueError(f"a segment begins where the journal ends, at {self.written}, not at {position}")
         coded = metadata.encode()
+        self._begun_ns = max(self._clock(), self._begun_ns)  # never under an older day than the last
         header = OpenHeader(
             created_by=f"depthcast {version('depthcast')}",
             dataset=self.journal.dataset,
             shard=self.journal.shard,
             epoch=self.epoch,
             position=position,
-            begun_ns=self._clock(),
+            begun_ns=self._begun_ns,
             metadata_bytes=len(coded),
             head_bytes=len(head),
             head_records=forms.count(head),

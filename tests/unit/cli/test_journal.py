@@ -105,6 +105,30 @@ def test_a_place_without_a_journal_is_wrong_usage(name: str, tmp_path: Path) -> 
         assert said in result.err
 
 
+@pytest.mark.parametrize("name", ["ls", "verify", "cat"])
+def test_a_file_is_no_journal_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("?")
+    result = command("journal", name, tmp_path / "file")
+    assert (result.code, result.out) == (4, "")
+    assert result.err.endswith("file: not a directory\n")
+
+
+def test_a_feed_whose_journal_cannot_be_there_ends_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("?")
+    options = ("--listen", "127.0.0.1:0", "--admin", "none", "--journal", tmp_path / "file")
+    result = command("feed", "sim://cme", *options)
+    assert result.code == 4, result.err
+    assert "file: not a directory" in result.err
+
+
+def test_one_segment_is_said_to_be_one(tmp_path: Path) -> None:
+    recording = Recording(tmp_path)
+    recording.put(simulated_feed())
+    recording.writer.close()
+    assert command("journal", "verify", tmp_path).out == "1 segment, 6,000 records: all is right\n"
+    assert "\n1 segment, 6,000 records, " in command("journal", "ls", tmp_path).out
+
+
 def test_of_several_journals_one_is_chosen(recorded: Path, tmp_path: Path) -> None:
     shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
     writer = JournalWriter.open(tmp_path, "", "XNAS.ITCH", "b", JournalPolicy())
@@ -206,6 +230,97 @@ def test_damage_is_found_and_named(copy: Path, damage: Callable[[Path], None], s
     assert "wrong" in result.out.splitlines()[-1]
 
 
+def test_a_missing_segment_is_named_once(copy: Path) -> None:
+    path = part(copy, 2_000, ".dbn.zst")
+    path.unlink()
+    lines = command("journal", "verify", copy).out.splitlines()
+    assert lines == [f"{path}: there is no such file", "6 segments, 6,000 records: 1 of them wrong"]
+
+
+def test_a_damaged_frame_is_named_with_its_file_once(copy: Path) -> None:
+    flip(copy)
+    result = command("journal", "verify", copy)
+    assert all(line.count(str(copy)) == 1 for line in result.out.splitlines()[:-1])
+    assert any("the frame at byte" in line for line in result.out.splitlines())
+
+
+def test_an_open_segment_with_broken_metadata_is_found(killed: Path, tmp_path: Path) -> None:
+    shutil.copytree(killed, tmp_path / "copy")
+    (path,) = tmp_path.glob("copy/journal/*/*/open/*.open.dbn")
+    with path.open("r+b") as file:
+        file.write(b"X" * 10)
+    result = command("journal", "verify", tmp_path / "copy")
+    assert result.code == 5
+    assert f"{path}: broken metadata" in result.out
+    assert result.out.endswith("6 segments, 6,000 records: 1 of them wrong\n")
+
+
+def test_an_open_segment_without_a_good_header_stops_nothing_else(killed: Path, tmp_path: Path) -> None:
+    shutil.copytree(killed, tmp_path / "copy")
+    (path,) = tmp_path.glob("copy/journal/*/*/open/*.open.json")
+    path.write_bytes(b"")
+    result = command("journal", "verify", tmp_path / "copy")
+    assert result.code == 5
+    assert result.out.startswith(f"{path}: not what a segment's index is")
+    assert (
+        command("journal", "cat", tmp_path / "copy", "--to-position", 5_000, "-o", tmp_path / "a.dbn").code
+        == 0
+    )
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def edited(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"records"', b'"Records"'))
+
+
+@pytest.mark.parametrize("damage", [empty, edited])
+def test_a_damaged_index_stops_only_what_needs_it(
+    copy: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    index = part(copy, 2_000, ".index.json")
+    damage(index)
+    part(copy, 4_000, ".dbn.zst").unlink()
+    verified = command("journal", "verify", copy)
+    assert verified.code == 5
+    first, second, verdict = verified.out.splitlines()
+    assert first.startswith(f"{index}: ")
+    assert "000004000.dbn.zst: there is no such file" in second
+    assert verdict == "6 segments, 5,000 records: 2 of them wrong"
+    listed = command("journal", "ls", copy, "--json")
+    assert listed.code == 0
+    assert [row["state"] for row in json.loads(listed.out)] == ["closed"] * 2 + ["damaged"] + ["closed"] * 3
+    assert str(index) in listed.err
+    assert "damaged" in command("journal", "ls", copy).out
+    for begin, end in ((0, 2_000), (500, 1_500), (3_000, 4_000)):
+        options = ("--from-position", begin, "--to-position", end, "-o", tmp_path / "some.dbn")
+        assert command("journal", "cat", copy, *options).code == 0
+    whole = command("journal", "cat", copy, "-o", tmp_path / "all.dbn")
+    assert whole.code == 3
+    assert str(index) in whole.err
+    assert not (tmp_path / "all.dbn").exists()
+
+
+def test_the_books_of_a_time_are_given_unless_its_segment_is_damaged(recorded: Path, tmp_path: Path) -> None:
+    feed = simulated_feed()
+    moments = [forms.first_ts_recv(feed[forms.prefix(feed, number) :]) for number in range(500, 6_000, 1_000)]
+    right = [command("journal", "at", recorded, moment).json["books"] for moment in moments]
+    for damaged in ([0], [1], [2], [3], [4], [5], [1, 2], [2, 3, 4], [0, 1]):
+        copy = tmp_path / "".join(map(str, damaged))
+        shutil.copytree(recorded, copy)
+        for number in damaged:
+            empty(part(copy, 1_000 * number, ".index.json"))
+        for number, moment in enumerate(moments):
+            result = command("journal", "at", copy, moment)
+            if number in damaged:
+                assert (result.code, result.out) == (3, "")
+                assert ".index.json: not what a segment's index is" in result.err
+            else:
+                assert result.json["books"] == right[number]
+
+
 def test_a_head_with_other_books_is_found(tmp_path: Path) -> None:
     feed = simulated_feed()
     half = forms.prefix(feed, 3_000)
@@ -282,6 +397,33 @@ def test_cat_says_what_cannot_be(recorded: Path, copy: Path) -> None:
     assert result.code == 3
     assert "records 2,000 to 2,999 are missing" in result.err
     assert not (copy / "out.dbn").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--from-position", 10, "--to-position", 5), "expected a position after 10, got 5"),
+        (("--from-position", 10, "--to-position", 10), "expected a position after 10, got 10"),
+        (("--from-position", 6_000), "the journal ends at position 6,000"),
+        (("--from-position", 10**12), "the journal ends at position 6,000"),
+        (("--from-position", -1), "expected a position from 0, got -1"),
+        (("--to-position", 0), "expected a position after 0, got 0"),
+        (("--since", "2025-01-02", "--until", "2025-01-01"), "expected a time after that of --since"),
+    ],
+)
+def test_cat_of_nothing_is_wrong_usage(
+    recorded: Path, tmp_path: Path, options: tuple[object, ...], said: str
+) -> None:
+    result = command("journal", "cat", recorded, *options, "-o", tmp_path / "out.dbn")
+    assert result.code == 2
+    assert said in result.err
+    assert not (tmp_path / "out.dbn").exists()
+
+
+def test_cat_writes_dbn_under_no_other_name(recorded: Path, tmp_path: Path) -> None:
+    result = command("journal", "cat", recorded, "-o", tmp_path / "x.csv")
+    assert result.code == 2
+    assert "give a name that ends in .dbn or .dbn.zst" in result.err
 
 
 # -- at

@@ -12,6 +12,7 @@ from depthcast.journal.objects import FolderObjects
 from depthcast.journal.open_segment import header_path
 from tests.support.journals import (
     DATASET,
+    METADATA,
     SHARD,
     Recording,
     contents,
@@ -126,8 +127,40 @@ def test_a_segment_without_a_good_header_is_set_aside(crashed: Path, header: byt
     assert f"{size:,} bytes are left in" in said
     assert recording.recovered.position == 3_000
     recording.writer.close()
-    (aside,) = (crashed / OPEN).glob("*.damaged")
+    (aside,) = (crashed / OPEN).glob("*.open.dbn.damaged")
     assert aside.stat().st_size == size
+
+
+def overwrite(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+@pytest.mark.parametrize(
+    ("at", "data", "said"),
+    [
+        (0, b"X" * 10, "broken metadata"),
+        (8, b"XNAS.ITCH", "of dataset XNAS.ITCH, its header of GLBX.MDP3"),
+        (len(METADATA.encode()), b"\0", "its head is not the records"),
+    ],
+    ids=["metadata", "dataset", "head"],
+)
+def test_a_segment_whose_head_is_damaged_is_set_aside(crashed: Path, at: int, data: bytes, said: str) -> None:
+    path = open_file(crashed)
+    overwrite(path, at, data)
+    saved, header = path.read_bytes(), header_path(path).read_bytes()
+    recording = Recording(crashed)
+    (message,) = recording.recovered.messages
+    assert said in message
+    assert "bytes are left in" in message
+    assert recording.recovered.position == 3_000
+    feed = simulated_feed()
+    recording.put(feed[forms.prefix(feed, 3_000) :])
+    assert contents(recording.writer.reader()) == feed
+    recording.writer.close()
+    assert path.with_name(path.name + ".damaged").read_bytes() == saved
+    assert header_path(path).with_name(header_path(path).name + ".damaged").read_bytes() == header
 
 
 def test_a_header_alone_is_removed(crashed: Path) -> None:

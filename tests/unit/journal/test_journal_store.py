@@ -169,6 +169,49 @@ def test_a_segment_that_comes_late_to_an_older_day_is_found(tmp_path: Path) -> N
     assert newest_of(objects, JOURNAL) == max(closed_segments(objects, JOURNAL.prefix).items())
 
 
+AHEAD_NS = 4_000_000_000 * 10**9
+DAY_NS = 86_400 * 10**9
+
+
+@pytest.mark.parametrize("folder", ["kept", "lost"])
+def test_a_clock_that_was_ahead_hides_no_later_segment(tmp_path: Path, folder: str) -> None:
+    feed, store = simulated_feed(), tmp_path / "store"
+    ahead = iter(range(AHEAD_NS, 2 * AHEAD_NS, DAY_NS // 2))
+    for life, piece in enumerate(pieces(feed, [2_000, 1_000, 1_000])):
+        place = tmp_path / ("folder" if folder == "kept" else str(life))
+        recording = Recording(place, str(store), clock=time.time_ns if life else lambda: next(ahead))
+        recording.record(piece, rotate_every=300 if life == 0 else 10_000)
+        assert contents(recording.writer.reader()) == feed[: forms.prefix(feed, recording.writer.position)]
+        recording.writer.close()
+    assert contents(reader_of(None, str(store))) == feed
+    days = sorted(path.name for path in (store / JOURNAL.prefix).glob("date=*"))
+    assert len(days) > 2
+    assert all(day >= "date=2096" for day in days)
+
+
+def test_the_newest_segment_is_found_under_an_older_day(tmp_path: Path) -> None:
+    hours = iter(range(10, 10_000, 11))
+    recording = Recording(tmp_path, clock=lambda: next(hours) * 3_600 * 10**9)
+    recording.record(simulated_feed(), rotate_every=300)
+    recording.writer.close()
+    days = sorted((tmp_path / JOURNAL.prefix).glob("date=*"))
+    for path in days[-1].iterdir():
+        path.rename(days[0] / path.name)
+    objects = FolderObjects(tmp_path)
+    assert newest_of(objects, JOURNAL) == max(closed_segments(objects, JOURNAL.prefix).items())
+    again = Recording(tmp_path)
+    assert again.recovered.position == 6_000
+    again.writer.close()
+
+
+@pytest.mark.parametrize("place", ["a file", "a file/below", "/proc/x"])
+def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a file").write_text("in the way")
+    with pytest.raises(JournalError, match=r"(a file|/proc/x): (not a directory|no such file)") as raised:
+        Recording(tmp_path / place)
+    assert isinstance(raised.value.__cause__, OSError)
+
+
 # -- What stays on the disk
 
 

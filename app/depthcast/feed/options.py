@@ -1,5 +1,6 @@
 """What a feed is asked to do, beside its settings."""
 
+import time
 from dataclasses import dataclass
 
 from depthcast.errors import UsageError
@@ -70,4 +71,5 @@ class FeedOptions:
             return AtOnce(settings.batch_bytes)
         if self.rate is not None:
             return Even(self.rate, settings.burst_us * 1_000, settings.batch_bytes)
-        return Original(1.0 if self.speed is None else self.speed, settings.batch_bytes)
+        wall_ns = time.time_ns() - time.monotonic_ns()
+        return Original(1.0 if self.speed is None else self.speed, settings.batch_bytes, wall_ns)

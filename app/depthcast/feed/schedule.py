@@ -14,6 +14,7 @@ from depthcast.feed.cuts import event_cut
 __all__ = ["AtOnce", "Burst", "Even", "Original", "Pace"]
 
 NS_PER_S: Final = 1_000_000_000
+PRESENT_NS: Final = 60 * NS_PER_S
 _TS_RECV_AT: Final = 40
 _MBO: Final = int(RType.MBO)
 
@@ -117,15 +118,22 @@ class Original:
 
     Time 0 is the first MBO record's: what comes before it, definitions for example, goes at once, and so does
     a record whose time is before the one in front of it, or undefined.
+
+    Args:
+        speed: 1 is the original.
+        max_bytes: what is due at once is given out in pieces of so many.
+        wall_ns: how far the wall clock (ns since the epoch) is ahead of CLOCK_MONOTONIC. At speed 1 records
+            of the present, within `PRESENT_NS` of it, are due at their own time; without it when they begin.
     """
 
     ticks = True
 
-    def __init__(self, speed: float, max_bytes: int) -> None:
+    def __init__(self, speed: float, max_bytes: int, wall_ns: int | None = None) -> None:
         if not 1e-6 <= speed <= 1e9:
             raise UsageError(f"--speed: expected a factor of original time, from 1e-6 to 1e9, got {speed:g}")
         self._speed = speed
         self._max_bytes = max_bytes
+        self._wall_ns = wall_ns if speed == 1 else None
         self.start_ns = -1
         self._first = UNDEF_TIMESTAMP
         self._last_due_ns = 0
@@ -159,7 +167,9 @@ class Original:
             if view[at + 1] == _MBO:
                 time = int.from_bytes(view[at + _TS_RECV_AT : at + _TS_RECV_AT + 8], "little")
                 if time != UNDEF_TIMESTAMP:
-                    self._first, self.start_ns = time, now_ns
+                    due_ns = now_ns if self._wall_ns is None else time - self._wall_ns
+                    present = abs(due_ns - now_ns) <= PRESENT_NS
+                    self._first, self.start_ns = time, due_ns if present else now_ns
                     break
             at += view[at] * LENGTH_WORD
         return at

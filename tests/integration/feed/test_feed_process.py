@@ -204,7 +204,7 @@ def test_the_admin_port_tells_health_and_metrics(simulated: Path) -> None:
     [
         (["nowhere.dbn"], 4, "nowhere.dbn"),
         (["sim://cme", "--rate", 5, "--max"], 2, "give one of them"),
-        (["ftp://host/file"], 3, "no such kind of source"),
+        (["ftp://host/file"], 2, "no such kind of source"),
         (["sim://cme", "--key", "short"], 2, "32"),
     ],
 )

@@ -1,6 +1,7 @@
 """For the tests of the command: no variable of the outside reaches it, and small files to read."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.dbn_files import metadata
+from tests.support.journals import Recording, crashed_copy, simulated_feed
 
 WriteFile = Callable[..., Path]
 
@@ -31,3 +33,31 @@ def write(tmp_path: Path) -> WriteFile:
         return path
 
     return to_file
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed journal of six segments."""
+    folder = tmp_path_factory.mktemp("recorded")
+    recording = Recording(folder)
+    recording.record(simulated_feed(), rotate_every=1_000)
+    recording.writer.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal whose last segment is open."""
+    folder = tmp_path_factory.mktemp("killed")
+    recording = Recording(folder / "alive")
+    recording.record(simulated_feed(), rotate_every=1_000)
+    crashed_copy(recording, folder / "alive", folder / "copy")
+    recording.writer.abandon()
+    return folder / "copy"
+
+
+@pytest.fixture
+def copy(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of the closed journal, to be damaged."""
+    shutil.copytree(recorded, tmp_path / "copy")
+    return tmp_path / "copy"

@@ -181,7 +181,7 @@ def test_what_is_no_source_is_refused_with_a_reason(tmp_path: Path, data_dir: Pa
         (["/dev/null"], SourceError, "/dev/null: no regular file"),
         ([clx5, lobster], SourceError, "a feed has one dataset"),
         ([clx5, "sim://cme"], UsageError, "one source or several files"),
-        (["ftp://host/file"], SourceError, "no such kind of source"),
+        (["ftp://host/file"], UsageError, "no such kind of source"),
     ]:
         with pytest.raises(error, match=message.replace("(", r"\(")):
             open_source(specs)

@@ -180,3 +180,17 @@ def test_a_rate_or_speed_that_cannot_be_is_refused(value: float) -> None:
         Even(value, 250_000, BATCH)
     with pytest.raises(UsageError, match="--speed"):
         Original(value, BATCH)
+
+
+def test_records_of_the_present_are_due_at_their_own_time_and_others_when_they_begin() -> None:
+    wall_ns = 1_700_000_000 * 10**9
+    now_ns = 5 * 10**9
+    for late_s, due_s in ((1, -1), (-2, 2), (61, 0), (-61, 0)):
+        first = wall_ns + now_ns - late_s * 10**9
+        data = memoryview(add(1, "B", 1, 1, ts_event=first, ts_recv=first))
+        pace = Original(1.0, BATCH, wall_ns)
+        pace.next(data, now_ns)
+        assert pace.start_ns == now_ns + due_s * 10**9
+        doubled = Original(2.0, BATCH, wall_ns)
+        doubled.next(data, now_ns)
+        assert doubled.start_ns == now_ns

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from depthcast.errors import SourceError, UsageError
+from depthcast.errors import UsageError
 from depthcast.feed.sources.base import Source
 from depthcast.feed.sources.file import FileSource
 from depthcast.feed.sources.sim import SimulatedSource
@@ -48,7 +48,7 @@ def open_source(
         return SimulatedSource(given[0], chunk_bytes=batch_bytes)
     if schemes <= {"live", "databento"}:
         return _upstream(given[0], key)
-    raise SourceError(
+    raise UsageError(
         f"{given[0]}: no such kind of source: give files, s3://, sim://, live:// or databento://"
     )
 

@@ -22,6 +22,11 @@ def part(folder: Path, position: int, ending: str) -> Path:
 # -- ls
 
 
+def remove(folder: Path) -> None:
+    part(folder, 2_000, ".dbn.zst").unlink()
+    part(folder, 2_000, ".index.json").unlink()
+
+
 def test_cat_is_the_feed(killed: Path, tmp_path: Path) -> None:
     for name in ("all.dbn", "all.dbn.zst"):
         result = command("journal", "cat", killed, "-o", tmp_path / name)

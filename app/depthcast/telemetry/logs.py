@@ -3,7 +3,9 @@
 import contextlib
 import io
 import logging
+import os
 import sys
+from collections.abc import Callable
 from typing import TextIO, cast
 
 import structlog
@@ -12,19 +14,31 @@ __all__ = ["configure_logs"]
 
 
 class _Forgiving(io.TextIOBase):
-    """A stream whose reader may go away: what cannot be written then is dropped, and nobody is told."""
+    """A stream whose reader may go away: what cannot be written then is dropped, and nobody is told.
+
+    From then on the null device takes its place, or the interpreter would fail once more when it exits.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
+        self._try(lambda: self._stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+        self._try(self._stream.flush)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):  # ValueError: a stream in memory, as tests use
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self._stream.fileno())
+                os.close(null)
+        except ValueError:  # it was closed
+            return
 
 
 def configure_logs(*, level: int = logging.INFO, for_people: bool | None = None) -> None:

@@ -24,7 +24,7 @@ def parse_listen(text: str, what: str) -> Address:
         host = host[1:-1]
     elif ":" in host:
         raise UsageError(f"{what}: an IPv6 address is written [{host}]:{port}")
-    return Address(host or "0.0.0.0", int(port))  # noqa: S104 # nosec B104 - asked for
+    return Address(host or "0.0.0.0", int(port))  # noqa: S104 # nosec B104
 
 
 @dataclass(frozen=True, slots=True)

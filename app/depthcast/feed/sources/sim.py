@@ -130,7 +130,7 @@ class SimulatedSource:
     def _begin(self, place: SimulatedState) -> subprocess.Popen[bytes]:
         """Start the exchange's process."""
         task = Task(place.params, place.checkpoint, self._chunk_bytes, self._checkpoint_every)
-        self._process = subprocess.Popen(  # nosec B603 - our own module, no argument from outside
+        self._process = subprocess.Popen(  # nosec B603
             [sys.executable, "-m", "depthcast.feed.sources.simulator"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

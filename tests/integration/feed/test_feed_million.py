@@ -1,6 +1,7 @@
 """A million simulated records through the feed to official clients, byte for byte."""
 
 from pathlib import Path
+from typing import Any
 
 import databento_dbn
 import pytest
@@ -20,7 +21,7 @@ def test_a_million_records_reach_official_clients(start: int | None, tmp_path: P
     expected = forms.form(file.data, rtypes={int(RType.MBO)})
     assert forms.count(expected) >= RECORDS * 0.99
     dataset = str(file.metadata.dataset)
-    asked = {} if start is None else {"start": start}
+    asked: dict[str, Any] = {} if start is None else {"start": start}
     with FeedProcess(path, "--max", "--wait", 3) as feed:
         clients = [
             official(feed, tmp_path / "plain.dbn", dataset, **asked),

@@ -15,6 +15,7 @@ class Store(Struct, frozen=True, kw_only=True):
     url: Secret | None = None
     folder: Path = Path("data")
     rate: Annotated[float, Meta(ge=0)] = 1.5
+    mirrors: tuple[str, ...] = ()
 
 
 class Service(Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ def test_each_layer_overrides_the_one_before_and_is_named(tmp_path: Path) -> Non
         "service.store.url": "default",
         "service.store.folder": "default",
         "service.store.rate": "command line",
+        "service.store.mirrors": "default",
         "retries": "file",
     }
     assert str(loaded.origins["retries"]) == str(tmp_path / "local.toml")
@@ -75,6 +77,15 @@ def test_text_from_variables_becomes_the_type_wanted(tmp_path: Path) -> None:
     assert (settings.retries, settings.service.live) == (7, True)
     assert settings.service.store.folder == Path("/var/data")
     assert settings.service.store.url == Secret("postgres://user:pass@host/db")
+
+
+def test_a_list_is_an_array_in_the_file_and_joined_by_commas_elsewhere(tmp_path: Path) -> None:
+    text = '[service.store]\nmirrors = ["a:1", "b:2"]\n'
+    assert nested(tmp_path, text).settings.service.store.mirrors == ("a:1", "b:2")
+    variables = {"DEPTHCAST_SERVICE_STORE_MIRRORS": "c:3, d:4"}
+    assert nested(tmp_path, text, variables=variables).settings.service.store.mirrors == ("c:3", "d:4")
+    options = {"service.store.mirrors": ""}
+    assert nested(tmp_path, text, options=options).settings.service.store.mirrors == ()
 
 
 def test_a_secret_is_not_shown_unless_asked() -> None:
@@ -95,6 +106,7 @@ def test_a_secret_is_not_shown_unless_asked() -> None:
         ("service = 3", r"service: expected a section \[service\], got 3"),
         ("[service]\nlive = 1", "service.live: expected true or false, got 1"),
         ("[service.store]\nfolder = 1", "service.store.folder: expected a path, got 1"),
+        ('[service.store]\nmirrors = "a"', "service.store.mirrors: expected a list of text, got 'a'"),
         ("[retries]\nx = 1", "retries: expected an integer from 0 to 9, got"),
         ('[service.store]\nurl = "x"', "a secret is not kept in a file: set DEPTHCAST_SERVICE_STORE_URL"),
     ],
@@ -203,7 +215,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for section in structs.fields(Settings):
         for field in structs.fields(section.type):
             row = next(line for line in page.splitlines() if f"| `{section.name}.{field.name}` |" in line)
-            shown = "none" if field.default in (None, "") else f"`{field.default}`"
+            value = field.default
+            value = ",".join(value) if isinstance(value, tuple) else value
+            shown = "none" if value in (None, "") else f"`{value}`"
             assert f"| {shown} |" in row
 
 

@@ -57,11 +57,14 @@ def _as_json(loaded: Loaded[Settings]) -> str:
 
 
 def _as_text(value: Any) -> str:
-    return "none" if value in (None, "") else str(_shown(value))
+    shown = _shown(value)
+    return "none" if value in (None, "", ()) else ", ".join(shown) if isinstance(shown, list) else str(shown)
 
 
 def _shown(value: Any) -> Any:
     """A value as it may be printed: a secret is redacted, a path is text."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, tuple):
+        return [_shown(each) for each in value]
     return repr(value) if isinstance(value, Secret) else str(value)

@@ -1,11 +1,8 @@
-"""Typed settings, read once, at the edge.
+"""Settings in layers: defaults, a file, variables, the command line; each overrides the one before.
 
-Each layer overrides the one before: defaults, environments/NAME.toml, ``DEPTHCAST_*`` variables,
-the command line.
-
-A setting is a leaf of `Settings`, named by its path. ``engine.max_event_ns`` is ``max_event_ns`` under
-``[engine]`` in the file, ``DEPTHCAST_ENGINE_MAX_EVENT_NS`` among the variables, and on the command line
-``--set engine.max_event_ns=...``. docs/settings.md lists them all.
+A setting is a leaf of a Struct of sections, named by its path. ``engine.max_event_ns`` is ``max_event_ns``
+under ``[engine]`` in the file, ``DEPTHCAST_ENGINE_MAX_EVENT_NS`` among the variables, and on the command line
+``--set engine.max_event_ns=...``.
 """
 
 import os
@@ -22,21 +19,7 @@ from msgspec import Meta, Struct
 
 from depthcast.errors import SettingsError
 
-__all__ = [
-    "DEFAULT_ENVIRONMENT",
-    "EngineSettings",
-    "FeedSettings",
-    "GatewaySettings",
-    "JournalSettings",
-    "KeySettings",
-    "Loaded",
-    "Origin",
-    "ReaderSettings",
-    "Secret",
-    "Settings",
-    "load",
-    "variable_name",
-]
+__all__ = ["DEFAULT_ENVIRONMENT", "Loaded", "Origin", "Secret", "load", "variable_name"]
 
 PREFIX: Final = "DEPTHCAST_"
 DEFAULT_ENVIRONMENT: Final = "local"
@@ -44,8 +27,6 @@ SWITCHES: Final = frozenset(
     {"DEPTHCAST_ENVIRONMENT", "DEPTHCAST_CONFIG_DIR", "DEPTHCAST_DEBUG", "DEPTHCAST_DATA", "DEPTHCAST_KEY"}
 )
 """Variables that are not settings: where those are read from, a key, what serves tests and debugging."""
-
-_MAX_NS: Final = 2**63 - 1
 
 
 class Secret:
@@ -57,6 +38,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
+        """The value itself."""
         return self._value
 
     def __repr__(self) -> str:
@@ -67,83 +49,6 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
-
-
-class EngineSettings(Struct, frozen=True, kw_only=True):
-    """The engine that rebuilds the books."""
-
-    kind: Literal["native", "reference"] = "native"
-    max_event_records: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 65_536
-    max_event_ns: Annotated[int, Meta(ge=1, le=_MAX_NS)] = 60_000_000_000
-
-
-class ReaderSettings(Struct, frozen=True, kw_only=True):
-    """How files are read."""
-
-    chunk_bytes: Annotated[int, Meta(ge=4096, le=1 << 30)] = 256 * 1024
-
-
-class FeedSettings(Struct, frozen=True, kw_only=True):
-    """The feed service: its ring, its pacing, its admin port."""
-
-    admin: str = "127.0.0.1:13080"
-    ring_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 36)] = 64 << 20
-    batch_bytes: Annotated[int, Meta(ge=1024, le=1 << 24)] = 256 << 10
-    burst_us: Annotated[int, Meta(ge=50, le=100_000)] = 300
-    stall_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
-
-
-class GatewaySettings(Struct, frozen=True, kw_only=True):
-    """The gateway: where it listens and what it allows."""
-
-    listen: str = "127.0.0.1:13000"
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    max_sessions: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
-    max_unauthenticated: Annotated[int, Meta(ge=1, le=100_000)] = 200
-    auth_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
-    start_timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
-    accepts_per_s: Annotated[float, Meta(gt=0, le=1e6)] = 100.0
-    subscriptions_per_s: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
-    zstd_sessions: Annotated[int, Meta(ge=0, le=10_000)] = 32
-    forms_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 36)] = 64 << 20
-    coalesce_ms: Annotated[float, Meta(ge=0, le=1000)] = 5.0
-    drain_accept_s: Annotated[float, Meta(ge=0, le=600)] = 5.0
-    drain_spread_s: Annotated[float, Meta(ge=0, le=600)] = 20.0
-
-
-class KeySettings(Struct, frozen=True, kw_only=True):
-    """Where the gateway's keys are kept."""
-
-    store: Literal["file", "secretsmanager"] = "file"
-    file: Path = Path("out/keys.json")
-    secret_id: str = "depthcast/gateway-keys"  # noqa: S105 - the secret's name, not the secret
-    reload_s: Annotated[float, Meta(gt=0, le=60)] = 15.0
-
-
-class JournalSettings(Struct, frozen=True, kw_only=True):
-    """The journal: its folder, where closed segments go, when one is closed, what is kept."""
-
-    folder: Path | None = None
-    store: str = ""
-    sync_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 36)] = 64 << 20
-    segment_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
-    small_head_bytes: Annotated[int, Meta(ge=0, le=1 << 36)] = 16 << 20
-    zstd_level: Annotated[int, Meta(ge=1, le=19)] = 3
-    retain_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 8 << 30
-    retain_s: Annotated[float, Meta(gt=0, le=1e9)] = 7 * 86_400.0
-
-
-class Settings(Struct, frozen=True, kw_only=True):
-    """All settings of Depthcast, one section a part."""
-
-    engine: EngineSettings = EngineSettings()
-    reader: ReaderSettings = ReaderSettings()
-    feed: FeedSettings = FeedSettings()
-    gateway: GatewaySettings = GatewaySettings()
-    keys: KeySettings = KeySettings()
-    journal: JournalSettings = JournalSettings()
 
 
 S = TypeVar("S", bound=Struct)
@@ -268,7 +173,7 @@ def _environment(given: str | None, variables: Mapping[str, str]) -> tuple[str, 
 def _find_file(name: str, origin: Origin, variables: Mapping[str, str], folder: Path | None) -> Path | None:
     configured = variables.get("DEPTHCAST_CONFIG_DIR")
     if folder is None:
-        root = Path(__file__).resolve().parents[2]
+        root = Path(__file__).resolve().parents[3]
         folder = Path(configured) if configured else root / "environments"
     file = folder / f"{name}.toml"
     if file.is_file():
@@ -340,6 +245,8 @@ def _match_variables(
 
 
 def _convert(key: str, value: Any, leaf: _Leaf, origin: Origin, *, strict: bool) -> Any:
+    if get_origin(leaf.type) is tuple and not strict:  # text of a variable or an option
+        value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         return msgspec.convert(value, leaf.type, strict=strict, dec_hook=_decode)
     except msgspec.ValidationError:
@@ -368,6 +275,8 @@ def _expected(wanted: Any) -> str:
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
+    if origin is tuple:
+        return "a list of text" if arguments[0] is str else f"a list, each {_expected(arguments[0])}"
     if origin is Annotated:
         text = _expected(arguments[0])
         for meta in arguments[1:]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 
+from depthcast.live.flow import Flow
 from depthcast.live.gateway import Gateway, GatewayLimits
 from depthcast.live.keys import KeyRing
 from tests.support.live_client import LiveClient, Received, key_ring
@@ -61,6 +62,10 @@ class Served:
     async def started(self, count: int) -> None:
         """Wait until so many sessions are sent what is published."""
         await until(lambda: self.gateway.started >= count)
+
+    def flows(self) -> list[Flow]:
+        """Where the started sessions are in the feed, oldest session first."""
+        return [each.flow for each in self.gateway._streams()]
 
     async def all_of(self, *clients: LiveClient) -> list[Received]:
         """End the feed; what these clients received."""

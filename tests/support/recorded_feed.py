@@ -15,6 +15,8 @@ from depthcast.live.feed_view import Batch, ReplayRequest, Snapshot
 from depthcast.live.symbology import Symbology
 
 DATASET = "TEST.SIM"
+BY_HAND = 1 << 30
+"""As `RecordedFeed.lag`: only `RecordedFeed.books` lets the books follow."""
 CARRIED = {"mbo": RType.MBO, "status": RType.STATUS, "definition": RType.INSTRUMENT_DEF}
 
 
@@ -39,7 +41,7 @@ class RecordedFeed:
 
     Attributes:
         on_news: called after each publication and each progress of the books: the gateway's `wake`.
-        lag: batches that the books stay behind the head.
+        lag: batches that the books stay behind the head; `BY_HAND` for books that follow when told to.
         kept_from: the first batch that a replay still has.
     """
 
@@ -138,7 +140,7 @@ class RecordedFeed:
 
 
 class RecordedReplay:
-    """A `Replay` of what was published, some batches at a time."""
+    """A `Replay` of what was published, a batch at a time; of a derived schema as far as the books are."""
 
     def __init__(self, feed: RecordedFeed, request: ReplayRequest) -> None:
         self.index = 0
@@ -151,9 +153,10 @@ class RecordedReplay:
 
     async def read(self) -> bytes | None:
         await asyncio.sleep(0)
-        if self.index == self._feed.head:
+        feed = self._feed
+        if self.index == (feed.head if self._deriver is None else feed.derived):
             return None
-        data = self._feed.past(self.index)
+        data = feed.past(self.index)
         self.index += 1
         request = self._request
         if self._deriver is None:

@@ -14,7 +14,7 @@ from depthcast.live.control import ErrorCode, SystemCode
 from tests.support.gateways import run, serve, until
 from tests.support.live_client import METADATA_BYTES, Received, starts, subscription
 from tests.support.market import INSTRUMENTS, market, not_snapshot, of, symbology
-from tests.support.recorded_feed import RecordedFeed, cut, derived
+from tests.support.recorded_feed import BY_HAND, RecordedFeed, cut, derived
 
 DATA = market(400)
 MBO = of(DATA, RType.MBO)
@@ -211,6 +211,34 @@ def test_replays_live_and_snapshots_of_one_session_each_join_exactly() -> None:
             assert got.of(RType.MBP_0) == of(derived([DATA], "trades"), RType.MBP_0, ids=(103,))
             assert got.of(RType.STATUS) == of(DATA, RType.STATUS)
             assert got.errors == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("fields", [(), ("ts_out=1",)])
+def test_a_derived_replay_waits_for_books_behind_what_the_session_was_sent(fields: tuple[str, ...]) -> None:
+    """The replay ends where the books are, at batch 12; the session's mbo goes on from batch 20."""
+
+    async def main() -> None:
+        recorded = feed(lag=BY_HAND)
+        async with serve(recorded) as served:
+            recorded.publish(20)
+            recorded.books(12)
+            client = await served.session(subscription("mbo"), subscription("trades", start=0), fields=fields)
+            await served.started(1)
+            (flow,) = served.flows()
+            await until(lambda: flow.held == 1)
+            for _ in range(10):
+                recorded.publish(1)
+                await asyncio.sleep(0.005)
+            assert (flow.cursor, flow.schemas) == (20, {"mbo"})
+            recorded.books(20)  # not the head: that may be ahead for ever
+            await until(lambda: flow.schemas == {"mbo", "trades"})
+            assert flow.held == 0
+            got = (await served.all_of(client))[0]
+            assert got.errors == []
+            assert got.of(RType.MBO) == of(DATA[forms.prefix(DATA, 20 * 7) :], RType.MBO)
+            assert got.of(RType.MBP_0) == derived([DATA], "trades")
 
     run(main())
 

@@ -4,23 +4,20 @@ Both hold one JSON document (`KeyRing.to_json`), secrets included. Changing it i
 fails rather than undo what another wrote meanwhile.
 """
 
-import fcntl
 import os
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from depthcast.errors import KeyStoreError
 from depthcast.live.keys import KeyRing
+from depthcast.live.private_file import PrivateFile
 
 __all__ = ["FileKeyStore", "KeyStore", "SecretsManagerKeyStore", "open_key_store"]
 
 Change = Callable[[KeyRing], KeyRing]
 """From the keys as they are to the keys as they shall be; called again if another wrote meanwhile."""
 
-MAX_FILE_BYTES: Final = 16 << 20
 MAX_SECRET_BYTES: Final = 65_536
 """What Secrets Manager holds in one secret."""
 CHANGE_ATTEMPTS: Final = 10
@@ -49,103 +46,16 @@ class KeyStore(Protocol):
         """
 
 
-class FileKeyStore:
-    """Keys in a file that only its owner may read.
-
-    It is replaced as a whole, under a lock beside it (``.NAME.lock``); reading takes no lock and reads again
-    only if the file has changed.
-    """
+class FileKeyStore(PrivateFile[KeyRing]):
+    """Keys in a file that only its owner may read. A file that others may read is refused."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._stamp: tuple[int, ...] | None = None
-        self._ring = KeyRing()
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def read(self) -> KeyRing:
-        """See `KeyStore.read`. A file that others than its owner may read is refused."""
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
-            self._stamp, self._ring = None, KeyRing()
-            return self._ring
-        except OSError as error:
-            raise self._error(_reason(error)) from error
-        try:
-            found = os.fstat(descriptor)
-            self._check(found)
-            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if stamp != self._stamp:
-                self._stamp = None
-                with os.fdopen(descriptor, "rb", closefd=False) as file:
-                    self._ring = self._parse(file.read())
-                self._stamp = stamp
-        finally:
-            os.close(descriptor)
-        return self._ring
-
-    def change(self, change: Change) -> KeyRing:
-        """See `KeyStore.change`."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock():
-                ring = change(self.read())
-                self._write(ring.to_json(indent=2) + b"\n")
-                return ring
-        except OSError as error:
-            raise self._error(_reason(error)) from error
-
-    def _check(self, found: os.stat_result) -> None:
-        if not stat.S_ISREG(found.st_mode):
-            raise self._error("not a file")
-        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            mode = stat.S_IMODE(found.st_mode)
-            raise self._error(f"others than its owner may use it (mode {mode:04o}): chmod 600 {self.path}")
-        if found.st_size > MAX_FILE_BYTES:
-            raise self._error(f"{found.st_size:,} bytes are no list of keys")
-
-    def _parse(self, document: bytes) -> KeyRing:
-        try:
-            return KeyRing.from_json(document)
-        except KeyStoreError as error:
-            raise self._error(str(error)) from None
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        name = self.path.with_name(f".{self.path.name}.lock")
-        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _write(self, document: bytes) -> None:
-        target = self.path.resolve()  # through a link, to the file that it names
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-        temporary.unlink(missing_ok=True)  # of an earlier process of our number; the lock is ours
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                if target.exists() and (before := target.stat()).st_uid != os.geteuid():
-                    os.fchown(descriptor, before.st_uid, before.st_gid)  # root changes a service's own keys
-                file.write(document)
-                file.flush()
-                os.fsync(descriptor)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def _error(self, reason: str) -> KeyStoreError:
-        return KeyStoreError(reason, path=str(self.path))
+        super().__init__(
+            path,
+            empty=KeyRing(),
+            parse=KeyRing.from_json,
+            encode=lambda ring: ring.to_json(indent=2) + b"\n",
+        )
 
 
 class SecretsManagerKeyStore:
@@ -270,8 +180,3 @@ class SecretsManagerKeyStore:
 def open_key_store(kind: Literal["file", "secretsmanager"], *, file: Path, secret_id: str) -> KeyStore:
     """The store that the settings ``keys.store``, ``keys.file`` and ``keys.secret_id`` name."""
     return FileKeyStore(file) if kind == "file" else SecretsManagerKeyStore(secret_id)
-
-
-def _reason(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return reason[:1].lower() + reason[1:]

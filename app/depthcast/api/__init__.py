@@ -1,0 +1,1 @@
+"""The API service: live books over REST, WebSocket and server-sent events."""

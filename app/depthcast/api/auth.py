@@ -1,0 +1,126 @@
+"""Who asks: the principal of a request, from its key or the lack of one."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from depthcast.api.key_file import ApiKeys
+from depthcast.api.problems import ApiProblem
+
+__all__ = ["PUBLIC", "SUBPROTOCOL", "Authenticator", "Principal", "guard", "principal_of", "require"]
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+PUBLIC: Final = "public"
+"""The scope of what anybody may ask: health, documentation."""
+
+SUBPROTOCOL: Final = "depthcast"
+"""What a WebSocket client offers beside ``bearer.KEY``, since a browser cannot send an Authorization header."""
+_BEARER_SUBPROTOCOL: Final = "bearer."
+_CHALLENGE: Final = 'Bearer realm="depthcast"'
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks.
+
+    Attributes:
+        id: the key's id, or ``anonymous``.
+        scopes: what is allowed; ``admin`` allows everything.
+        name: whose key it is, for logs.
+        refusal: why the key that was sent is not accepted; then there are no scopes.
+    """
+
+    id: str
+    scopes: frozenset[str]
+    name: str
+    refusal: ApiProblem | None = field(default=None, compare=False)
+
+    @property
+    def anonymous(self) -> bool:
+        return self.id == "anonymous"
+
+    def allows(self, scope: str) -> bool:
+        return scope == PUBLIC or scope in self.scopes or "admin" in self.scopes
+
+
+class Authenticator:
+    """Tells who asks.
+
+    Args:
+        keys: the keys that are accepted.
+        anonymous_read: whether a request without a key may read.
+        clock: ns since the epoch.
+    """
+
+    def __init__(self, keys: ApiKeys, *, anonymous_read: bool, clock: Callable[[], int]) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._anonymous = Principal(
+            "anonymous", frozenset({"read"}) if anonymous_read else frozenset(), "anonymous"
+        )
+
+    def principal(self, headers: RawHeaders, subprotocols: Iterable[str] = ()) -> Principal:
+        """Who sent these headers. A key that is not accepted is said in ``refusal``, never raised."""
+        given = [value for name, value in headers if name == b"authorization"]
+        if not given:
+            tokens = [each for each in subprotocols if each.startswith(_BEARER_SUBPROTOCOL)]
+            if not tokens:
+                return self._anonymous
+            given = [b"Bearer " + each[len(_BEARER_SUBPROTOCOL) :].encode() for each in tokens]
+        if len(given) > 1:
+            return _refused("key-invalid", "several keys were sent; send one")
+        scheme, _, token = given[0].decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return _refused("key-invalid", "the Authorization header is not of the form: Bearer KEY")
+        key = self._keys.ring.find(token.strip())
+        if key is None:
+            return _refused("key-invalid", "there is no such key")
+        ended = key.ended(self._clock())
+        if ended is not None:
+            return _refused("key-ended", f"the key {key.id} is {ended}")
+        return Principal(key.id, frozenset(key.scopes), key.name)
+
+
+def principal_of(connection: Connection) -> Principal:
+    """The principal of a connection that came through the edge."""
+    return cast("Principal", connection.scope["state"]["principal"])
+
+
+def require(connection: Connection, scope: str) -> Principal:
+    """The principal, who must be allowed ``scope``.
+
+    Raises:
+        ApiProblem: no key, one that is not accepted, or one without the scope.
+    """
+    principal = principal_of(connection)
+    if principal.allows(scope):
+        return principal
+    if principal.refusal is not None:
+        raise principal.refusal
+    if principal.anonymous:
+        raise ApiProblem(
+            "key-required",
+            f"this needs a key with the scope {scope}; send Authorization: Bearer KEY",
+            headers={"WWW-Authenticate": _CHALLENGE},
+        )
+    raise ApiProblem(
+        "scope-missing",
+        f"the key {principal.id} has the scopes {', '.join(sorted(principal.scopes))}, not {scope}",
+        headers={"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
+        scope=scope,
+    )
+
+
+def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Litestar's guard: a route's ``opt["scope"]`` is required; ``read`` where it names none."""
+    require(connection, handler.opt.get("scope", "read"))
+
+
+def _refused(name: str, detail: str) -> Principal:
+    problem = ApiProblem(name, detail, headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'})
+    return Principal("refused", frozenset(), "refused", problem)

@@ -1,0 +1,143 @@
+"""The kinds of problem the API tells of. docs/problems.md lists them; a name is never changed."""
+
+from typing import Final
+
+from msgspec import Struct
+
+__all__ = ["PROBLEMS", "TYPES_PATH", "ProblemType"]
+
+TYPES_PATH: Final = "/v1/problems/"
+
+
+class ProblemType(Struct, frozen=True):
+    """A kind of problem.
+
+    Attributes:
+        name: the last part of the type; never changed.
+        status: the HTTP status it comes with.
+        title: what it is, the same every time.
+        meaning: why it happens and what to do.
+    """
+
+    name: str
+    status: int
+    title: str
+    meaning: str
+
+    @property
+    def uri(self) -> str:
+        return TYPES_PATH + self.name
+
+
+_TYPES: Final = (
+    ProblemType(
+        "malformed-request", 400, "The request is malformed",
+        "The request is not well-formed HTTP, or its Host, Authorization or another header has not the "
+        "form it must have. Send it differently; repeating it does not help.",
+    ),
+    ProblemType(
+        "key-required", 401, "A key is required",
+        "The request carries no key, and anonymous reading is off. Send `Authorization: Bearer KEY`; the "
+        "operator makes keys with `depthcast keys create --api`.",
+    ),
+    ProblemType(
+        "key-invalid", 401, "The key is not accepted",
+        "There is no such key, or the Authorization header is not `Bearer KEY`. Check that the key is "
+        "complete.",
+    ),
+    ProblemType(
+        "key-ended", 401, "The key has ended",
+        "The key has expired or was revoked. Ask the operator for another.",
+    ),
+    ProblemType(
+        "scope-missing", 403, "The key does not allow this",
+        "The key is good, but lacks the scope that `scope` names. Ask the operator for a key that has it.",
+    ),
+    ProblemType(
+        "origin-refused", 403, "Pages of this origin may not connect",
+        "A browser opened a WebSocket for a page of another origin, which `api.cors_origins` does not "
+        "name.",
+    ),
+    ProblemType(
+        "not-found", 404, "There is nothing here",
+        "No operation has this path. The reference at /v1/reference lists them all.",
+    ),
+    ProblemType(
+        "unknown-instrument", 404, "There is no such instrument",
+        "No feed has an instrument of this symbol or instrument id. GET /v1/instruments?query= searches "
+        "for it.",
+    ),
+    ProblemType(
+        "unknown-book", 404, "There is no such book",
+        "The instrument is known, but no book of it: no order was seen yet, or none of this publisher.",
+    ),
+    ProblemType(
+        "unknown-order", 404, "There is no such order",
+        "No order of this id rests in the book: it was filled, cancelled, or never there.",
+    ),
+    ProblemType(
+        "method-not-allowed", 405, "The method is not allowed",
+        "The path exists, the method does not. The Allow header lists those that do.",
+    ),
+    ProblemType(
+        "ambiguous-instrument", 409, "Several instruments have this name",
+        "Several feeds have an instrument of this name. Ask for one of `candidates`, which are "
+        "DATASET:SYMBOL.",
+    ),
+    ProblemType(
+        "ambiguous-book", 409, "Several publishers have a book of this instrument",
+        "The question is about one book. Ask again with `publisher=` and one of `publishers`.",
+    ),
+    ProblemType(
+        "content-too-large", 413, "The request's content is too large",
+        "No operation needs so much content. The limit is at /v1/limits.",
+    ),
+    ProblemType(
+        "answer-too-large", 413, "The answer would be too large",
+        "So many orders are not written as JSON. Ask for fewer levels, or for `format=dbn`, which has the "
+        "whole book.",
+    ),
+    ProblemType(
+        "uri-too-long", 414, "The address is too long",
+        "No operation has such a long address. The limit is at /v1/limits.",
+    ),
+    ProblemType(
+        "unsupported-media-type", 415, "The content's type is not supported",
+        "The request carries content of a type that the operation does not take.",
+    ),
+    ProblemType(
+        "invalid-parameter", 422, "A parameter is not valid",
+        "`errors` names each parameter and says what is wrong with it. Parameters that an operation does "
+        "not know are errors too.",
+    ),
+    ProblemType(
+        "rate-limited", 429, "Too many requests",
+        "The allowance of this key (or, without one, of this address) is used up. Retry-After says when "
+        "the next request is taken; the RateLimit headers of every answer say how much is left.",
+    ),
+    ProblemType(
+        "headers-too-large", 431, "The request's headers are too large",
+        "The headers together are larger than the limit at /v1/limits.",
+    ),
+    ProblemType(
+        "internal-error", 500, "The server failed",
+        "A fault of the server. It is in its log under `request_id`; please report it.",
+    ),
+    ProblemType(
+        "starting", 503, "The books are not filled yet",
+        "The service has just started, or its gateway could not be reached since: it has no book that "
+        "could be served. Retry-After says when to ask again.",
+    ),
+    ProblemType(
+        "book-busy", 503, "The book is inside an event",
+        "The venue's event has not ended yet, and has lasted unusually long. A book is served between "
+        "events only. Ask again.",
+    ),
+    ProblemType(
+        "overloaded", 503, "The service has all the work it takes",
+        "The service is at one of its limits. Retry-After says when to ask again.",
+    ),
+)  # fmt: skip
+
+PROBLEMS: Final[dict[str, ProblemType]] = {each.name: each for each in _TYPES}
+"""All types, by name."""

@@ -1,12 +1,14 @@
 """`depthcast feed` as a process of its own, and what the official client receives from it."""
 
 import json
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -28,7 +30,15 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class FeedProcess:
-    """A running feed. Its log is read all the time; `wait_for` waits for an event in it."""
+    """A running feed. Its log is read all the time; `wait_for` waits for an event in it.
+
+    Args:
+        arguments: of ``depthcast feed``.
+        key: the key that it accepts.
+        cwd: where it runs.
+        listener: a listening socket that it is handed over.
+        file_bytes: no file of it can grow beyond that, as if the disk were full then.
+    """
 
     def __init__(
         self,
@@ -36,6 +46,7 @@ class FeedProcess:
         key: str | None = KEY,
         cwd: Path | None = None,
         listener: socket.socket | None = None,
+        file_bytes: int | None = None,
     ) -> None:
         given = list(map(str, arguments))
         if "--listen" not in given:
@@ -58,6 +69,7 @@ class FeedProcess:
             stdin=subprocess.DEVNULL,
             cwd=cwd,
             pass_fds=handed_over,
+            preexec_fn=None if file_bytes is None else partial(_limit_files, file_bytes),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -124,6 +136,10 @@ class FeedProcess:
             self.process.kill()
             self.process.wait(10)
         self._end()
+
+
+def _limit_files(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def official(

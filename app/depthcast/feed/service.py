@@ -43,7 +43,6 @@ LEAD_BYTES: Final = 8 << 20
 """With ``--max``, how far the feed runs ahead of its slowest session: what is sent is still in the cache."""
 REST_S: Final = 120.0
 """How long sessions may take for the rest of a feed that has ended."""
-JOURNAL_CLOSE_S: Final = 30.0
 
 log = structlog.get_logger("depthcast.feed")
 
@@ -251,7 +250,7 @@ class FeedService:
             await asyncio.to_thread(self.admin.close)
         self.view.close()
         if self.journal_thread is not None and not await asyncio.to_thread(
-            self.journal_thread.stop, JOURNAL_CLOSE_S
+            self.journal_thread.stop, self.settings.journal.close_s
         ):
             missing = self.ring.position - self.journal_thread.writer.position
             error = JournalError(f"{missing:,} records at the feed's end could not be written to the journal")

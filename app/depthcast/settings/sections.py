@@ -86,6 +86,7 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     zstd_level: Annotated[int, Meta(ge=1, le=19)] = 3
     retain_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 8 << 30
     retain_s: Annotated[float, Meta(gt=0, le=1e9)] = 7 * 86_400.0
+    close_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
@@ -108,10 +109,12 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     messages_per_s: Annotated[float, Meta(gt=0, le=1e6)] = 50.0
     body_bytes: Annotated[int, Meta(ge=0, le=1 << 30)] = 65_536
     header_bytes: Annotated[int, Meta(ge=1024, le=1 << 20)] = 16_384
+    request_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     keep_alive_s: Annotated[int, Meta(ge=1, le=3600)] = 300
     backlog: Annotated[int, Meta(ge=1, le=65_535)] = 4096
     max_clients: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     client_buffer_bytes: Annotated[int, Meta(ge=16_384, le=1 << 30)] = 262_144
+    log_requests: Literal["none", "failed", "all"] = "failed"
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     heartbeat_s: Annotated[float, Meta(gt=0, le=30)] = 1.0

@@ -8,9 +8,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from depthcast.book.derive import DeriverSet
-from depthcast.dbn import forms
-from tests.support.command import PROGRAM
+from depthcast.dbn import forms, read_dbn
+from tests.support.command import PROGRAM, command
 from tests.support.feed_process import KEY, FeedProcess, official
 from tests.support.samples import records
 
@@ -57,6 +59,39 @@ def test_bars_that_cannot_be_whole_are_left_out() -> None:
     whole = forms.since(every, books.bars_from)
     assert found == whole
     assert len(every) % OHLCV.itemsize == 0
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["after the source's end", "with the ring full"])
+def test_a_signal_while_the_journal_cannot_be_written_says_what_is_missing(
+    ended: bool, tmp_path: Path
+) -> None:
+    path, journal = tmp_path / "sim.dbn", ("--journal", tmp_path / "journal")
+    assert command("simulate", "-o", path, "--records", 30_000, "-q").code == 0
+    ring = () if ended else ("--set", "feed.ring_bytes=1048576")
+    with FeedProcess(
+        path, "--rate", 60_000, *journal, *ring, "--set", "journal.close_s=1.5", file_bytes=300_000
+    ) as feed:
+        feed.wait_for("journal_not_written")
+        time.sleep(0.7)
+        begun = time.monotonic()
+        assert feed.stop() == 3
+        assert 1.5 <= time.monotonic() - begun < 10
+        (said,) = feed.errors
+        missing = int(said.split()[2].replace(",", ""))
+        assert said.endswith("records at the feed's end could not be written to the journal\n")
+        last = feed.log[-1]
+        assert (last["event"], last["cause"]) == (
+            "journal_not_closed",
+            feed.wait_for("journal_not_written")["error"],
+        )
+        assert "file too large" in last["cause"]
+    with FeedProcess(path, "--max", "--linger", 0, *journal) as feed:
+        position = feed.wait_for("recovered")["position"]
+        assert 0 < position
+        assert position + missing == 30_000 or not ended
+        assert feed.wait() == 0
+    assert command("journal", "cat", tmp_path / "journal", "-o", tmp_path / "cat.dbn", "-q").code == 0
+    assert read_dbn(tmp_path / "cat.dbn").records().tobytes() == read_dbn(path).records().tobytes()
 
 
 def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:

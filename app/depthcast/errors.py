@@ -8,7 +8,9 @@
     ├── BookError            a question the books cannot answer
     │   ├── UnknownBookError     no book of that instrument / publisher
     │   ├── AmbiguousBookError   several publishers: say which
-    │   └── UnknownOrderError    no such order or level in that book
+    │   ├── UnknownOrderError    no such order or level in that book
+    │   ├── UnknownInstrumentError    no feed has an instrument of that name or id
+    │   └── AmbiguousInstrumentError  several feeds have it: say which (choices)
     ├── ProtocolError        a peer broke the Live protocol
     ├── SessionError         a session that was refused, or ended with an error (code)
     │   └── AuthenticationError  the gateway did not accept the key, or not now
@@ -75,6 +77,22 @@ class AmbiguousBookError(BookError):
 
 class UnknownOrderError(BookError):
     """The book holds no such order."""
+
+
+class UnknownInstrumentError(BookError):
+    """No feed has an instrument of that name or id."""
+
+
+class AmbiguousInstrumentError(BookError):
+    """Several feeds have an instrument of that name or id.
+
+    Attributes:
+        choices: what to ask for instead, ``DATASET:SYMBOL``.
+    """
+
+    def __init__(self, message: str, *, choices: tuple[str, ...]) -> None:
+        self.choices = choices
+        super().__init__(message)
 
 
 class ProtocolError(DepthcastError):

@@ -33,10 +33,12 @@ class Engine:
             MemoryError: no memory; the records before the one named were applied.
         """
 
-    def boundary(self, buffer: RecordBuffer) -> int:
+    def boundary(self, buffer: RecordBuffer, *, new_only: bool = False) -> int:
         """Bytes of the longest prefix of the buffer that, applied now, leaves no book inside an event.
 
         It changes no book. A last record that is cut short is no error here: it is not in the prefix.
+        With ``new_only`` the events that books are inside of now do not count until they end: a book that
+        stays inside one does not keep the others waiting.
 
         Raises:
             RecordError: broken framing.
@@ -44,6 +46,9 @@ class Engine:
 
     def books(self) -> list[BookKey]:
         """All books, by (publisher_id, instrument_id)."""
+
+    def publishers(self, instrument_id: int) -> list[int]:
+        """Who has a book of an instrument, in ascending order; empty where nobody has."""
 
     def status(self, instrument_id: int, publisher_id: int | None = None) -> BookStatus:
         """The state of one book."""

@@ -98,7 +98,7 @@ cdef class Engine:
         PyBuffer_Release(&view)
         return applied
 
-    def boundary(self, buffer):
+    def boundary(self, buffer, *, bint new_only=False):
         """Bytes of the longest prefix that, applied now, leaves no book inside an event."""
         cdef Py_buffer view
         cdef size_t offset = 0, prefix = 0
@@ -106,7 +106,9 @@ cdef class Engine:
         self.enter()
         self.take(buffer, &view)
         with nogil:
-            why = find_boundary(&self.state, <const uint8_t *>view.buf, view.len, &offset, &prefix)
+            why = find_boundary(
+                &self.state, <const uint8_t *>view.buf, view.len, new_only, &offset, &prefix
+            )
         self.busy = 0
         if why != FRAMING_OK and why != FRAMING_PAST_END:
             self.raise_framing(&view, why, offset, 0)
@@ -198,6 +200,17 @@ cdef class Engine:
         return sorted(
             BookKey(self.state.books[i].publisher_id, self.state.books[i].instrument_id)
             for i in range(self.state.books_length) if self.state.books[i].records
+        )
+
+    def publishers(self, instrument_id):
+        """Who has a book of an instrument, in ascending order; empty where nobody has."""
+        cdef uint32_t number
+        self.free_to_read()
+        if self.listed != self.state.books_length:
+            self.list_books()
+        return sorted(
+            self.publisher(number) for number in self.instruments.get(instrument_id, ())
+            if self.state.books[number].records
         )
 
     def changed(self):

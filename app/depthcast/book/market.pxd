@@ -50,6 +50,12 @@ cdef enum:
     DEEP = 24576                # live orders from which that pays: below, the caches hold them
 
 
+cdef enum Scan:                 # a book's event, while a boundary is looked for
+    CLOSED
+    COUNTED                     # open, and in the way
+    PASSED                      # open since before, and not to be waited for
+
+
 cdef enum Framing:              # why a walk ended
     FRAMING_OK
     FRAMING_SHORT               # a length byte under 4 words
@@ -329,15 +335,19 @@ cdef inline Framing apply_records(
 
 
 cdef inline Framing find_boundary(
-    State *s, const uint8_t *start, size_t length, size_t *offset, size_t *prefix
+    State *s, const uint8_t *start, size_t length, bint new_only, size_t *offset, size_t *prefix
 ) noexcept nogil:
-    """The longest prefix after which no book is inside an event. Changes no book."""
+    """The longest prefix after which no book is inside an event. Changes no book.
+
+    With `new_only` the events that are open now do not count until they end.
+    """
     cdef const uint8_t *at = start
     cdef const uint8_t *end = start + length
     cdef const MboRecord *r
     cdef Book *b = NULL
     cdef Framing why = FRAMING_OK
-    cdef uint64_t open_events = s.open_events
+    cdef uint64_t open_events = 0 if new_only else s.open_events
+    cdef uint8_t as_open = PASSED if new_only else COUNTED
     s.scan += 1
     prefix[0] = 0
     while at < end:
@@ -353,12 +363,12 @@ cdef inline Framing find_boundary(
                     break
             if b.scan != s.scan:
                 b.scan = s.scan
-                b.scan_open = b.event_bits & IN_EVENT
+                b.scan_open = as_open if b.event_bits & IN_EVENT else CLOSED
             if r.flags & F_LAST:
-                open_events -= b.scan_open
-                b.scan_open = 0
-            elif not b.scan_open:
-                b.scan_open = 1
+                open_events -= b.scan_open == COUNTED
+                b.scan_open = CLOSED
+            elif b.scan_open == CLOSED:
+                b.scan_open = COUNTED
                 open_events += 1
         at += 4 * <size_t>at[0]
         if open_events == 0:

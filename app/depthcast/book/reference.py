@@ -77,14 +77,19 @@ class ReferenceEngine:
             offset += data[offset] * LENGTH_WORD
         return applied
 
-    def boundary(self, buffer: RecordBuffer) -> int:
+    def boundary(self, buffer: RecordBuffer, *, new_only: bool = False) -> int:
         """Bytes of the longest prefix that leaves no book inside an event. Changes nothing.
+
+        With ``new_only`` the events that are open now do not count until they end.
 
         Raises:
             RecordError: the framing is broken. A last record that is only cut short is left out instead.
         """
         data = as_bytes(buffer)
         open_books = {key for key, book in self._books.items() if book.in_event}
+        passed: set[BookKey] = set()
+        if new_only:
+            open_books, passed = passed, open_books
         offset = longest = 0
         while offset < len(data):
             fault = framing_fault(data, offset)
@@ -97,7 +102,8 @@ class ReferenceEngine:
                 key = BookKey(record.publisher_id, record.instrument_id)
                 if record.flags & LAST:
                     open_books.discard(key)
-                else:
+                    passed.discard(key)
+                elif key not in passed:
                     open_books.add(key)
             offset += data[offset] * LENGTH_WORD
             if not open_books:

@@ -93,6 +93,15 @@ def plain(buffer: ReadableBuffer, drop: Collection[int] | bytes | None = ..., *,
         RecordError: broken framing; a record that is too short to have a ts_out.
     """
 
+def actions(buffer: ReadableBuffer, wanted: bytes, *, ts_out: bool = False) -> bytes:
+    """The MBO records of these actions (``b"T"``: the trades; ``b"TF"``: their fills too).
+
+    With ``ts_out`` the records have it, and it is taken off.
+
+    Raises:
+        RecordError: broken framing; with ``ts_out`` a record of 56 bytes among those wanted.
+    """
+
 def others(buffer: ReadableBuffer) -> bytes:
     """The records that are not MBO."""
 

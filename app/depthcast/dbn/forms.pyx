@@ -234,6 +234,19 @@ def plain(buffer, drop=CONTROL, *, bint ts_out):
     return selected(buffer, &f, STRIP if ts_out else AS_IS, 0)
 
 
+def actions(buffer, bytes wanted, *, bint ts_out=False):
+    """The MBO records of these actions, without `ts_out` if they have it."""
+    cdef Filter f
+    cdef uint8_t mask[256]
+    cdef uint8_t action
+    memset(mask, 0, 256)
+    for action in wanted:
+        mask[action] = 1
+    memset(&f, 0, sizeof(Filter))
+    f.actions = mask
+    return selected(buffer, &f, STRIP if ts_out else AS_IS, 0)
+
+
 def others(buffer):
     """The records that are not MBO."""
     return form(buffer, rtypes=NOT_MBO)

@@ -48,6 +48,7 @@ cdef struct Table:              # open addressing; a free slot has `nobody`, an 
 cdef struct Filter:
     const uint8_t *mask         # by rtype: 0 is dropped; NULL: none is
     const Table *ids            # NULL: all
+    const uint8_t *actions      # by an MBO record's action: 0 is dropped, and so is what is not MBO; NULL: all
     bint by_start
     bint by_ts_recv
     uint64_t start
@@ -102,7 +103,12 @@ cdef inline size_t select_from(
     cdef size_t i, place
     if f.mask != NULL and not f.mask[run.rtype]:
         return n
-    if f.by_start:
+    if f.actions != NULL:
+        if run.rtype == RTYPE_MBO:
+            for i in range(run.count):
+                kept[n] = at + i * run.step
+                n += f.actions[<uint8_t>(<const MboRecord *>(run.at + i * run.step)).action]
+    elif f.by_start:
         place = ts_recv_place(run.rtype, run.step)
         for i in range(run.count):
             kept[n] = at + i * run.step

@@ -17,10 +17,12 @@ from depthcast.live.selection import NONE, Selection
 from depthcast.live.snapshots import SnapshotDesk
 from depthcast.live.stream import CARRIED, select, stamped
 
-__all__ = ["Joins", "Part", "Talk"]
+__all__ = ["SNAPSHOT_COMPLETED", "Joins", "Part", "Talk"]
 
 PIECE_BYTES: Final = 256 * 1024 // 56 * 56
 """Of a snapshot, what is given out at a time: whole MBO records."""
+SNAPSHOT_COMPLETED: Final = "Snapshot of {schema} completed"
+"""Said, with code 3, after a snapshot and the records that came while it was made: what follows is live."""
 ATTEMPTS: Final = 5
 _POLL_S: Final = 0.002
 
@@ -172,7 +174,11 @@ class Joins:
             for _ in range(ATTEMPTS):
                 snapshot = await self._snapshot_for(part)
                 joined: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-                self._flow.enter_at(snapshot.index, self._entry(part, snapshot.index, joined, snapshot.data))
+                done = self._talk.system(
+                    SystemCode.REPLAY_COMPLETED, SNAPSHOT_COMPLETED.format(schema=part.schema)
+                )
+                entry = self._entry(part, snapshot.index, joined, snapshot.data, done)
+                self._flow.enter_at(snapshot.index, entry)
                 if not settled:
                     settled = True
                     self._settled()

@@ -1,0 +1,58 @@
+"""What a replica knows of instruments: symbols, definitions, the latest status of each book."""
+
+from typing import Final
+
+from depthcast.dbn.layout import DEFINITION, LENGTH_WORD, RType
+
+__all__ = ["Names"]
+
+_RAW_SYMBOL: Final = slice(238, 238 + 71)
+
+
+class Names:
+    """Learnt from symbol mappings and records; kept over sessions.
+
+    Attributes:
+        symbols: the symbol of each instrument; the one told last.
+        definitions: its latest definition record, 520 bytes.
+        ids: the instrument that each symbol stands for now.
+        version: grows with every change.
+    """
+
+    def __init__(self) -> None:
+        self.symbols: dict[int, str] = {}
+        self.definitions: dict[int, bytes] = {}
+        self.ids: dict[str, int] = {}
+        self.version = 0
+        self._statuses: dict[bytes, bytes] = {}
+
+    def map(self, instrument_id: int, symbol: str) -> None:
+        """An instrument has this symbol. Its own id in digits is none."""
+        if symbol == str(instrument_id) or self.symbols.get(instrument_id) == symbol:
+            return
+        before = self.symbols.get(instrument_id)
+        if before is not None and self.ids.get(before) == instrument_id:
+            del self.ids[before]
+        self.symbols[instrument_id] = symbol
+        self.ids[symbol] = instrument_id
+        self.version += 1
+
+    def learn(self, records: bytes) -> None:
+        """Take the definitions and status records among these, which have no ts_out."""
+        at = 0
+        while at < len(records):
+            record = records[at : at + records[at] * LENGTH_WORD]
+            at += len(record)
+            if record[1] == RType.STATUS:
+                self._statuses[record[2:8]] = record
+            elif record[1] == RType.INSTRUMENT_DEF and len(record) == DEFINITION.itemsize:
+                instrument_id = int.from_bytes(record[4:8], "little")
+                self.definitions[instrument_id] = record
+                self.version += 1
+                symbol = record[_RAW_SYMBOL].partition(b"\0")[0].decode(errors="replace")
+                if symbol:
+                    self.map(instrument_id, symbol)
+
+    def statuses(self) -> bytes:
+        """The latest status record of each instrument at each publisher."""
+        return b"".join(self._statuses.values())

@@ -7,13 +7,14 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from depthcast.book.derive_rules cimport close_interval, derive_mbo, pass_to, want
+from depthcast.book.derive_rules cimport close_interval, derive_mbo, know_counters, pass_to, view_of, want
 from depthcast.book.derive_state cimport (
     BBO_1S,
     Derivation,
     INTERVAL_COUNT,
     SCHEMA_COUNT,
     UINT64_MAX,
+    View,
     derivation_free,
     record_size,
     room_for_book,
@@ -26,16 +27,17 @@ from depthcast.book.market cimport (
     FRAMING_OK,
     Framing,
     GROUP,
+    MBO_BYTES,
     NO_MEMORY,
+    STRIDE,
     apply_other,
     book_of,
     fetch_ahead,
     framing,
-    of_book,
 )
-from depthcast.book.native cimport likely, unlikely
+from depthcast.book.native cimport load64, unlikely
 from depthcast.book.orders cimport index_reserve
-from depthcast.book.rules cimport Book, reserve
+from depthcast.book.rules cimport Book, State, note_records, reserve
 from depthcast.dbn.layout cimport F_SNAPSHOT, MboRecord, RTYPE_MBO, RecordHeader
 
 from depthcast.book.derive_schemas import SCHEMAS
@@ -47,47 +49,74 @@ cdef enum:
     WITH_GIL = 2048             # bytes up to which giving the GIL away costs more than it gains
 
 
+cdef inline bint room_ahead(Derivation *d, size_t records) noexcept nogil:
+    """Room for this many MBO records, in the books and for what is derived from them."""
+    return reserve(d.state, records) and room_for_records(d, records)
+
+
 cdef Framing derive_records(
     Derivation *d, const uint8_t *start, size_t length, size_t *offset, size_t *applied
 ) noexcept nogil:
-    """Apply a buffer's records in order and derive; as apply_records in market.pxd."""
-    cdef const uint8_t *at = start
-    cdef const uint8_t *end = start + length
-    cdef const MboRecord *r
+    """Apply a buffer's records in order and derive; the walk is that of apply_records in market.pxd."""
+    cdef State *s = d.state
+    cdef const MboRecord *r = NULL
     cdef Book *b = NULL
+    cdef View *v = NULL
     cdef Framing why = FRAMING_OK
-    cdef uint32_t group = 0
-    applied[0] = 0
-    while at < end:
-        if group == 0:
-            group = GROUP
-            if unlikely(not reserve(d.state, GROUP) or not room_for_records(d, GROUP)):
-                why = NO_MEMORY
+    cdef size_t taken = 0
+    cdef size_t run = 0                     # records of this book since it was last noted
+    cdef uint64_t head = 0                  # its records' first 8 bytes: length, rtype and the book's key
+    cdef Py_ssize_t step = 0                # the length they say
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t end = <Py_ssize_t>length
+    cdef Py_ssize_t fence = 0               # up to here room was made
+    cdef Py_ssize_t last = -1               # up to here a record with that head is whole, and has room
+    while True:
+        if unlikely(at > last or load64(start + at) != head):
+            if at >= end:
                 break
-            if d.state.live >= DEEP:
-                fetch_ahead(d.state, at, end)
-        group -= 1
-        why = framing(at, <size_t>(end - at))
-        if unlikely(why != FRAMING_OK):
-            break
-        if likely(at[1] == RTYPE_MBO):
-            r = <const MboRecord *>at
-            if not of_book(b, r):
-                b = book_of(d.state, <const RecordHeader *>at)
+            if at >= fence:
+                if unlikely(not room_ahead(d, STRIDE)):
+                    why = NO_MEMORY
+                    break
+                fence = at + STRIDE * MBO_BYTES
+                if s.live >= DEEP:
+                    fetch_ahead(s, start + at, start + end)
+                    fence = at + GROUP * MBO_BYTES
+            if step == 0 or end - at < step or load64(start + at) != head:
+                why = framing(start + at, <size_t>(end - at))
+                if unlikely(why != FRAMING_OK):
+                    break
+                if start[at + 1] != RTYPE_MBO:
+                    why = apply_other(s, start + at, &taken)
+                    if unlikely(why != FRAMING_OK):
+                        break
+                    at += 4 * <Py_ssize_t>start[at]
+                    continue
+                if run != 0:
+                    note_records(s, b, r, run)
+                    taken += run
+                    run = 0
+                b = book_of(s, <const RecordHeader *>(start + at))
                 if b == NULL or not room_for_book(d, b.number):
                     why = NO_MEMORY
                     break
-            if unlikely(not index_reserve(&b.index) or not (r.flags & F_SNAPSHOT or pass_to(d, r.ts_recv))):
-                why = NO_MEMORY
-                break
-            derive_mbo(d, b, r)
-            applied[0] += 1
-        else:
-            why = apply_other(d.state, at, applied)
-            if unlikely(why != FRAMING_OK):
-                break
-        at += 4 * <size_t>at[0]
-    offset[0] = <size_t>(at - start)
+                v = view_of(d, b)
+                head = load64(start + at)
+                step = 4 * <Py_ssize_t>start[at]
+            last = min(end - step, fence - 1)
+        r = <const MboRecord *>(start + at)
+        if unlikely(not index_reserve(&b.index) or not (r.flags & F_SNAPSHOT or pass_to(d, r.ts_recv))):
+            why = NO_MEMORY
+            break
+        derive_mbo(d, b, v, r)
+        run += 1
+        at += step
+    if run != 0:
+        note_records(s, b, r, run)
+        taken += run
+    offset[0] = <size_t>at
+    applied[0] = taken
     return why
 
 
@@ -110,6 +139,7 @@ cdef class DeriveKernel:
         self.numbers = [names.index(name) for name in schemas]
         for number in self.numbers:
             self.d.schemas |= <uint32_t>1 << <int>number
+        know_counters(&self.d)
         want(&self.d, self.d.schemas)
         for i in range(INTERVAL_COUNT):
             self.d.intervals[i].step = SCHEMAS[names[BBO_1S + i]].interval_ns

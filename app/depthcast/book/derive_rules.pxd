@@ -44,7 +44,7 @@ from depthcast.book.rules cimport (
     N_TRADES,
     N_UNKNOWN_ACTIONS,
     State,
-    apply_mbo,
+    apply_rules,
     changes_book,
 )
 from depthcast.dbn.layout cimport (
@@ -177,17 +177,23 @@ cdef inline void show(Derivation *d, const View *v, const TradeRecord *head, bin
         (<Mbp1Record *>record).levels[0] = v.shown[0]
 
 
+cdef inline void gather_quote(Derivation *d, const Book *b, View *v) noexcept nogil:
+    """The book has a quote in the open intervals."""
+    cdef int i
+    for i in range(BBO_COUNT):
+        if has(d, BBO_1S + i):
+            interval_enter(d, v, b.number, i)
+
+
 cdef inline void quote(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
     """An mbp-1 record, wanted or not, is what bbo gathers."""
-    cdef int i
     if not d.schemas & BBO:
         return
     v.quote = v.shown[0]
     v.quote_flags = flags_of(b, r)
     v.quote_sequence = r.sequence
-    for i in range(BBO_COUNT):
-        if has(d, BBO_1S + i):
-            interval_enter(d, v, b.number, i)
+    if v.gathered & d.quoted != d.quoted:
+        gather_quote(d, b, v)
 
 
 cdef inline uint8_t known_side(uint8_t side) noexcept nogil:
@@ -317,17 +323,14 @@ cdef inline void view_start(const Derivation *d, const Book *b, View *v) noexcep
     v.trade_side = c'N'
 
 
-cdef inline int counter_of(uint8_t action) noexcept nogil:
-    """What grows when the rules take a record of that action; N_UNKNOWN_ACTIONS for those not shown."""
-    if action == c'A':
-        return N_ADDS
-    if action == c'C':
-        return N_CANCELS
-    if action == c'M':
-        return N_MODIFIES
-    if action == c'T':
-        return N_TRADES
-    return N_CLEARS if action == c'R' else N_UNKNOWN_ACTIONS
+cdef inline void know_counters(Derivation *d) noexcept nogil:
+    """What grows when the rules take a record of an action; N_UNKNOWN_ACTIONS for those not shown."""
+    memset(d.counter_of, N_UNKNOWN_ACTIONS, sizeof(d.counter_of))
+    d.counter_of[<int>c'A'] = N_ADDS
+    d.counter_of[<int>c'C'] = N_CANCELS
+    d.counter_of[<int>c'M'] = N_MODIFIES
+    d.counter_of[<int>c'T'] = N_TRADES
+    d.counter_of[<int>c'R'] = N_CLEARS
 
 
 cdef inline void look(const Derivation *d, const Book *b, View *v, uint32_t levels) noexcept nogil:
@@ -383,6 +386,28 @@ cdef inline void on_clear(Derivation *d, const Book *b, View *v, const MboRecord
     show(d, v, &head, True)
 
 
+cdef inline void quote_top(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
+    """An event's end where the top is all that is kept, and nobody sees it: what bbo would gather.
+
+    Whether the top is another one is anybody's guess, so that is no branch.
+    """
+    cdef BidAskPair now
+    cdef bint is_new
+    fill_levels(d.state, b, 1, &now)
+    is_new = bid_changed(v.shown, &now) | ask_changed(v.shown, &now)
+    v.shown[0] = now
+    v.quote.bid_px = now.bid_px if is_new else v.quote.bid_px
+    v.quote.ask_px = now.ask_px if is_new else v.quote.ask_px
+    v.quote.bid_sz = now.bid_sz if is_new else v.quote.bid_sz
+    v.quote.ask_sz = now.ask_sz if is_new else v.quote.ask_sz
+    v.quote.bid_ct = now.bid_ct if is_new else v.quote.bid_ct
+    v.quote.ask_ct = now.ask_ct if is_new else v.quote.ask_ct
+    v.quote_flags = flags_of(b, r) if is_new else v.quote_flags
+    v.quote_sequence = r.sequence if is_new else v.quote_sequence
+    if unlikely(is_new and v.gathered & d.quoted != d.quoted):
+        gather_quote(d, b, v)
+
+
 cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRecord *r) noexcept nogil:
     """One record if the levels are not those last shown: when from `r`, what from the last change."""
     cdef BidAskPair now[<int>DEPTH]
@@ -394,6 +419,9 @@ cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRe
     v.change_action = 0
     v.as_book = d.kept < d.depth
     if d.kept == 0:
+        return
+    if d.kept == 1 and not writes(d, MBP_1):
+        quote_top(d, b, v, r)
         return
     fill_levels(d.state, b, d.kept, now)
     while True:  # the best level that differs
@@ -420,27 +448,34 @@ cdef inline void on_event_end(Derivation *d, const Book *b, View *v, const MboRe
     show(d, v, &head, first == 0)
 
 
-cdef inline void derive_mbo(Derivation *d, Book *b, const MboRecord *r) noexcept nogil:
-    """Apply one MBO record and show what it did. Room was made, and time has passed to it."""
-    cdef State *s = d.state
+cdef inline View *view_of(Derivation *d, const Book *b) noexcept nogil:
+    """A book's view; there is room for it."""
     cdef View *v = &d.views[b.number]
-    cdef uint64_t before
-    cdef int counter
     if unlikely(not v.known):
         view_start(d, b, v)
-    if unlikely(r.flags & F_SNAPSHOT or not v.wanted):
-        apply_mbo(s, b, r)
+    return v
+
+
+cdef inline void derive_mbo(Derivation *d, Book *b, View *v, const MboRecord *r) noexcept nogil:
+    """Apply one MBO record and show what it did.
+
+    Room was made, time has passed to it; the caller notes the record (note_records).
+    """
+    cdef State *s = d.state
+    cdef bint unseen = r.flags & F_SNAPSHOT or not v.wanted
+    cdef int counter = d.counter_of[r.action]   # a table: which action comes next is anybody's guess
+    cdef uint64_t before = s.counters[counter]
+    if unlikely((v.stale | v.as_book) and not unseen):
+        if v.stale:
+            v.stale = 0
+            v.change_action = 0
+            look(d, b, v, d.kept)
+        if v.as_book and not r.flags & F_LAST and changes_book(r):
+            show_late(d, b, v)
+    apply_rules(s, b, r)
+    if unlikely(unseen):
         v.stale = 1
         return
-    if unlikely(v.stale):
-        v.stale = 0
-        v.change_action = 0
-        look(d, b, v, d.kept)
-    if unlikely(v.as_book and not r.flags & F_LAST and changes_book(r)):
-        show_late(d, b, v)
-    counter = counter_of(r.action)
-    before = s.counters[counter]
-    apply_mbo(s, b, r)
     if likely(counter != N_UNKNOWN_ACTIONS and s.counters[counter] != before):
         if counter == N_TRADES:
             on_trade(d, b, v, r)
@@ -472,6 +507,7 @@ cdef inline void want(Derivation *d, uint32_t written) noexcept nogil:
         if v.as_book:
             show_late(d, d.state.books[number], v)
     d.written = written
+    d.quoted = (d.schemas & BBO) >> BBO_1S
     d.depth = DEPTH if has(d, MBP_10) else 1 if d.schemas & (1 << MBP_1 | BBO) else 0
     d.kept = DEPTH if writes(d, MBP_10) else 1 if writes(d, MBP_1) or d.schemas & BBO else 0
     d.at_trade = 1 if d.kept == 0 and writes(d, TBBO) else d.kept

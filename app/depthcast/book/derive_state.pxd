@@ -100,6 +100,8 @@ cdef struct Derivation:
     uint32_t written            # those of them whose records are wanted now
     uint32_t depth              # levels to be kept as shown for any of the schemas: 0, 1 or 10
     uint32_t kept               # those kept now; where it is less than `depth`, see `show_late`
+    uint8_t counter_of[256]     # by action, see `know_counters`
+    uint32_t quoted             # a bit a bbo schema, as in View.gathered
     uint32_t at_trade           # those looked at when there is a trade
     int64_t publisher_id        # -1: all
     int64_t instrument_id

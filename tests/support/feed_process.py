@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -69,8 +68,9 @@ class FeedProcess:
             stdin=subprocess.DEVNULL,
             cwd=cwd,
             pass_fds=handed_over,
-            preexec_fn=None if file_bytes is None else partial(_limit_files, file_bytes),
         )
+        if file_bytes is not None:
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -136,10 +136,6 @@ class FeedProcess:
             self.process.kill()
             self.process.wait(10)
         self._end()
-
-
-def _limit_files(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def official(

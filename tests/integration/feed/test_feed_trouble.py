@@ -87,7 +87,7 @@ def test_a_signal_while_the_journal_cannot_be_written_says_what_is_missing(
         assert "file too large" in last["cause"]
     with FeedProcess(path, "--max", "--linger", 0, *journal) as feed:
         position = feed.wait_for("recovered")["position"]
-        assert 0 < position
+        assert position > 0
         assert position + missing == 30_000 or not ended
         assert feed.wait() == 0
     assert command("journal", "cat", tmp_path / "journal", "-o", tmp_path / "cat.dbn", "-q").code == 0

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "subscribe": Command(
         "depthcast.cli.subscribe:subscribe", "Receive from a gateway: count, record or rebuild books."
     ),
+    "api": Command("depthcast.cli.api:api", "Serve live books over REST, WebSocket and SSE."),
     "journal": Command(
         "depthcast.cli.journal:journal",
         "List and verify a feed's journal, take records or books out of it.",

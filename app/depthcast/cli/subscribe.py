@@ -1,7 +1,6 @@
 """``depthcast subscribe``: receive from a gateway; count, record, or rebuild books."""
 
 import asyncio
-import os
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from cyclopts import Parameter
 
 from depthcast.cli._console import bold, table
 from depthcast.cli._errors import about_file
+from depthcast.cli._gateway_key import gateway_key
 from depthcast.cli._options import Common, path_parameter
 from depthcast.cli._output import check_dbn_output, print_out
 from depthcast.cli._values import parse_time
@@ -27,9 +27,6 @@ if TYPE_CHECKING:  # help and wrong usage do without what these need
     from depthcast.live.subscriber import Subscriber
 
 __all__ = ["subscribe"]
-
-KEY_VARIABLES = ("DEPTHCAST_KEY", "DATABENTO_API_KEY")
-KEY_LENGTH = 32
 
 
 def subscribe(
@@ -100,7 +97,7 @@ def subscribe(
         raise UsageError("--records and --seconds: expected a number above 0; --depth: 0 (all) or more")
     task = _Task(
         address=(address := _address(gateway, dataset)),
-        key=_key(key, address),
+        key=gateway_key(key, address.host),
         dataset=dataset,
         schemas=schema,
         symbols=symbols.split(","),
@@ -246,25 +243,6 @@ def _address(gateway: str | None, dataset: str) -> Address:
         return parse_address(gateway)
     except ValueError as error:
         raise UsageError(f"the gateway: {error}") from None
-
-
-def _key(given: str | None, address: Address) -> str:
-    """The key of the command line, else of the variables: Databento's own first for Databento."""
-    names = reversed(KEY_VARIABLES) if is_databento(address.host) else KEY_VARIABLES
-    found = next(((name, os.environ[name]) for name in names if os.environ.get(name)), None)
-    if given:
-        found = "--key", given
-    if found is None:
-        raise UsageError(f"no key: give --key, or set the variable {' or '.join(KEY_VARIABLES)}")
-    source, key = found
-    if len(key) != KEY_LENGTH or not all("!" <= letter <= "~" for letter in key):
-        raise UsageError(f"{source}: a key is {KEY_LENGTH} printable ASCII characters, got {_shape(key)}")
-    return key
-
-
-def _shape(key: str) -> str:
-    """What may be said of a text that is no key: it may be most of one."""
-    return f"{len(key)}" if len(key) != KEY_LENGTH else "others among them"
 
 
 def _tls() -> "ssl.SSLContext":

@@ -10,7 +10,7 @@ from typing import TextIO, cast
 
 import structlog
 
-__all__ = ["configure_logs"]
+__all__ = ["bridge_library_logs", "configure_logs"]
 
 
 class _Forgiving(io.TextIOBase):
@@ -66,3 +66,20 @@ def configure_logs(*, level: int = logging.INFO, for_people: bool | None = None)
         logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _Forgiving(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+
+
+class _Bridge(logging.Handler):
+    """Hands what libraries log to structlog, so that all lines have one form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(record.name)
+        try:
+            said = record.getMessage().strip()
+            log.log(record.levelno, said, logger=record.name, exc_info=record.exc_info or None)
+        except Exception:  # a library's wrong format string must not end what it was about
+            self.handleError(record)
+
+
+def bridge_library_logs(*, level: int = logging.WARNING) -> None:
+    """Have what libraries log through the standard library told as `configure_logs` says, from ``level`` on."""
+    logging.basicConfig(handlers=[_Bridge()], level=level, force=True)

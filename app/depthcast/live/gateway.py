@@ -167,7 +167,8 @@ class Gateway:
         admitted = [each for each in self._sessions.values() if each.key is not None]
         limit = ErrorCode.CONNECTION_LIMIT_EXCEEDED
         if sum(each.key is not None and each.key.id == key.id for each in admitted) >= key.max_sessions:
-            raise AuthenticationError(f"The key has {key.max_sessions} sessions already.", code=limit)
+            number = "one session" if key.max_sessions == 1 else f"{key.max_sessions} sessions"
+            raise AuthenticationError(f"The key has its {number} already.", code=limit)
         if len(admitted) >= self.limits.max_sessions:
             raise AuthenticationError("The gateway is full.", code=limit)
         compressed = sum(each.compressed for each in admitted)

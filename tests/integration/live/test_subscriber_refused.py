@@ -47,7 +47,7 @@ def test_a_key_that_is_revoked_in_a_session_is_final() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["The key has 10 sessions already.", "Connection limit exceeded", "The gateway is full."]
+    "text", ["The key has its 10 sessions already.", "Connection limit exceeded", "The gateway is full."]
 )
 def test_too_many_sessions_are_waited_for(text: str) -> None:
     followed, peers = run(follow(refusing(text), refusing(text), to_the_end))

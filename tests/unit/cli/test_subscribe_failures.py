@@ -103,7 +103,7 @@ def test_a_wrong_key_is_wrong_usage() -> None:
     assert KEY not in result.err
 
 
-@pytest.mark.parametrize("text", ["The key is revoked.", "The key has 1 sessions already."])
+@pytest.mark.parametrize("text", ["The key is revoked.", "The key has its one session already."])
 def test_a_refusal_that_says_why_gets_no_hint(text: str) -> None:
     with gateway_thread(refusing(text)) as gateway:
         result = command("subscribe", f"127.0.0.1:{gateway.port}", *OPTIONS)

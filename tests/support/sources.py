@@ -140,7 +140,10 @@ class Bench:
         self._callback = callback
         return self
 
-    def _publish(self, data: bytes, count: int, due_ns: int, advance_ns: int = 0) -> bool:
+    def _publish(
+        self, data: bytes, count: int, due_ns: int, advance_ns: int = 0, *, mbo_only: bool = False
+    ) -> bool:
+        assert not mbo_only or not forms.others(data)
         if self.room == 0:
             return False
         self.room -= 1

@@ -51,9 +51,9 @@ class Books:
         self._definitions: dict[bytes, bytes] = {}
         self._statuses: dict[bytes, bytes] = {}
 
-    def apply(self, data: bytes) -> dict[str, bytes]:
+    def apply(self, data: bytes, *, mbo_only: bool = False) -> dict[str, bytes]:
         """Apply whole records; what was derived from them, by wanted schema."""
-        for record in _each(forms.others(data)):
+        for record in _each(b"" if mbo_only else forms.others(data)):
             if record[1] == RType.INSTRUMENT_DEF:
                 self._definitions[record[2:8]] = record
             elif record[1] == RType.STATUS:
@@ -79,11 +79,15 @@ class Books:
         """What a new segment begins with."""
         return b"".join((*self._definitions.values(), *self._statuses.values(), self.engine.snapshot()))
 
-    def snapshot(self, instrument_ids: Iterable[int] | None) -> bytes:
-        """The books of these instruments, of all publishers; of all instruments where None."""
-        if instrument_ids is None:
+    def snapshot(self, instrument_ids: Iterable[int] | None, schema: str = "mbo") -> bytes:
+        """What is known of these instruments, at all publishers (`STATES`); of all instruments where None."""
+        wanted = None if instrument_ids is None else set(instrument_ids)
+        if schema != "mbo":
+            latest = self._definitions if schema == "definition" else self._statuses
+            ids = None if wanted is None else forms.IdSet(wanted)
+            return forms.form(b"".join(latest.values()), instrument_ids=ids)
+        if wanted is None:
             return self.engine.snapshot()
-        wanted = set(instrument_ids)
         return b"".join(
             self.engine.snapshot(key.instrument_id, key.publisher_id)
             for key in self.engine.books()
@@ -161,9 +165,9 @@ class BookThread:
             self._cancel()
         return answer
 
-    def snapshot(self, instrument_ids: Iterable[int] | None) -> "Future[Snapshot]":
+    def snapshot(self, instrument_ids: Iterable[int] | None, schema: str = "mbo") -> "Future[Snapshot]":
         """The snapshot of these instruments, as soon as it can be had."""
-        return self.ask(lambda: Snapshot(self.index, self.books.snapshot(instrument_ids)))
+        return self.ask(lambda: Snapshot(self.index, self.books.snapshot(instrument_ids, schema)))
 
     def head(self, at_least: int) -> "Future[Head]":
         """What a segment that begins at an index not before ``at_least`` begins with."""
@@ -221,7 +225,7 @@ class BookThread:
     def _derive(self) -> int:
         """Apply one batch and keep what is derived from it."""
         batch = self._batch(self._gate.index)
-        derived = self.books.apply(batch.data) if batch.count else _NOTHING
+        derived = self.books.apply(batch.data, mbo_only=batch.mbo_only) if batch.count else _NOTHING
         if batch.advance_ns:
             later = self.books.advance(batch.advance_ns)
             derived = {schema: derived.get(schema, b"") + records for schema, records in later.items()}
@@ -243,7 +247,7 @@ class BookThread:
                 break
         data = batches[0].data if len(batches) == 1 else b"".join(batch.data for batch in batches)
         if data:
-            self.books.apply(data)
+            self.books.apply(data, mbo_only=all(batch.mbo_only for batch in batches))
         if batches[-1].advance_ns:
             self.books.advance(batches[-1].advance_ns)
         for batch in batches:

@@ -24,8 +24,12 @@ _NOTHING: Final = Chunk(b"", 0, 0)
 class Publish(Protocol):
     """Where the records go."""
 
-    def __call__(self, data: bytes, count: int, due_ns: int, advance_ns: int = 0) -> bool:
+    def __call__(
+        self, data: bytes, count: int, due_ns: int, advance_ns: int = 0, *, mbo_only: bool = False
+    ) -> bool:
         """Take ``count`` whole records, due at ``due_ns``. With none, only the time has passed.
+
+        ``mbo_only`` says that they are mbo records, all of them.
 
         Returns:
             False if there is no room now: nothing was taken, and `Pacer.resume` will be called.
@@ -161,7 +165,7 @@ class Pacer:
             data = chunk.data[at : at + size]
             count = count or forms.count(data)
         due_ns = chunk.due_ns or due_ns
-        if not self._publish(data, count, due_ns):
+        if not self._publish(data, count, due_ns, mbo_only=chunk.mbo_only):
             return False
         self._pace.published(count)
         self._at = at + size

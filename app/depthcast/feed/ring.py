@@ -118,9 +118,11 @@ class Ring:
             return 0
         return self.bytes_in - self._bytes_before[max(index, self.tail) & self._mask]
 
-    def append(self, data: bytes, count: int, due_ns: int, advance_ns: int = 0) -> Batch:
+    def append(
+        self, data: bytes, count: int, due_ns: int, advance_ns: int = 0, *, mbo_only: bool = False
+    ) -> Batch:
         """Append a batch; the oldest are let go for it, if no gate needs them. See `room`."""
-        batch = Batch(self.head, self.position, count, data, due_ns, advance_ns)
+        batch = Batch(self.head, self.position, count, data, due_ns, advance_ns, mbo_only=mbo_only)
         while self.held_bytes + len(data) > self.max_bytes or self.head - self.tail > self._mask:
             if self.tail >= self._needed and self.tail >= self._least():
                 break

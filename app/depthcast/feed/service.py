@@ -277,14 +277,19 @@ class FeedService:
 
     # -- Records in
 
-    def publish(self, data: bytes, count: int, due_ns: int, advance_ns: int = 0) -> bool:
+    def publish(
+        self, data: bytes, count: int, due_ns: int, advance_ns: int = 0, *, mbo_only: bool = False
+    ) -> bool:
         """Take what the source has due (`depthcast.feed.pacing.Publish`)."""
         if not self._room(len(data)):
             self._loop.call_later(ROOM_POLL_S, self.pacer.resume)
             return False
-        if others := forms.others(data):
-            self.symbology.learn(others)  # before anybody is sent a record of a new instrument
-        self.ring.append(data, count, due_ns, advance_ns)
+        if not mbo_only:
+            others = forms.others(data)
+            if others:
+                self.symbology.learn(others)  # before anybody is sent a record of a new instrument
+            mbo_only = not others
+        self.ring.append(data, count, due_ns, advance_ns, mbo_only=mbo_only)
         self.gateway.wake()
         return True
 

@@ -69,8 +69,8 @@ class LiveFeed:
     def batch(self, index: int) -> Batch | None:
         return self._ring.get(index)
 
-    async def snapshot(self, instrument_ids: frozenset[int] | None) -> Snapshot:
-        return await asyncio.wrap_future(self._books.snapshot(instrument_ids))
+    async def snapshot(self, instrument_ids: frozenset[int] | None, schema: str = "mbo") -> Snapshot:
+        return await asyncio.wrap_future(self._books.snapshot(instrument_ids, schema))
 
     async def want(self, schema: str) -> int:
         self._wanted[schema] += 1

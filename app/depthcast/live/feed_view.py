@@ -9,11 +9,15 @@ from typing import Final, NamedTuple, Protocol
 
 from depthcast.live.symbology import Symbology
 
-__all__ = ["ALL_TIME", "Batch", "FeedView", "Replay", "ReplayRequest", "Snapshot"]
+__all__ = ["ALL_TIME", "STATES", "Batch", "FeedView", "Replay", "ReplayRequest", "Snapshot"]
 
 
 ALL_TIME: Final = 2**64 - 1
 """As `Batch.advance_ns`: the data has ended, and so have all intervals."""
+
+
+STATES: Final = ("mbo", "status", "definition")
+"""The schemas that have snapshots: what was said last, or the sum of it, is what is so."""
 
 
 class Batch:
@@ -24,6 +28,7 @@ class Batch:
         position: records before it in the feed; with the epoch it names a record exactly.
         count: records in it. 0 is a batch that only says that time has passed.
         data: the records: DBN version 3 layouts without ts_out, no control records.
+        mbo_only: its records are known to be mbo, all of them.
         due_ns: when it was due, CLOCK_MONOTONIC ns.
         advance_ns: the time (ts_recv, ns) up to which the source says nothing more will come; 0 if it does
             not say, `ALL_TIME` if nothing more will come at all.
@@ -31,10 +36,18 @@ class Batch:
             Only the schemas that were wanted then.
     """
 
-    __slots__ = ("advance_ns", "count", "data", "derived", "due_ns", "index", "position")
+    __slots__ = ("advance_ns", "count", "data", "derived", "due_ns", "index", "mbo_only", "position")
 
     def __init__(
-        self, index: int, position: int, count: int, data: bytes, due_ns: int, advance_ns: int = 0
+        self,
+        index: int,
+        position: int,
+        count: int,
+        data: bytes,
+        due_ns: int,
+        advance_ns: int = 0,
+        *,
+        mbo_only: bool = False,
     ) -> None:
         self.index = index
         self.position = position
@@ -42,12 +55,17 @@ class Batch:
         self.data = data
         self.due_ns = due_ns
         self.advance_ns = advance_ns
+        self.mbo_only = mbo_only
         self.derived: dict[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Books as they are after every batch before ``index``: MBO records flagged F_SNAPSHOT, 56 bytes each."""
+    """What is so after every batch before ``index``.
+
+    Of mbo the books: MBO records flagged F_SNAPSHOT. Of definition and status the latest record of each
+    instrument at each publisher. None has ts_out, and all of one snapshot have one length.
+    """
 
     index: int
     data: bytes
@@ -114,8 +132,8 @@ class FeedView(Protocol):
     def batch(self, index: int) -> Batch | None:
         """A batch, None if it is no longer held. ``tail <= index < head`` are."""
 
-    async def snapshot(self, instrument_ids: frozenset[int] | None) -> Snapshot:
-        """The books of these instruments (None: of all), as they are at some index not before `derived`."""
+    async def snapshot(self, instrument_ids: frozenset[int] | None, schema: str = "mbo") -> Snapshot:
+        """Of these instruments (None: of all), at some index not before `derived`; one of `STATES`."""
 
     async def want(self, schema: str) -> int:
         """Ask for a derived schema: the first index from which batches carry it, until `unwant`."""

@@ -58,7 +58,7 @@ class Form:
         made: what was made and is kept, by batch index.
     """
 
-    __slots__ = ("_build", "_derived", "_keep", "_now", "made", "shape", "users")
+    __slots__ = ("_build", "_derived", "_keep", "_now", "_whole", "made", "shape", "users")
 
     def __init__(
         self,
@@ -73,9 +73,12 @@ class Form:
         self._now = now if shape.ts_out else None
         self._keep = keep
         self._build = _builder(shape)
+        self._whole = not shape.ts_out and shape.derived is None and (RType.MBO, ALL) in shape.rtypes
 
     def of(self, batch: Batch) -> bytes:
         """The form of this batch; empty if nothing of it is in the shape."""
+        if self._whole and batch.mbo_only:
+            return batch.data
         made = self.made.get(batch.index)
         if made is not None:
             return made

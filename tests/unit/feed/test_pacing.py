@@ -147,7 +147,9 @@ def test_in_real_time_the_rate_is_kept(factory: object) -> None:
     async def measure() -> tuple[float, int]:
         given, ended = 0, asyncio.Event()
 
-        def publish(data: bytes, count: int, due_ns: int, advance_ns: int = 0) -> bool:
+        def publish(
+            data: bytes, count: int, due_ns: int, advance_ns: int = 0, *, mbo_only: bool = False
+        ) -> bool:
             nonlocal given
             assert forms.count(data) == count
             assert due_ns <= time.monotonic_ns()

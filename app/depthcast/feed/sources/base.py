@@ -19,6 +19,8 @@ SourceKind = Literal["file", "simulated", "gateway"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+TAIL_BYTES: Final = 64 * MBO_SIZE
+"""The last event end of many records is most probably among so many."""
 MARK_BYTES: Final = 32 << 20
 """States that are remembered, at most: the oldest are thinned out first."""
 
@@ -28,13 +30,14 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 
     ``data`` has DBN version 3 layouts, without ts_out and without control records. ``position`` is that of
     the first of its ``count`` records. ``due_ns`` (CLOCK_MONOTONIC) is when it came, where the source sets
-    the pace; else 0.
+    the pace; else 0. ``mbo_only``: they are known to be MBO records, all of them.
     """
 
     data: bytes
     count: int
     position: int
     due_ns: int = 0
+    mbo_only: bool = False
 
 
 class Source(Protocol):
@@ -178,6 +181,7 @@ def whole_events(runs: Iterator[Run], position: int, skip: int, size: int) -> It
     """The records of ``runs`` as chunks of at most ``size`` bytes, cut at event ends.
 
     An event longer than that is cut wherever it must be, and so is the last if the records end inside it.
+    Little that is left of a run waits for the next one.
 
     Args:
         runs: the records.
@@ -185,13 +189,12 @@ def whole_events(runs: Iterator[Run], position: int, skip: int, size: int) -> It
         skip: records left out before it.
         size: at least the longest record's.
     """
-    carry = b""
+    carry = Run(b"", mbo_only=True)
     while True:
         try:
             run = next(runs, None)
-        except Exception:
-            if carry:  # all good records come before what is wrong
-                yield Chunk(carry, forms.count(carry), position)
+        except Exception:  # all good records come before what is wrong
+            yield from _rest(carry, position)
             raise
         if run is None:
             break
@@ -201,18 +204,57 @@ def whole_events(runs: Iterator[Run], position: int, skip: int, size: int) -> It
             skip -= skip if skipped < len(view) else forms.count(view)
             view = view[skipped:]
         while view:
-            window = _window(view, size - len(carry), mbo_only=run.mbo_only)
-            end = forms.event_prefix(view[:window])
-            if not end and window == len(view):
-                carry += view
+            window = _window(view, size - len(carry.data), mbo_only=run.mbo_only)
+            little = window == len(view) and len(carry.data) + window < size // 2
+            end = 0 if little else _event_end(view[:window], mbo_only=run.mbo_only)
+            if little or (not end and window == len(view) and not _has_events(carry)):
                 break
-            cut = end or window
-            data = b"".join((carry, view[:cut])) if carry else bytes(view[:cut])
-            count = cut // MBO_SIZE if run.mbo_only and not carry else forms.count(data)
-            yield Chunk(data, count, position)
-            carry, view, position = b"", view[cut:], position + count
-    if carry:
-        yield Chunk(carry, forms.count(carry), position)
+            if end or not _has_events(carry):
+                cut = end or window
+                whole = Run(b"".join((carry.data, view[:cut])), carry.mbo_only and run.mbo_only)
+                carry, view = Run(b"", mbo_only=True), view[cut:]
+            else:  # the long event begins in what was carried
+                whole, carry = _cut(carry)
+            yield (chunk := _chunk(whole, position))
+            position += chunk.count
+        if view:
+            carry = Run(b"".join((carry.data, view)), carry.mbo_only and run.mbo_only)
+    yield from _rest(carry, position)
+
+
+def _rest(carry: Run, position: int) -> Iterator[Chunk]:
+    """What is left at the end: whole events, and what may be left of one."""
+    for part in _cut(carry):
+        if part.data:
+            yield (chunk := _chunk(part, position))
+            position += chunk.count
+
+
+def _cut(run: Run) -> tuple[Run, Run]:
+    """Its whole events, and what begins after them."""
+    end = _event_end(run.data, mbo_only=run.mbo_only)
+    return run._replace(data=run.data[:end]), run._replace(data=run.data[end:])
+
+
+def _chunk(run: Run, position: int) -> Chunk:
+    data = bytes(run.data)
+    count = len(data) // MBO_SIZE if run.mbo_only else forms.count(data)
+    return Chunk(data, count, position, mbo_only=run.mbo_only)
+
+
+def _has_events(run: Run) -> bool:
+    return _event_end(run.data, mbo_only=run.mbo_only) > 0
+
+
+def _event_end(data: memoryview | bytes, *, mbo_only: bool) -> int:
+    """Bytes up to and with the last record that ends an event; 0 if there is none."""
+    if not mbo_only:
+        return forms.event_prefix(data)
+    begin = max(len(data) - TAIL_BYTES, 0)
+    end = forms.event_prefix(data[begin:])
+    if end or not begin:
+        return begin + end
+    return forms.event_prefix(data)
 
 
 def _window(view: memoryview, room: int, *, mbo_only: bool) -> int:

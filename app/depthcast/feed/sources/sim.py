@@ -15,6 +15,7 @@ from depthcast.errors import SourceError, UsageError
 from depthcast.exchange import ExchangeParams, FlowParams, Style, VenueParams, make_instruments
 from depthcast.feed.sources.base import Chunk, Marks, SourceKind, decode_state
 from depthcast.feed.sources.prefetch import Prefetch
+from depthcast.feed.sources.records import is_mbo_only
 from depthcast.feed.sources.simulator import CHECKPOINT, RECORDS, Task, read_frame, write_frame
 from depthcast.feed.sources.url import parse_source_url, parse_time
 from depthcast.live.symbology import Symbology
@@ -159,7 +160,7 @@ class SimulatedSource:
                     data = data[skipped:]
                 at, count = at + count, min(count, at + count - position)
                 if data:
-                    yield Chunk(data, count, at - count)
+                    yield Chunk(data, count, at - count, mbo_only=is_mbo_only(data))
             code = process.wait()
             raise SourceError(f"{self.name}: the exchange's process ended unexpectedly (exit code {code})")
         finally:

@@ -15,7 +15,7 @@ from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.dbn.metadata import DBN_VERSION
 from depthcast.errors import DepthcastError, SessionError, SourceError
 from depthcast.feed.sources.base import Chunk, SourceKind, decode_state
-from depthcast.feed.sources.records import plain_records
+from depthcast.feed.sources.records import is_mbo_only, plain_records
 from depthcast.feed.sources.retained import KEEP_BYTES, Place, Retained, Unseen
 from depthcast.feed.sources.upstream_url import Upstream
 from depthcast.live.address import is_databento
@@ -252,7 +252,7 @@ class UpstreamSource:
         count = forms.count(data)
         if not self._snapshots:
             self._retained.add(data, count, self._position)
-        self._ready.append(Chunk(data, count, self._position, now_ns))
+        self._ready.append(Chunk(data, count, self._position, now_ns, is_mbo_only(data)))
         self._position += count
         self._held += len(data)
         last = forms.last_ts_recv(data)

@@ -1,1 +1,1 @@
-"""What `benchmarks.serve` is made of: its processes, its load generators, what it measures, and its report."""
+"""What `benchmarks.serve` is made of: its processes, load generators, what it measures, and its report."""

@@ -1,8 +1,8 @@
 """The floor: ``python -m benchmarks.serving.floor CLIENTS RATE BYTES`` says its port and sends.
 
 A bare ASGI application on uvicorn with its own WebSocket layer: no framework, no feed, no books. Every tick
-it makes one text of so many bytes, with the time in it, and sends it to everyone, one after another. RATE 0 is
-as fast as it goes.
+it makes one text of so many bytes, with the time in it, and sends it to everyone, one after another; ticks
+that cannot be kept follow at once.
 """
 
 import asyncio
@@ -52,8 +52,8 @@ class Floor:
             message = {"type": "websocket.send", "text": head + "x" * (self.size - len(head) - 2) + '"}'}
             for send in list(self.sends):
                 await send(message)
-            due = max(due + (1 / self.rate if self.rate else 0), loop.time())
-            await asyncio.sleep(due - loop.time() if self.rate else 0)
+            due = max(due + 1 / self.rate, loop.time())
+            await asyncio.sleep(due - loop.time())
 
 
 async def serve(floor: Floor) -> None:

@@ -16,14 +16,14 @@ import msgspec
 from benchmarks.streaming.tasks import HOST, KEY, Received, ReceiveTask
 from benchmarks.workloads import ROOT
 
-__all__ = ["REAL_TIME", "FeedProcess", "Receiver", "Sender"]
+__all__ = ["REAL_TIME", "FeedProcess", "Logging", "Process", "Receiver", "Sender", "cpu_s", "memory_mib"]
 
 REAL_TIME: Final = ("chrt", "-f", "20")
 PROGRAMS: Final = {"official": "benchmarks.streaming.official"}
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
-class _Process:
+class Process:
     """A process that ends with its ``with`` block."""
 
     def __init__(self, command: Sequence[str], *, real_time: bool = False, says: str = "stdout") -> None:
@@ -49,13 +49,38 @@ class _Process:
             if pipe is not None:
                 pipe.close()
 
-    def _pipe(self, pipe: IO[str] | None) -> IO[str]:
+    def pipe(self, says: str) -> IO[str]:
+        """What it says, on ``stdout`` or ``stderr``."""
+        pipe = self._process.stdout if says == "stdout" else self._process.stderr
         if pipe is None:
             raise AssertionError("the process was started without this pipe")
         return pipe
 
+    def wait(self) -> int:
+        """The exit code, when it has ended."""
+        return self._process.wait()
 
-class FeedProcess(_Process):
+
+class Logging(Process):
+    """A process that logs lines of JSON on standard error."""
+
+    def event(self, name: str) -> dict[str, Any]:
+        """Wait until it logs an event of this name.
+
+        Raises:
+            RuntimeError: it has ended, with what it said.
+        """
+        said = []
+        for line in self.pipe("stderr"):
+            said.append(line)
+            with suppress(json.JSONDecodeError):
+                event: dict[str, Any] = json.loads(line)
+                if event.get("event") == name:
+                    return event
+        raise RuntimeError(f"the process ended before {name!r}:\n{''.join(said)}")
+
+
+class FeedProcess(Logging):
     """``depthcast feed`` of a file on a port of its own.
 
     Args:
@@ -78,21 +103,6 @@ class FeedProcess(_Process):
         super().__init__(command, real_time=real_time, says="stderr")
         self.port = int(self.event("listening")["addresses"][0].rpartition(":")[2])
 
-    def event(self, name: str) -> dict[str, Any]:
-        """Wait until the feed logs an event of this name.
-
-        Raises:
-            RuntimeError: it has ended, with what it said.
-        """
-        said = []
-        for line in self._pipe(self._process.stderr):
-            said.append(line)
-            with suppress(json.JSONDecodeError):
-                event: dict[str, Any] = json.loads(line)
-                if event.get("event") == name:
-                    return event
-        raise RuntimeError(f"the feed ended before {name!r}:\n{''.join(said)}")
-
     def metric(self, name: str) -> float:
         """A metric of its admin port."""
         with urlopen(f"{self._admin}/metrics", timeout=10) as answer:  # noqa: S310 - http, of this machine
@@ -103,28 +113,24 @@ class FeedProcess(_Process):
 
     def cpu_s(self) -> float:
         """CPU time of all its threads so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        return cpu_s(self.pid)
 
     def memory_mib(self) -> float:
         """The most memory it had in RAM so far."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-        raise KeyError("VmHWM")
+        return memory_mib(self.pid, "VmHWM")
 
 
-class Sender(_Process):
+class Sender(Process):
     """The bare sender of a file."""
 
     def __init__(self, source: Path, *, real_time: bool = False) -> None:
         super().__init__(
             [sys.executable, "-m", "benchmarks.streaming.floor", str(source)], real_time=real_time
         )
-        self.port = int(self._pipe(self._process.stdout).readline())
+        self.port = int(self.pipe("stdout").readline())
 
 
-class Receiver(_Process):
+class Receiver(Process):
     """Who receives, in a process of its own."""
 
     def __init__(self, task: ReceiveTask, *, real_time: bool = False) -> None:
@@ -138,8 +144,8 @@ class Receiver(_Process):
         Raises:
             RuntimeError: it ended without.
         """
-        said = self._pipe(self._process.stdout).read()
-        if self._process.wait() != 0:
+        said = self.pipe("stdout").read()
+        if self.wait() != 0:
             raise RuntimeError("a receiver failed: see above")
         return msgspec.json.decode(said, type=Received)
 
@@ -148,3 +154,17 @@ def _free_port() -> int:
     with socket.create_server((HOST, 0)) as server:
         port: int = server.getsockname()[1]
     return port
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of all threads of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def memory_mib(pid: int, name: str) -> float:
+    """A value of a process's memory: ``VmRSS`` is what it has in RAM, ``VmHWM`` the most it had."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    raise KeyError(name)

@@ -1,0 +1,151 @@
+"""What is measured, and how each is run once: a feed, an API and a load generator of its own each time."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from benchmarks.serving.processes import ApiProcess, BareServer, Generator
+from benchmarks.serving.tasks import Read, ReadTask, Streamed, StreamTask
+from benchmarks.streaming.inputs import Input, records_start
+from benchmarks.streaming.processes import FeedProcess
+
+__all__ = ["READS", "STREAMS", "ReadCase", "StreamCase", "StreamRun", "run_floor", "run_read", "run_stream"]
+
+SETTLE_S: Final = 0.3
+APPLIED: Final = '"ts_applied":"'
+
+
+class StreamCase(NamedTuple):
+    """So many clients of one stream class, depth 10."""
+
+    name: str
+    clients: int
+    rate: int
+    feed_rate: int
+    floor: str = ""
+    """What its floor is called; empty for none."""
+    only_count: bool = False
+
+
+class ReadCase(NamedTuple):
+    """So many connections that ask for the book, depth 10."""
+
+    name: str
+    connections: int
+    feed_rate: int
+
+
+STREAMS: Final = (
+    StreamCase("1,000 clients × 20/s", 1_000, 20, 50_000, floor="floor: 1,000 × 20/s, bare uvicorn, no feed"),
+    StreamCase("1,000 clients × 20/s, feed of 500,000 records/s", 1_000, 20, 500_000),
+    StreamCase("5,000 clients × 4/s", 5_000, 4, 50_000, floor="floor: 5,000 × 4/s, bare uvicorn, no feed"),
+    StreamCase("100 clients × 100/s", 100, 100, 50_000, floor="floor: 100 × 100/s, bare uvicorn, no feed"),
+    StreamCase(
+        "as much as it can: 1,000 clients ask for 100/s",
+        1_000,
+        100,
+        5_000,
+        floor="floor: as much as bare uvicorn can, no feed",
+        only_count=True,
+    ),
+)
+READS: Final = (ReadCase("GET /v1/books/ID?depth=10, 32 connections", 32, 50_000),)
+
+
+class StreamRun(NamedTuple):
+    """What one run gave."""
+
+    streamed: Streamed
+    server_cpu: float
+    ready_s: float | None = None
+    client_kib: float | None = None
+    """What the server's memory grew by, a client."""
+
+
+class ReadRun(NamedTuple):
+    """The same of readers."""
+
+    read: Read
+    server_cpu: float
+    ready_s: float
+
+
+def run_stream(case: StreamCase, source: Input, seconds: float) -> StreamRun:
+    """The API under a case, once."""
+    with ExitStack() as stack:
+        api = stack.enter_context(_served(stack, source, case.feed_rate))
+        time.sleep(SETTLE_S)
+        before_kib = api.memory_kib()
+        task = StreamTask(
+            port=api.port,
+            clients=case.clients,
+            says=_subscribe(source.path, case.rate),
+            seconds=seconds,
+            stamp=APPLIED,
+            only_count=case.only_count,
+        )
+        generator = stack.enter_context(Generator(task))
+        generator.counting()
+        begin_s = api.cpu_s()
+        streamed = generator.found(Streamed)
+        cpu = (api.cpu_s() - begin_s) / streamed.seconds
+        client_kib = (api.memory_kib() - before_kib) / case.clients
+        return StreamRun(streamed, cpu, api.ready_s, client_kib)
+
+
+def run_floor(case: StreamCase, size: int, seconds: float) -> StreamRun:
+    """A bare server that sends messages of ``size`` bytes to as many, as often; once."""
+    with ExitStack() as stack:
+        server = stack.enter_context(BareServer(case.clients, case.rate, size))
+        task = StreamTask(
+            port=server.port, clients=case.clients, says="", seconds=seconds, only_count=case.only_count
+        )
+        generator = stack.enter_context(Generator(task))
+        generator.counting()
+        begin_s = server.cpu_s()
+        streamed = generator.found(Streamed)
+        return StreamRun(streamed, (server.cpu_s() - begin_s) / streamed.seconds)
+
+
+def run_read(case: ReadCase, source: Input, seconds: float) -> ReadRun:
+    """The API under readers, once."""
+    with ExitStack() as stack:
+        api = stack.enter_context(_served(stack, source, case.feed_rate))
+        time.sleep(SETTLE_S)
+        path = f"/v1/books/{_instrument(source.path)}?depth=10"
+        task = ReadTask(port=api.port, connections=case.connections, path=path, seconds=seconds)
+        generator = stack.enter_context(Generator(task))
+        generator.counting()
+        begin_s = api.cpu_s()
+        found = generator.found(Read)
+        return ReadRun(found, (api.cpu_s() - begin_s) / found.seconds, api.ready_s)
+
+
+def _served(stack: ExitStack, source: Input, feed_rate: int) -> ApiProcess:
+    pace = ["--rate", str(feed_rate), "--loop"]
+    feed = stack.enter_context(FeedProcess(source.path, pace, wait=0, journal=None))
+    feed.event("running")
+    return ApiProcess(feed.port)
+
+
+def _subscribe(path: Path, rate: int) -> str:
+    order = {
+        "op": "subscribe",
+        "id": 1,
+        "channel": "book",
+        "instruments": [str(_instrument(path))],
+        "depth": 10,
+        "rate": rate,
+    }
+    return msgspec.json.encode(order).decode()
+
+
+def _instrument(path: Path) -> int:
+    """The instrument of a file's first record."""
+    with path.open("rb") as file:
+        file.seek(records_start(path))
+        header = file.read(16)
+    return int.from_bytes(header[4:8], "little")

@@ -1,0 +1,80 @@
+"""One message, encoded once, in each form that a kind of connection takes."""
+
+from enum import IntEnum
+from typing import Final
+
+__all__ = ["FORMS", "Encoded", "Form", "ws_frame"]
+
+_SMALL: Final = 126
+_MEDIUM: Final = 65_536
+
+
+class Form(IntEnum):
+    """How a connection takes a message."""
+
+    FRAME = 0
+    """A whole WebSocket frame, header and all: servers do not mask, so all clients get the same bytes."""
+    TEXT = 1
+    """The JSON text alone, for a connection that makes its own frames."""
+    EVENT = 2
+    """A server-sent event."""
+    CHUNK = 3
+    """A server-sent event as a chunk of an HTTP/1.1 body."""
+
+
+FORMS: Final = len(Form)
+
+
+def ws_frame(payload: bytes) -> bytes:
+    """A final, unmasked text frame (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < _SMALL:
+        return bytes((0x81, size)) + payload
+    if size < _MEDIUM:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+class Encoded:
+    """A message's JSON, and the forms of it that were asked for.
+
+    Args:
+        event: the message's type, the name of the server-sent event.
+        payload: the JSON.
+        seq: its number in the class, 0 for messages that belong to none.
+        event_id: what a reader of events resumes from, empty if this message is no place to resume from.
+    """
+
+    __slots__ = ("_forms", "event", "event_id", "payload", "seq")
+
+    def __init__(self, event: str, payload: bytes, seq: int = 0, event_id: str = "") -> None:
+        self.event = event
+        self.payload = payload
+        self.seq = seq
+        self.event_id = event_id
+        self._forms: list[bytes | None] = [None, payload, None, None]
+
+    def form(self, form: Form) -> bytes:
+        """The message in that form: the same object each time."""
+        made = self._forms[form]
+        if made is None:
+            made = self._forms[form] = self._make(form, self.event_id)
+        return made
+
+    def aside(self, form: Form) -> bytes:
+        """The same, but for a reader that lacks older messages: it must not resume from this one."""
+        if form is Form.FRAME or form is Form.TEXT or not self.event_id:
+            return self.form(form)
+        return self._make(form, "")
+
+    def _make(self, form: Form, event_id: str) -> bytes:
+        if form is Form.FRAME:
+            return ws_frame(self.payload)
+        mark = f"id: {event_id}\n" if event_id else ""
+        event = f"{mark}event: {self.event}\ndata: ".encode() + self.payload + b"\n\n"
+        return event if form is Form.EVENT else chunk(event)
+
+
+def chunk(body: bytes) -> bytes:
+    """A part of an HTTP/1.1 body in chunks."""
+    return b"%x\r\n%b\r\n" % (len(body), body)

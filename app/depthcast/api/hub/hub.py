@@ -1,0 +1,383 @@
+"""The hub: clients on one side, replicas on the other, and between them one stream for each class."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from depthcast.api.hub.classes import StreamClass
+from depthcast.api.hub.clients import Client, CloseCode
+from depthcast.api.hub.connections import Connections
+from depthcast.api.hub.encoded import Encoded, Form
+from depthcast.api.hub.errors import RequestError
+from depthcast.api.hub.face_stream import BboStream, BookStream
+from depthcast.api.hub.follower import Follower
+from depthcast.api.hub.heartbeats import SLOTS, Heartbeats
+from depthcast.api.hub.messages import Subscribed, Unsubscribed, encode
+from depthcast.api.hub.options import HubOptions
+from depthcast.api.hub.order_stream import OrderStream
+from depthcast.api.hub.ports import Clock, HubListing, HubMarket, HubReplica, Loop, Sink, Timer
+from depthcast.api.hub.requests import Subscribe, depth_and_rate, error_message
+from depthcast.api.hub.schedule import Schedule
+from depthcast.api.hub.status_stream import StatusStream, status_message, told
+from depthcast.api.hub.stream import Numbering, Stream
+from depthcast.api.hub.trade_stream import TradeStream
+from depthcast.api.hub.view import ReplicaView
+from depthcast.errors import DepthcastError
+
+__all__ = ["Hub"]
+
+_GOLDEN = 0.6180339887498949
+"""Multiples of it, modulo 1, lie evenly however many there are: the phases of the classes' ticks."""
+
+
+class Hub:
+    """The fan-out of an API process.
+
+    All of it runs on one event loop and never waits. `start` follows the replicas; `close` ends every client.
+
+    Args:
+        market: the replicas, and which instruments they have.
+        clock: the time, ns since the epoch.
+        loop: for time and timers.
+        options: limits.
+        epoch: the name of this hub's life; sequence numbers mean something within it.
+    """
+
+    def __init__(
+        self,
+        market: HubMarket,
+        clock: Clock,
+        loop: Loop,
+        options: HubOptions | None = None,
+        *,
+        epoch: str | None = None,
+    ) -> None:
+        self.options = options or HubOptions()
+        self.loop = loop
+        self.numbering = Numbering(epoch or secrets.token_hex(8), clock, self.options)
+        self.counters = self.numbering.counters
+        self.connections = Connections(self.options)
+        self.closing = False
+        self._market = market
+        self._clients: dict[Client, None] = {}
+        self._paused: dict[Client, None] = {}
+        self._heartbeats = Heartbeats(self.numbering)
+        self._schedule = Schedule(loop, self.counters, self.options.turn_sends, self._flushed)
+        self._followers: dict[int, Follower] = {}
+        self._made = 0
+        self._beats = 0
+        self._timer: Timer | None = None
+
+    # -- life
+
+    def start(self) -> None:
+        """Follow the replicas and begin the heartbeats."""
+        for replica in self._market.replicas:
+            self._follower(replica)
+        self._arm()
+
+    async def close(self, spread_s: float) -> None:
+        """End every client, some at a time over ``spread_s`` seconds, so that they do not all return at once.
+
+        The close code is 1012; its reason says when to come back. No client is accepted any more.
+        """
+        self.closing = True
+        left = list(self._clients)
+        steps = max(1, min(len(left), int(spread_s * 20)))
+        for step in range(steps):
+            for client in left[step::steps]:
+                self.end(client, CloseCode.GOING, f"restarting; reconnect in {1 + step % 5} s")
+            if step + 1 < steps:
+                await asyncio.sleep(spread_s / steps)
+        self.stop()
+
+    def stop(self) -> None:
+        """Follow nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._schedule.close()
+        for follower in self._followers.values():
+            follower.view.replica.remove_listener(follower)
+        self._followers.clear()
+
+    def _follower(self, replica: HubReplica) -> Follower:
+        follower = self._followers.get(id(replica))
+        if follower is None:
+            view = ReplicaView(replica, self.numbering.clock)
+            schedule = self._schedule
+            follower = Follower(view, self.numbering.clock, schedule.changed, schedule.at_once)
+            self._followers[id(replica)] = follower
+            replica.add_listener(follower)
+        return follower
+
+    # -- clients
+
+    def connect(self, sink: Sink, form: Form, *, address: str, key: str) -> Client:
+        """Take a connection that has been accepted.
+
+        Raises:
+            RequestError: there are too many; nothing is kept of it.
+        """
+        if self.closing:
+            raise RequestError("restarting", "the service restarts: reconnect in a second", fatal=True)
+        self.connections.enter(address, key)
+        client = Client(self, sink, form, address, key)
+        self._clients[client] = None
+        self._heartbeats.join(client)
+        self.counters.clients = len(self._clients)
+        return client
+
+    def leave(self, client: Client) -> None:
+        """The client's connection is closing: forget it. Once is enough, twice is no error."""
+        if client.closed:
+            return
+        client.closed = True
+        for stream in list(client.streams):
+            self._leave_stream(client, stream)
+        self._paused.pop(client, None)
+        self._heartbeats.leave(client)
+        del self._clients[client]
+        self.connections.leave(client.address, client.key)
+        self.counters.clients = len(self._clients)
+
+    def end(self, client: Client, code: int, reason: str) -> None:
+        """Close a client's connection."""
+        if not client.closed:
+            self.leave(client)
+            client.sink.end(code, reason)
+
+    def refuse(self, client: Client, asked: int | str | None, error: RequestError) -> None:
+        """Tell a client why its request was not carried out; a fatal error closes it."""
+        self.counters.errors += 1
+        client.send(error_message(asked, error))
+        if error.fatal:
+            self.counters.limit_closed += 1
+            self.end(client, CloseCode.LIMIT, error.code)
+
+    def close_slow(self, client: Client) -> None:
+        """The client has fallen behind further than it may."""
+        self.counters.slow_closed += 1
+        self.end(client, CloseCode.TOO_SLOW, "too slow: messages were lost")
+
+    def paused(self, client: Client) -> None:
+        client.paused_at = self.loop.time()
+        self._paused[client] = None
+        self.counters.pauses += 1
+
+    def drained(self, client: Client) -> None:
+        client.paused_at = None
+        self._paused.pop(client, None)
+
+    # -- subscriptions
+
+    def subscribe(self, client: Client, request: Subscribe) -> None:
+        """Subscribe a client; if one of the instruments cannot be, then none is.
+
+        Raises:
+            RequestError: why not.
+        """
+        depth, rate = depth_and_rate(request.channel, request.depth, request.rate)
+        wanted: dict[StreamClass, HubListing] = {}
+        for text in request.instruments:
+            listing = self._find(text)
+            publisher = self._publisher(listing, request)
+            dataset = listing.replica.dataset if len(self._market.replicas) > 1 else ""
+            of = StreamClass(request.channel, listing.instrument_id, publisher, depth, rate, dataset)
+            if of not in wanted and not any(stream.of == of for stream in client.streams):
+                wanted[of] = listing
+        limit = self.options.subscriptions_per_connection
+        if len(client.streams) + len(wanted) > limit:
+            raise RequestError(
+                "too_many_subscriptions", f"at most {limit} subscriptions on a connection", fatal=True
+            )
+        streams = [(self._stream(of, listing), listing) for of, listing in wanted.items()]
+        for stream, listing in streams:
+            self._join(client, stream, listing, request)
+        self._heartbeats.regroup(client)
+        client.catch_up()
+
+    def unsubscribe(self, client: Client, name: str, asked: int | str | None) -> None:
+        """End one subscription.
+
+        Raises:
+            RequestError: there is none of that name.
+        """
+        stream = self._subscribed(client, name)
+        self._leave_stream(client, stream)
+        self._heartbeats.regroup(client)
+        client.send(Encoded("unsubscribed", encode(Unsubscribed(stream=name, id=asked))))
+
+    def resync(self, client: Client, name: str) -> None:
+        """Give a client a class's snapshot anew.
+
+        Raises:
+            RequestError: it has no such subscription.
+        """
+        stream = self._subscribed(client, name)
+        if client.paused_at is None:
+            client.send(stream.resync("requested"))
+            stream.drop(client)
+            client.streams[stream] = None
+            client.catch_up()
+
+    def tell_status(self, client: Client, instruments: list[str]) -> None:
+        """Send the state of instruments once.
+
+        Raises:
+            RequestError: one is not known.
+        """
+        for listing in [self._find(text) for text in instruments]:
+            view = self._follower(listing.replica).view
+            now = told(view, listing.instrument_id, None)
+            status = status_message(view, now, _label(listing), listing.instrument_id, self.numbering)
+            client.send(Encoded("status", encode(status)))
+
+    def _find(self, text: str) -> HubListing:
+        try:
+            return self._market.find(text)
+        except DepthcastError as error:
+            raise RequestError("unknown_instrument", str(error)) from None
+
+    def _publisher(self, listing: HubListing, request: Subscribe) -> int | None:
+        known = listing.publishers()
+        if request.publisher is not None:
+            if request.publisher not in known:
+                some = ", ".join(map(str, known)) or "none yet"
+                raise RequestError(
+                    "unknown_publisher",
+                    f"{_label(listing)} has no book of publisher {request.publisher}: {some}",
+                )
+            return request.publisher
+        if len(known) == 1:
+            return known[0]
+        if request.channel == "orders":
+            raise RequestError(
+                "publisher_required",
+                f"{_label(listing)} has books of publishers {', '.join(map(str, known)) or '(none yet)'}:"
+                " the orders channel is of one",
+            )
+        return None
+
+    def _stream(self, of: StreamClass, listing: HubListing) -> Stream:
+        follower = self._follower(listing.replica)
+        stream = follower.stream(of)
+        if stream is not None:
+            return stream
+        if self.counters.classes >= self.options.max_classes:
+            raise RequestError("too_many_classes", "no further class now: use one that others use too")
+        if of.channel == "orders" and self._order_books() >= self.options.order_books:
+            raise RequestError("too_many_order_books", "no further book's orders can be followed now")
+        stream = self._new_stream(of, listing, follower)
+        if stream.failed:
+            raise RequestError("book_too_large", stream.failed)
+        stream.idle_since = self.loop.time()
+        follower.add(stream)
+        self.counters.classes += 1
+        return stream
+
+    def _new_stream(self, of: StreamClass, listing: HubListing, follower: Follower) -> Stream:
+        self._made += 1
+        phase = self._made * _GOLDEN % 1.0
+        numbering, view = self.numbering, follower.view
+        if of.channel == "book":
+            return BookStream(of, numbering, phase, view)
+        if of.channel == "bbo":
+            return BboStream(of, numbering, phase, view)
+        with_name: Callable[..., Stream] = {
+            "trades": TradeStream,
+            "orders": OrderStream,
+            "status": StatusStream,
+        }[of.channel]
+        return with_name(of, numbering, phase, view, _label(listing))
+
+    def _order_books(self) -> int:
+        return sum(follower.order_books for follower in self._followers.values())
+
+    def _join(self, client: Client, stream: Stream, listing: HubListing, request: Subscribe) -> None:
+        since = request.since
+        held: int | None = None
+        if since is not None and since.epoch == self.numbering.epoch and stream.covers(since.seq):
+            held = since.seq
+        of = stream.of
+        message = Subscribed(
+            stream=stream.name,
+            id=request.id,
+            channel=of.channel,
+            instrument=_label(listing),
+            instrument_id=of.instrument_id,
+            dataset=listing.replica.dataset,
+            publisher=of.publisher_id,
+            depth=of.depth,
+            rate=of.rate,
+            epoch=self.numbering.epoch,
+            seq=stream.seq if held is None else held,
+            feed=self._follower(listing.replica).view.feed,
+            resumed=held is not None,
+        )
+        client.send(Encoded("subscribed", encode(message)))
+        client.join(stream, held)
+        if held is not None and client.paused_at is None and stream.replay(client, held):
+            client.streams[stream] = stream.seq
+        self.counters.subscriptions += 1
+
+    def _subscribed(self, client: Client, name: str) -> Stream:
+        for stream in client.streams:
+            if stream.name == name:
+                return stream
+        raise RequestError(
+            "not_subscribed", f"there is no subscription {name!r}: names are as in `subscribed`"
+        )
+
+    def _leave_stream(self, client: Client, stream: Stream) -> None:
+        client.leave(stream)
+        self.counters.subscriptions -= 1
+        if not stream.users:
+            stream.idle_since = self.loop.time()
+
+    # -- time
+
+    def _arm(self) -> None:
+        when = self.loop.time() + self.options.heartbeat_s / SLOTS
+        self._timer = self.loop.call_at(when, self._beat)
+
+    def _beat(self) -> None:
+        """Twenty times an interval: a part of the heartbeats; once: what is only looked at now and then."""
+        self._arm()
+        self._heartbeats.beat()
+        self._beats += 1
+        if self._beats % SLOTS:
+            return
+        now = self.loop.time()
+        for client in list(self._paused):
+            if client.paused_at is not None and now - client.paused_at > self.options.slow_close_s:
+                self.close_slow(client)
+        for follower in self._followers.values():
+            follower.look_again()
+            for stream in follower.streams:
+                idle_since = stream.idle_since
+                if not stream.users and idle_since is not None and now - idle_since > self.options.linger_s:
+                    self._remove(follower, stream)
+
+    def _flushed(self, stream: Stream) -> None:
+        """Stop a class that cannot go on, and say so to its clients."""
+        why = stream.failed
+        if not why:
+            return
+        for client in list(self._clients):
+            if stream in client.streams:
+                self._leave_stream(client, stream)
+                self._heartbeats.regroup(client)
+                client.send(error_message(None, RequestError("class_ended", f"{stream.name}: {why}")))
+        for follower in self._followers.values():
+            if follower.stream(stream.of) is stream:
+                self._remove(follower, stream)
+
+    def _remove(self, follower: Follower, stream: Stream) -> None:
+        follower.remove(stream)
+        stream.scheduled = False
+        self.counters.classes -= 1
+
+
+def _label(listing: HubListing) -> str:
+    return listing.symbol or str(listing.instrument_id)

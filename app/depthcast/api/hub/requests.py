@@ -1,0 +1,164 @@
+"""What clients ask of the stream: `Request` is every message they may send, `handle` carries one out."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from depthcast.api.hub.classes import (
+    CHANNELS,
+    DEFAULT_DEPTH,
+    DEFAULT_RATE,
+    DEPTHS,
+    ORDERS_RATE,
+    RATES,
+    Channel,
+)
+from depthcast.api.hub.encoded import Encoded
+from depthcast.api.hub.errors import RequestError
+from depthcast.api.hub.messages import ErrorMessage, Pong, encode
+
+if TYPE_CHECKING:
+    from depthcast.api.hub.clients import Client
+
+__all__ = ["Request", "Since", "Subscribe", "depth_and_rate", "error_message", "handle"]
+
+Id = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    """The last message that was received: `epoch` and `seq` as messages carry them."""
+
+    epoch: Annotated[str, Meta(max_length=64)]
+    seq: Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class _Request(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", kw_only=True):
+    id: Id = None
+
+
+class Subscribe(_Request, frozen=True, tag="subscribe", kw_only=True):
+    """Have a channel's messages of some instruments."""
+
+    channel: Channel
+    instruments: Annotated[list[Name], Meta(min_length=1, max_length=100)]
+    publisher: Annotated[int, Meta(ge=0, le=65_535)] | None = None
+    depth: int | None = None
+    rate: int | None = None
+    since: Since | None = None
+
+
+class Unsubscribe(_Request, frozen=True, tag="unsubscribe", rename={"stream": "class"}, kw_only=True):
+    """Have a class's messages no more."""
+
+    stream: Name
+
+
+class AskResync(_Request, frozen=True, tag="resync", rename={"stream": "class"}, kw_only=True):
+    """Have a class's snapshot anew: for who finds that a checksum does not agree."""
+
+    stream: Name
+
+
+class AskStatus(_Request, frozen=True, tag="status", kw_only=True):
+    """Have the state of instruments once."""
+
+    instruments: Annotated[list[Name], Meta(min_length=1, max_length=100)]
+
+
+class Ping(_Request, frozen=True, tag="ping", kw_only=True):
+    """Have an answer."""
+
+
+Request = Subscribe | Unsubscribe | AskResync | AskStatus | Ping
+
+_decode: Final[Callable[[bytes | str], Request]] = msgspec.json.Decoder(Request).decode
+
+
+class _IdOnly(Struct, frozen=True):
+    id: Id = None
+
+
+_decode_id: Final = msgspec.json.Decoder(_IdOnly).decode
+
+
+def handle(client: "Client", data: bytes | str) -> None:
+    """Carry out one message of a client, or tell it why not."""
+    hub = client.hub
+    hub.counters.requests += 1
+    asked: int | str | None = None
+    try:
+        if len(data) > hub.options.message_bytes:
+            raise RequestError(
+                "message_too_big", f"a message has at most {hub.options.message_bytes} bytes", fatal=True
+            )
+        if not client.may_ask(hub.loop.time()):
+            raise RequestError(
+                "rate_limited", f"at most {hub.options.messages_per_s:g} messages a second", fatal=True
+            )
+        request = _request(data)
+        asked = request.id
+        _carry_out(client, request)
+    except RequestError as error:
+        asked = asked if asked is not None else _id_of(data)
+        hub.refuse(client, asked, error)
+
+
+def error_message(asked: int | str | None, error: RequestError) -> Encoded:
+    message = ErrorMessage(id=asked, code=error.code, message=str(error), fatal=error.fatal)
+    return Encoded("error", encode(message))
+
+
+def _request(data: bytes | str) -> Request:
+    try:
+        return _decode(data)
+    except msgspec.ValidationError as error:
+        raise RequestError("bad_request", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError("bad_json", f"not a JSON message: {error}") from None
+
+
+def _id_of(data: bytes | str) -> int | str | None:
+    """The id of a message that is wrong otherwise, if it has one."""
+    if len(data) > 65_536:
+        return None
+    try:
+        return _decode_id(data).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _carry_out(client: "Client", request: Request) -> None:
+    hub = client.hub
+    if isinstance(request, Subscribe):
+        hub.subscribe(client, request)
+    elif isinstance(request, Unsubscribe):
+        hub.unsubscribe(client, request.stream, request.id)
+    elif isinstance(request, AskResync):
+        hub.resync(client, request.stream)
+    elif isinstance(request, AskStatus):
+        hub.tell_status(client, request.instruments)
+    else:
+        client.send(Encoded("pong", encode(Pong(id=request.id, ts_send=str(hub.numbering.clock())))))
+
+
+def depth_and_rate(channel: Channel, depth: int | None, rate: int | None) -> tuple[int, int]:
+    """The depth and rate of a class, from what was asked.
+
+    Raises:
+        RequestError: they are not among the published ones.
+    """
+    if channel not in CHANNELS:
+        raise RequestError("bad_channel", f"channels: {', '.join(CHANNELS)}")
+    if depth is not None and (channel != "book" or depth not in DEPTHS):
+        depths = ", ".join(map(str, DEPTHS))
+        why = f"depth is one of {depths}" if channel == "book" else f"channel {channel} takes no depth"
+        raise RequestError("bad_depth", why)
+    if rate is not None and rate not in RATES:
+        raise RequestError("bad_rate", f"rate is one of {', '.join(map(str, RATES))}")
+    if channel == "orders" and rate not in (None, ORDERS_RATE):
+        raise RequestError("bad_rate", f"channel orders has rate {ORDERS_RATE}")
+    shown = {"book": depth or DEFAULT_DEPTH, "bbo": 1}.get(channel, 0)
+    return shown, rate or DEFAULT_RATE

@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, Final
@@ -39,6 +40,8 @@ PING_S: Final = 20.0
 REQUESTS_S: Final = 5
 """How long answers that are under way may take when all else is closed."""
 LOOK_S: Final = 0.02
+MAX_LINE: Final = 16_384
+"""What the first line of a request may take beside its headers."""
 SPARE_FILES: Final = 256
 """Descriptors that are no clients."""
 SPARE_CONNECTIONS: Final = 1_000
@@ -82,7 +85,7 @@ class ApiServer:
         self.market = Market(
             [Replica(*gateway.address, key=key, dataset=gateway.dataset, tls=tls) for gateway in gateways]
         )
-        self.hub = Hub(self.market, options=_hub_options(api))
+        self.hub = Hub(self.market, time.time_ns, asyncio.get_running_loop(), _hub_options(api))
         self.services = Services(
             settings=settings,
             market=self.market,
@@ -110,6 +113,7 @@ class ApiServer:
         Raises:
             DepthcastError: a feed cannot be followed at all (a wrong dataset, a wrong name).
         """
+        self.hub.start()
         feeds = asyncio.create_task(self.market.run())
         serving = asyncio.create_task(self._server.serve([listener]))
         telling = asyncio.create_task(self._tell_when_ready())
@@ -207,7 +211,8 @@ def _config(api: ApiSettings, app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         RequestLog(app, api.log_requests) if api.log_requests != "none" else app,
         interface="asgi3",
-        http=bounded_http(Bounds(api.header_bytes, api.request_s)),
+        # The application says what is wrong with a head that is too large; this is for those without end.
+        http=bounded_http(Bounds(2 * api.header_bytes + MAX_LINE, api.request_s)),
         ws=FrameProtocol,
         ws_max_size=4 * api.message_bytes,  # the stream says what is wrong with a longer one than it takes
         ws_ping_interval=PING_S,

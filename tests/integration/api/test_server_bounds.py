@@ -1,0 +1,158 @@
+"""The server's own bounds: heads without end, requests that never end, heads that are too large."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import uvicorn
+
+from depthcast.api.http import Bounds, bounded_http
+
+HEAD_BYTES = 2_000
+REQUEST_S = 0.4
+
+
+def on_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    """A test that is a coroutine, run."""
+
+    @functools.wraps(test)
+    def run() -> None:
+        asyncio.run(test())  # type: ignore[arg-type]
+
+    return run
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the length of the body."""
+    size = 0
+    while True:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    body = f"{scope['path']} {size}".encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[int]:
+    config = uvicorn.Config(
+        application,
+        http=bounded_http(Bounds(HEAD_BYTES, REQUEST_S)),
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=30,
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server._serve([listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def said(reader: asyncio.StreamReader) -> str:
+    """All that comes until the server closes."""
+    return (await asyncio.wait_for(reader.read(), 5)).decode()
+
+
+async def answer(reader: asyncio.StreamReader) -> str:
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+    length = int(head.lower().partition("content-length: ")[2].split()[0])
+    return head.split()[1] + " " + (await reader.readexactly(length)).decode()
+
+
+@on_a_loop
+async def test_requests_within_the_bounds_are_answered_one_after_another() -> None:
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in range(3):
+            writer.write(f"GET /{number} HTTP/1.1\r\nHost: x\r\nPad: {'p' * 1000}\r\n\r\n".encode())
+            assert await answer(reader) == f"200 /{number} 0"
+        writer.write(b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n" + b"b" * 5000)
+        assert await answer(reader) == "200 /b 5000"
+        writer.write(b"GET /p HTTP/1.1\r\nHost: x\r\n\r\nGET /q HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert [await answer(reader), await answer(reader)] == ["200 /p 0", "200 /q 0"]
+        writer.close()
+
+
+@on_a_loop
+async def test_an_idle_connection_outlives_the_time_for_a_request() -> None:
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await answer(reader) == "200 /a 0"
+        await asyncio.sleep(2 * REQUEST_S)
+        writer.write(b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await answer(reader) == "200 /b 0"
+        writer.close()
+
+
+@on_a_loop
+async def test_a_head_that_is_too_large_at_once_is_refused() -> None:
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET / HTTP/1.1\r\nHost: x\r\nPad: {'p' * HEAD_BYTES}\r\n\r\n".encode())
+        text = await said(reader)
+        assert text.startswith("HTTP/1.1 431 ")
+        assert "application/problem+json" in text
+        assert text.count("HTTP/1.1") == 1
+        writer.close()
+
+
+@on_a_loop
+async def test_a_head_without_end_is_refused_once_it_is_too_large() -> None:
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nPad: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(HEAD_BYTES // 100 + 2):
+                writer.write(b"p" * 100)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+            assert (await said(reader)).startswith("HTTP/1.1 431 ")
+        writer.close()
+
+
+@on_a_loop
+async def test_a_request_that_does_not_end_is_given_up() -> None:
+    for part in (b"GET / HTTP/1.1\r\nHost:", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"):
+        async with served() as port:
+            begin = time.monotonic()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(part)
+            assert (await said(reader)).startswith("HTTP/1.1 408 ")
+            assert REQUEST_S * 0.9 <= time.monotonic() - begin < 3
+            writer.close()
+
+
+@on_a_loop
+async def test_a_connection_that_says_nothing_is_closed() -> None:
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await said(reader) == ""
+        writer.close()
+
+
+@on_a_loop
+async def test_a_client_that_keeps_its_request_trickling_is_given_up_in_time() -> None:
+    async with served() as port:
+        begin = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\n")
+        task = asyncio.create_task(said(reader))
+        while not task.done() and time.monotonic() - begin < 3:
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"A: b\r\n")
+                await writer.drain()
+            await asyncio.sleep(0.02)
+        assert (await task).startswith("HTTP/1.1 408 ")
+        writer.close()

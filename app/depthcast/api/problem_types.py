@@ -129,6 +129,14 @@ _TYPES: Final = (
         "could be served. Retry-After says when to ask again.",
     ),
     ProblemType(
+        "not-ready", 503, "The service takes no work now",
+        "The service is starting, and has no books yet, or is draining, and is about to end. For load balancers.",
+    ),
+    ProblemType(
+        "request-timeout", 408, "The request took too long to arrive",
+        "A request must be sent in one go. The connection is closed.",
+    ),
+    ProblemType(
         "book-busy", 503, "The book is inside an event",
         "The venue's event has not ended yet, and has lasted unusually long. A book is served between "
         "events only. Ask again.",

@@ -1,0 +1,94 @@
+"""The application: all routes behind the edge."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NoReturn
+
+from litestar import Litestar, Request, Router
+from litestar.types import ControllerRouterHandler
+
+from depthcast.api.answers import Bodies, encode
+from depthcast.api.auth import Authenticator, guard
+from depthcast.api.edge import Edge
+from depthcast.api.limits import Buckets
+from depthcast.api.metrics import Traffic, make_registry
+from depthcast.api.documents import Document
+from depthcast.api.openapi import openapi_document
+from depthcast.api.rates import Rates
+from depthcast.api.routes import books, instruments, reference, service
+from depthcast.api.routes.parameters import check_parameters
+from depthcast.api.runtime import Runtime
+from depthcast.api.services import Services
+
+__all__ = ["create_app"]
+
+
+def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler] | None = None) -> Litestar:
+    """The ASGI application of the API.
+
+    Args:
+        services: what it works with.
+        streams: handlers of the stream, by default WebSocket and SSE where there is a hub.
+    """
+    api = services.settings.api
+    runtime = Runtime(
+        services=services,
+        epoch=os.urandom(4).hex(),
+        bodies=Bodies(),
+        traffic=Traffic(),
+        rates=Rates(services.market.replicas),
+        buckets=Buckets(api.requests_per_s, api.burst),
+    )
+    operations = [*books.ROUTES, *instruments.ROUTES, *service.ROUTES, *reference.ROUTES]
+    rules: dict[str, Any] = {"before_request": check_parameters, "guards": [guard]}
+    routers = [
+        Router("/v1", route_handlers=[*operations, *reference.PAGES], **rules),
+        Router("/", route_handlers=service.PROBES, include_in_schema=False, **rules),
+    ]
+    app = Litestar(
+        [*routers, *(_streams(services) if streams is None else streams)],
+        debug=False,
+        exception_handlers={Exception: _pass_on},
+        lifespan=[_sampled(runtime)],
+        logging_config=None,
+        openapi_config=None,
+    )
+    document = openapi_document(operations, path="/v1", version=services.version)
+    app.state.openapi = Document.of(encode(document), "application/json")
+    app.state.reference = Document.of(b"", "text/html; charset=utf-8")
+    app.state.runtime = runtime
+    app.state.registry = make_registry(runtime)
+    app.asgi_handler = Edge(
+        app.asgi_handler,
+        runtime=runtime,
+        authenticator=Authenticator(services.keys, anonymous_read=api.anonymous_read, clock=services.clock),
+    )
+    return app
+
+
+def _streams(services: Services) -> Sequence[ControllerRouterHandler]:
+    """The stream's endpoints, which need a hub."""
+    if services.hub is None:
+        return ()
+    from depthcast.api.events import events
+    from depthcast.api.stream import stream
+
+    return (stream, events)
+
+
+def _pass_on(request: Request[Any, Any, Any], error: Exception) -> NoReturn:
+    """Litestar's answers to errors are not ours: the edge answers."""
+    raise error
+
+
+def _sampled(runtime: Runtime) -> contextlib.AbstractAsyncContextManager[None]:
+    @contextlib.asynccontextmanager
+    async def sampled() -> AsyncIterator[None]:
+        runtime.rates.start()
+        try:
+            yield
+        finally:
+            runtime.rates.stop()
+
+    return sampled()

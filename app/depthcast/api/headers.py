@@ -1,0 +1,167 @@
+"""What HTTP headers say and must say: the client's address, other origins, security."""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any, Final
+
+__all__ = ["EXPOSED", "Addresses", "Origins", "header", "security_headers"]
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Scope = Any  # an ASGI scope, whatever framework's
+
+EXPOSED: Final = "Depthcast-Book, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+"""Headers that a page of another origin may read."""
+
+_MAX_HOPS: Final = 16
+_PREFLIGHT_S: Final = 600
+_API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+def header(headers: RawHeaders, name: bytes) -> str | None:
+    """The first header of that (lower-case) name, as text."""
+    for each, value in headers:
+        if each == name:
+            return value.decode("latin-1")
+    return None
+
+
+def security_headers(present: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+    """What every answer carries; a content security policy unless it has one (a page's own)."""
+    headers = list(_SECURITY)
+    if b"content-security-policy" not in present:
+        headers.append((b"content-security-policy", _API_POLICY))
+    return headers
+
+
+class Addresses:
+    """Tells a client's address, from the connection or from a proxy that is trusted.
+
+    Args:
+        trusted: addresses and networks of proxies whose X-Forwarded-For is believed.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+
+    def __init__(self, trusted: Iterable[str] = ()) -> None:
+        self._trusted: list[Network] = [ipaddress.ip_network(each, strict=False) for each in trusted]
+
+    def client(self, scope: Scope) -> str:
+        """The client's address; ``unknown`` where there is none (a Unix socket).
+
+        X-Forwarded-For is read from its end, as long as what wrote it is trusted: what stands before was
+        written by the client, who may write anything.
+        """
+        peer = scope.get("client")
+        address = str(peer[0]) if peer else "unknown"
+        if not self._trusted or not self._is_trusted(address):
+            return address
+        hops = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for hop in reversed(hops.decode("latin-1").split(",")[-_MAX_HOPS:]):
+            named = _address(hop)
+            if named is None:
+                break
+            address = named
+            if not self._is_trusted(address):
+                break
+        return address
+
+    def direct(self, scope: Scope) -> bool:
+        """Whether the client runs on this very machine and no proxy is between."""
+        peer = scope.get("client")
+        if not peer or any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"]):
+            return False
+        try:
+            return ipaddress.ip_address(peer[0]).is_loopback
+        except ValueError:
+            return False
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted)
+
+
+def client_key(address: str) -> str:
+    """Whose limits an address shares: an IPv6 client has a whole /64."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped else str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+
+
+class Origins:
+    """Which web pages of other origins may call the API from a browser.
+
+    Args:
+        allowed: origins (``https://example.com``), or ``*`` for all.
+    """
+
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        self._allowed = frozenset(each.rstrip("/").lower() for each in allowed)
+        self._all = "*" in self._allowed
+
+    def __bool__(self) -> bool:
+        return bool(self._allowed)
+
+    def allows(self, origin: str) -> bool:
+        return self._all or origin.lower() in self._allowed
+
+    def may_connect(self, headers: RawHeaders) -> bool:
+        """Whether a WebSocket may be opened: browsers ask nobody before, so the server has to look."""
+        origin = header(headers, b"origin")
+        if origin is None or self.allows(origin):
+            return True
+        host = header(headers, b"host") or ""
+        return origin.partition("://")[2].lower() == host.lower()
+
+    def answer_headers(self, origin: str | None) -> list[tuple[bytes, bytes]]:
+        """What an answer to a request with this Origin carries."""
+        if not self._allowed:
+            return []
+        vary = [] if self._all else [(b"vary", b"Origin")]
+        if origin is None or not self.allows(origin):
+            return vary
+        allowed = b"*" if self._all else origin.encode("latin-1")
+        return [
+            (b"access-control-allow-origin", allowed),
+            (b"access-control-expose-headers", EXPOSED.encode()),
+            *vary,
+        ]
+
+    def preflight_headers(self, origin: str) -> list[tuple[bytes, bytes]]:
+        """What the answer to a preflight of this Origin carries."""
+        if not self.allows(origin):
+            return self.answer_headers(origin)
+        return [
+            *self.answer_headers(origin),
+            (b"access-control-allow-methods", b"GET, HEAD"),
+            (b"access-control-allow-headers", b"Authorization, If-None-Match, Last-Event-ID"),
+            (b"access-control-max-age", str(_PREFLIGHT_S).encode()),
+        ]
+
+
+def _address(hop: str) -> str | None:
+    """The address of one part of X-Forwarded-For, which some proxies write with a port."""
+    text = hop.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None

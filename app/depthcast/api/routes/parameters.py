@@ -1,0 +1,124 @@
+"""Parameters that several routes have, and the check for those that none has."""
+
+import difflib
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl
+
+from litestar import Request
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+
+from depthcast.api.problems import FieldError, invalid, invalid_fields
+from depthcast.dbn.layout import PRICE_SCALE
+
+__all__ = ["Depth", "Instrument", "Price", "Publisher", "check_parameters", "parse_order_id", "parse_price"]
+
+MAX_LEVELS: Final = 10_000
+"""Of each side, in one JSON answer."""
+MAX_ORDERS: Final = 10_000
+"""In one JSON answer."""
+DEFAULT_DEPTH: Final = 10
+_MAX_PRICE: Final = 2**63 - 2
+_MAX_ID: Final = 2**64 - 1
+
+Instrument = Annotated[
+    str,
+    Parameter(
+        min_length=1,
+        max_length=90,
+        description="A symbol, an instrument id, or DATASET:SYMBOL.",
+        examples=[Example(value="CLX5", summary="A symbol")],
+    ),
+]
+Publisher = Annotated[
+    int | None,
+    Parameter(
+        ge=0,
+        le=65_535,
+        description="Whose book is meant, where several publishers have one of the instrument.",
+    ),
+]
+Depth = Annotated[
+    int | None,
+    Parameter(
+        ge=0,
+        le=MAX_LEVELS,
+        description=f"Levels of each side; 0 is all of them. By default {DEFAULT_DEPTH}.",
+        examples=[Example(value=10, summary="Ten levels")],
+    ),
+]
+Price = Annotated[
+    str,
+    Parameter(
+        pattern=r"^-?[0-9]{1,10}(\.[0-9]{1,9})?$",
+        description="A decimal price.",
+        examples=[Example(value="64.79", summary="A price")],
+    ),
+]
+OrderId = Annotated[
+    str,
+    Parameter(
+        pattern=r"^[0-9]{1,20}$",
+        description="The venue's order id.",
+        examples=[Example(value="6413064893113", summary="An order id")],
+    ),
+]
+
+_RESERVED: Final = frozenset({"request", "scope", "state", "services"})
+
+
+async def check_parameters(request: Request[Any, Any, Any]) -> None:
+    """Refuse query parameters that the operation does not know, or that are given twice.
+
+    A misspelt parameter that is silently ignored gives wrong data.
+
+    Raises:
+        ApiProblem: naming them.
+    """
+    query = request.scope["query_string"]
+    if not query:
+        return
+    handler = request.route_handler
+    known = [name for name in handler.parsed_fn_signature.parameters if name not in _RESERVED]
+    known = [name for name in known if name not in request.path_params]
+    errors, seen = [], set()
+    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name not in known:
+            errors.append(FieldError(name, _unknown(name, known), "query"))
+        elif name in seen:
+            errors.append(FieldError(name, "is given more than once", "query"))
+        seen.add(name)
+    if errors:
+        raise invalid_fields(errors)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"there is no such parameter; {close[0]} is meant?"
+    return f"there is no such parameter; there are {', '.join(known)}" if known else "there are no parameters"
+
+
+def parse_price(text: str) -> int:
+    """A decimal price in 1e-9 units, exactly.
+
+    Raises:
+        ApiProblem: it is larger than a price can be.
+    """
+    whole, _, fraction = text.lstrip("-").partition(".")
+    price = int(whole) * PRICE_SCALE + int(fraction.ljust(9, "0") or "0")
+    if price > _MAX_PRICE:
+        raise invalid("price", "is larger than a price can be", where="path")
+    return -price if text.startswith("-") else price
+
+
+def parse_order_id(text: str) -> int:
+    """An order id.
+
+    Raises:
+        ApiProblem: it is larger than 64 bits.
+    """
+    order_id = int(text)
+    if order_id > _MAX_ID:
+        raise invalid("order_id", "has more than 64 bits", where="path")
+    return order_id

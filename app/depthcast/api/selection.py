@@ -1,0 +1,213 @@
+"""From what a request names to the books it means, with their state."""
+
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from depthcast.api.market import Listing
+from depthcast.api.payloads import BookInfo, BookState, FeedInfo
+from depthcast.api.problems import ApiProblem
+from depthcast.api.services import Services
+from depthcast.book.engine import Engine
+from depthcast.book.types import BookStatus, Level
+from depthcast.book.views import LevelView, VersionView, iso, price_str
+from depthcast.dbn.layout import UNDEF_TIMESTAMP
+from depthcast.errors import AmbiguousInstrumentError, UnknownInstrumentError
+from depthcast.live.replica import Replica
+from depthcast.live.replica_types import FeedState
+
+__all__ = [
+    "Books",
+    "book_info",
+    "book_state",
+    "feed_info",
+    "find_listing",
+    "level_view",
+    "select",
+    "starting_problem",
+]
+
+START_RETRY_S = 2
+BUSY_RETRY_S = 1
+
+
+class Books(NamedTuple):
+    """The books that a request is about: one, or all of an instrument's publishers together.
+
+    ``publisher_id`` is None for several together; ``statuses`` are theirs, in the order of ``publishers``.
+    """
+
+    listing: Listing
+    publishers: list[int]
+    publisher_id: int | None
+    statuses: list[BookStatus]
+
+    @property
+    def replica(self) -> Replica:
+        return self.listing.replica
+
+    @property
+    def engine(self) -> Engine:
+        return self.listing.replica.engine
+
+    @property
+    def instrument_id(self) -> int:
+        return self.listing.instrument_id
+
+    @property
+    def newest(self) -> BookStatus:
+        """Of the book whose last record is the newest."""
+        return max(self.statuses, key=lambda status: (status.ts_recv, status.ts_event))
+
+    @property
+    def complete(self) -> bool:
+        return all(status.complete for status in self.statuses)
+
+    @property
+    def suspect(self) -> bool:
+        return any(status.suspect for status in self.statuses)
+
+    @property
+    def stale(self) -> bool:
+        return self.replica.state is not FeedState.LIVE
+
+    def require_one(self) -> int:
+        """The publisher of the only book meant.
+
+        Raises:
+            ApiProblem: there are several.
+        """
+        if self.publisher_id is None:
+            raise ApiProblem(
+                "ambiguous-book",
+                f"{self.listing.name} has books of {len(self.publishers)} publishers: ask with "
+                f"publisher= and one of {', '.join(map(str, self.publishers))}",
+                publishers=self.publishers,
+            )
+        return self.publisher_id
+
+    def require_between_events(self) -> None:
+        """Raises ApiProblem while one of the books is inside an event, as its levels may be half-changed."""
+        if any(status.in_event for status in self.statuses):
+            raise ApiProblem(
+                "book-busy",
+                f"the book of {self.listing.name} is inside an event that has not ended yet; ask again",
+                headers={"Retry-After": str(BUSY_RETRY_S)},
+            )
+
+
+def find_listing(services: Services, text: str) -> Listing:
+    """The instrument that a request names.
+
+    Raises:
+        ApiProblem: there is none, there are several, or there are no books yet.
+    """
+    market = services.market
+    try:
+        return market.find(text)
+    except AmbiguousInstrumentError as error:
+        raise ApiProblem("ambiguous-instrument", str(error), candidates=list(error.choices)) from None
+    except UnknownInstrumentError as error:
+        waiting = [replica for replica in market.replicas if not replica.ready]
+        if waiting:
+            raise starting_problem(waiting[0]) from None
+        raise ApiProblem("unknown-instrument", str(error)) from None
+
+
+def select(services: Services, text: str, publisher: int | None) -> Books:
+    """The books that a request means.
+
+    Raises:
+        ApiProblem: there are none, none yet, or none of this publisher; or one is inside an event.
+    """
+    listing = find_listing(services, text)
+    replica = listing.replica
+    if not replica.ready:
+        raise starting_problem(replica)
+    publishers = listing.publishers()
+    if not publishers:
+        raise ApiProblem("unknown-book", f"no order of {listing.name} was seen yet: it has no book")
+    if publisher is None:
+        publisher = publishers[0] if len(publishers) == 1 else None
+    elif publisher not in publishers:
+        have = ", ".join(map(str, publishers))
+        raise ApiProblem(
+            "unknown-book",
+            f"publisher {publisher} has no book of {listing.name}; there are books of {have}",
+            publishers=publishers,
+        )
+    engine, wanted = replica.engine, publishers if publisher is None else [publisher]
+    statuses = [engine.status(listing.instrument_id, each) for each in wanted]
+    books = Books(listing, publishers, publisher, statuses)
+    books.require_between_events()
+    return books
+
+
+def feed_info(replica: Replica, now_ns: int) -> FeedInfo:
+    """Whether a replica's data is of now."""
+    since = replica.stale_since_ns
+    if since is None:
+        return FeedInfo(replica.state.value, replica.state is not FeedState.LIVE, None, 0)
+    return FeedInfo(
+        replica.state.value,
+        replica.state is not FeedState.LIVE,
+        str(since),
+        max(0, now_ns - since) // 1_000_000,
+    )
+
+
+def book_info(books: Books) -> BookInfo:
+    """Which books, and how far their data goes."""
+    newest, listing = books.newest, books.listing
+    return BookInfo(
+        dataset=listing.replica.dataset,
+        symbol=listing.symbol,
+        instrument_id=listing.instrument_id,
+        publisher_id=books.publisher_id,
+        publishers=books.publishers,
+        ts_event=str(newest.ts_event),
+        ts_event_iso=iso_or_none(newest.ts_event),
+        ts_recv=str(newest.ts_recv),
+        ts_recv_iso=iso_or_none(newest.ts_recv),
+        sequence=newest.sequence,
+    )
+
+
+def book_state(books: Books, bid: Level | None, ask: Level | None) -> BookState:
+    """Whether the books can be trusted. ``bid`` and ``ask`` are their best levels together."""
+    phases = {status.phase for status in books.statuses}
+    ts_event, sequence = max(status.version for status in books.statuses)
+    return BookState(
+        complete=books.complete,
+        suspect=books.suspect,
+        top=books.statuses[0].top if len(books.statuses) == 1 else _top(bid, ask),
+        phase=phases.pop() if len(phases) == 1 else None,
+        version=VersionView(str(ts_event), sequence),
+    )
+
+
+def level_view(level: Level) -> LevelView:
+    """A level without its orders."""
+    return LevelView(price_str(level.price), level.size, level.count, UNSET)
+
+
+def iso_or_none(ns: int) -> str | None:
+    """A time as ISO 8601; None for none."""
+    return None if ns in (0, UNDEF_TIMESTAMP) else iso(ns)
+
+
+def _top(bid: Level | None, ask: Level | None) -> str:
+    if bid is None or ask is None:
+        return "empty"
+    if bid.price == ask.price:
+        return "locked"
+    return "normal" if bid.price < ask.price else "crossed"
+
+
+def starting_problem(replica: Replica) -> ApiProblem:
+    """The problem of a feed that has no books yet."""
+    return ApiProblem(
+        "starting",
+        f"the books of {replica.dataset} are not filled yet: {replica.reason}",
+        headers={"Retry-After": str(START_RETRY_S)},
+    )

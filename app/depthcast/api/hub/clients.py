@@ -68,7 +68,7 @@ class Client:
         self._allowance = 0.0
         self._counted_at = 0.0
         self._drained: asyncio.Future[None] | None = None
-        self.write = sink.attach(self)
+        self.write = sink.attach(self, hub.options.client_buffer_bytes)
 
     # -- writing
 

@@ -30,6 +30,7 @@ class Follower:
         view: the replica.
         clock: the time.
         changed: called with each stream that has something to send.
+        soon: called with each stream that is to send as soon as what is going on is over.
         at_once: called with each stream that is to send whether or not its time has come.
     """
 
@@ -38,12 +39,14 @@ class Follower:
         view: ReplicaView,
         clock: Clock,
         changed: Callable[[Stream], None],
+        soon: Callable[[Stream], None],
         at_once: Callable[[Stream], None],
     ) -> None:
         self.view = view
         self.wants_records = False
         self._clock = clock
         self._changed = changed
+        self._soon = soon
         self._at_once = at_once
         self._streams: dict[StreamClass, Stream] = {}
         self._by_book: dict[BookKey, list[Stream]] = {}
@@ -126,19 +129,18 @@ class Follower:
                 if not stream.scheduled:
                     self._changed(stream)
             if by_instrument:
-                self.view.note(key)
                 for stream in by_instrument.get(key.instrument_id, ()):
                     stream.changed_ns = now
                     if not stream.scheduled:
                         self._changed(stream)
 
     def on_reset(self, reason: ResetReason) -> None:
-        self.view.forget()
+        """All begins anew, in a moment: the state that goes with it is told after this."""
         now = self._clock()
         for stream in self.streams:
             stream.renew(reason)
             stream.changed_ns = now
-            self._at_once(stream)
+            self._soon(stream)
 
     def on_state(self, state: FeedState) -> None:  # noqa: ARG002
         now = self._clock()

@@ -33,7 +33,7 @@ _GOLDEN = 0.6180339887498949
 class Hub:
     """The fan-out of an API process.
 
-    All of it runs on one event loop and never waits. `start` follows the replicas; `close` ends every client.
+    All of it runs on one event loop and never waits. `start` begins, `close` ends every client.
 
     Args:
         market: the replicas, and which instruments they have.
@@ -62,7 +62,7 @@ class Hub:
         self._clients: dict[Client, None] = {}
         self._paused: dict[Client, None] = {}
         self._heartbeats = Heartbeats(self.numbering)
-        self._schedule = Schedule(loop, self.counters, self.options.turn_sends, self._flushed)
+        self._schedule = Schedule(self.loop, self.counters, self.options.turn_sends, self._flushed)
         self._followers: dict[int, Follower] = {}
         self._made = 0
         self._beats = 0
@@ -106,7 +106,7 @@ class Hub:
         if follower is None:
             view = ReplicaView(replica, self.numbering.clock)
             schedule = self._schedule
-            follower = Follower(view, self.numbering.clock, schedule.changed, schedule.at_once)
+            follower = Follower(view, self.numbering.clock, schedule.changed, schedule.soon, schedule.at_once)
             self._followers[id(replica)] = follower
             replica.add_listener(follower)
         return follower

@@ -10,6 +10,8 @@ class HubOptions:
     """What the hub allows, and how it keeps time."""
 
     heartbeat_s: float = 1.0
+    client_buffer_bytes: int = 65_536
+    """What a client's connection may hold back before the client is left out."""
     slow_close_s: float = 15.0
     """A client whose buffer has been full for so long is closed (4008)."""
     ring_frames: int = 64

@@ -6,7 +6,17 @@ from typing import Any, Protocol
 from depthcast.book.protocol import BookEngine
 from depthcast.live.replica_types import FeedState, ReplicaListener
 
-__all__ = ["Clock", "HubListing", "HubMarket", "HubReplica", "Loop", "Sink", "SinkListener", "Timer"]
+__all__ = [
+    "Clock",
+    "HubEngine",
+    "HubListing",
+    "HubMarket",
+    "HubReplica",
+    "Loop",
+    "Sink",
+    "SinkListener",
+    "Timer",
+]
 
 Clock = Callable[[], int]
 """The time, in ns since the epoch."""
@@ -26,13 +36,19 @@ class Loop(Protocol):
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer: ...
 
 
+class HubEngine(BookEngine, Protocol):
+    """An engine, as the hub asks it."""
+
+    def publishers(self, instrument_id: int) -> list[int]: ...
+
+
 class HubReplica(Protocol):
     """A replica, as the hub sees it: `depthcast.live.replica.Replica`."""
 
     @property
     def dataset(self) -> str: ...
     @property
-    def engine(self) -> BookEngine: ...
+    def engine(self) -> HubEngine: ...
     @property
     def state(self) -> FeedState: ...
     @property
@@ -85,8 +101,11 @@ class SinkListener(Protocol):
 class Sink(Protocol):
     """Where a client's bytes go: a connection that never blocks, and tells its listener when it is full."""
 
-    def attach(self, listener: SinkListener) -> Callable[[bytes], Any]:
-        """Have the listener told; what takes one message, ready to be sent."""
+    def attach(self, listener: SinkListener, buffer_bytes: int) -> Callable[[bytes], Any]:
+        """Have the listener told; what takes one message, ready to be sent.
+
+        The connection is full when it holds back more than ``buffer_bytes``.
+        """
 
     def end(self, code: int, reason: str) -> None:
         """Close the connection in order; without order if the other side does not take that in time."""

@@ -22,7 +22,7 @@ from depthcast.api.hub.messages import ErrorMessage, Pong, encode
 if TYPE_CHECKING:
     from depthcast.api.hub.clients import Client
 
-__all__ = ["Request", "Since", "Subscribe", "depth_and_rate", "error_message", "handle"]
+__all__ = ["Request", "Since", "Subscribe", "depth_and_rate", "error_message", "handle", "not_text"]
 
 Id = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -95,15 +95,28 @@ def handle(client: "Client", data: bytes | str) -> None:
                 "message_too_big", f"a message has at most {hub.options.message_bytes} bytes", fatal=True
             )
         if not client.may_ask(hub.loop.time()):
-            raise RequestError(
-                "rate_limited", f"at most {hub.options.messages_per_s:g} messages a second", fatal=True
-            )
+            raise _rate_limited(client)
         request = _request(data)
         asked = request.id
         _carry_out(client, request)
     except RequestError as error:
         asked = asked if asked is not None else _id_of(data)
         hub.refuse(client, asked, error)
+
+
+def not_text(client: "Client") -> None:
+    """Refuse a binary message: it counts as one, whatever is in it."""
+    hub = client.hub
+    hub.counters.requests += 1
+    error = RequestError("bad_json", "a message is a text frame of JSON")
+    if not client.may_ask(hub.loop.time()):
+        error = _rate_limited(client)
+    hub.refuse(client, None, error)
+
+
+def _rate_limited(client: "Client") -> RequestError:
+    rate = client.hub.options.messages_per_s
+    return RequestError("rate_limited", f"at most {rate:g} messages a second", fatal=True)
 
 
 def error_message(asked: int | str | None, error: RequestError) -> Encoded:

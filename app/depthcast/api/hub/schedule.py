@@ -51,6 +51,12 @@ class Schedule:
         else:
             self._push(stream, now)
 
+    def soon(self, stream: Stream) -> None:
+        """The stream has something to send that does not wait for its tick, when the loop comes round."""
+        now = self._loop.time()
+        stream.allowed = min(stream.allowed, now)
+        self._push(stream, now)
+
     def at_once(self, stream: Stream) -> None:
         """The stream has something to send that does not wait for its tick."""
         now = self._loop.time()

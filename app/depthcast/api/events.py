@@ -1,0 +1,165 @@
+"""``/v1/events``: the stream as server-sent events. The query says what is subscribed to."""
+
+import asyncio
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+from litestar import asgi
+from litestar.connection import ASGIConnection
+
+from depthcast.api.auth import require
+from depthcast.api.headers import header
+from depthcast.api.hub.classes import CHANNELS
+from depthcast.api.hub.clients import Client
+from depthcast.api.hub.encoded import Form
+from depthcast.api.hub.errors import RequestError
+from depthcast.api.hub.hub import Hub
+from depthcast.api.hub.requests import Since, Subscribe, error_message
+from depthcast.api.problems import ApiProblem, invalid
+from depthcast.api.pump import Pump
+from depthcast.api.stream import Connection, Receive, Send, hub_of, who
+
+__all__ = ["events", "subscriptions"]
+
+RETRY_MS: Final = 2_000
+"""After how long a browser comes back when it is cut off."""
+COMMENT_S: Final = 15.0
+_COMMENT: Final = b":\n\n"
+_PARAMETERS: Final = (*CHANNELS, "publisher", "depth", "rate", "since")
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+@asgi("/v1/events", opt={"scope": "read"})
+async def events(scope: Any, receive: Any, send: Any) -> None:
+    """The stream as server-sent events (docs/stream.md)."""
+    connection: Connection = ASGIConnection(scope)
+    if scope["type"] != "http":
+        raise ApiProblem("not-found", "server-sent events are read over HTTP")
+    if scope["method"] != "GET":
+        raise ApiProblem("method-not-allowed", "events are read with GET", headers={"Allow": "GET"})
+    hub = hub_of(connection)
+    principal = require(connection, "read")
+    last = header(scope["headers"], b"last-event-id")
+    wanted = subscriptions(scope["query_string"].decode("latin-1"), last)
+    address, key = who(scope, principal)
+    pump = Pump()
+    client = _subscribed(hub, pump, wanted, address, key)
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await _run(client, pump, receive, send)
+    finally:
+        client.on_gone()
+
+
+def subscriptions(query: str, last_event_id: str | None) -> list[Subscribe]:
+    """What the query asks for: ``book=ESZ5,CLX5&bbo=ESZ5&depth=10&rate=20``.
+
+    Raises:
+        ApiProblem: it is not understood, or asks for nothing.
+    """
+    given = parse_qs(query, keep_blank_values=True)
+    unknown = [name for name in given if name not in _PARAMETERS]
+    if unknown:
+        raise invalid(unknown[0], f"there is no such parameter: {', '.join(_PARAMETERS)}")
+    numbers = {name: _number(given, name) for name in ("publisher", "depth", "rate")}
+    since = _since(last_event_id or (given.get("since") or [""])[-1])
+    wanted = []
+    for channel in CHANNELS:
+        if channel not in given:
+            continue
+        names = [name for value in given[channel] for name in value.split(",") if name]
+        asked: dict[str, Any] = {"op": "subscribe", "channel": channel, "instruments": names}
+        asked |= {name: value for name, value in numbers.items() if value is not None}
+        if channel != "book":
+            asked.pop("depth", None)
+        if channel == "orders":
+            asked.pop("rate", None)
+        try:
+            request = msgspec.convert(asked, Subscribe)
+        except msgspec.ValidationError as error:
+            raise invalid(channel, str(error)) from None
+        wanted.append(msgspec.structs.replace(request, since=since))
+    if not wanted:
+        raise invalid("book", f"nothing is asked for: name instruments for one of {', '.join(CHANNELS)}")
+    return wanted
+
+
+def _subscribed(hub: Hub, pump: Pump, wanted: list[Subscribe], address: str, key: str) -> Client:
+    """The hub's client, with all it asked for; a problem if it cannot have that."""
+    client = None
+    try:
+        client = hub.connect(pump, Form.EVENT, address=address, key=key)
+        for request in wanted:
+            hub.subscribe(client, request)
+    except RequestError as error:
+        if client is not None:
+            client.on_gone()
+        raise _problem(error) from None
+    return client
+
+
+async def _run(client: Client, pump: Pump, receive: Receive, send: Send) -> None:
+    """Send until the browser has gone, or the hub has ended the connection."""
+
+    async def forward(data: bytes) -> None:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def write() -> None:
+        await forward(f"retry: {RETRY_MS}\n\n".encode())
+        code, reason = await pump.run(forward)
+        farewell = error_message(None, RequestError(str(code), reason, fatal=True))
+        await forward(farewell.form(Form.EVENT))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def until_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.create_task(each) for each in (write(), until_gone(), _comments(client))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _comments(client: Client) -> None:
+    """Keep what lies between from thinking that the connection is idle."""
+    while True:
+        await asyncio.sleep(COMMENT_S)
+        if client.paused_at is None and not client.closed:
+            client.write(_COMMENT)
+
+
+def _number(given: dict[str, list[str]], name: str) -> int | None:
+    if name not in given:
+        return None
+    text = given[name][-1]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise invalid(name, "not a whole number")
+    return int(text)
+
+
+def _since(text: str) -> Since | None:
+    """``EPOCH:SEQ``, as an event's id; anything else is no place to resume from, and no error."""
+    epoch, colon, seq = text.rpartition(":")
+    if not (colon and epoch and seq.isascii() and seq.isdigit() and len(seq) < 17):
+        return None
+    return Since(epoch=epoch[:64], seq=int(seq))
+
+
+def _problem(error: RequestError) -> ApiProblem:
+    """A refusal of the hub's, as the answer to an HTTP request."""
+    if error.code == "unknown_instrument":
+        return ApiProblem("unknown-instrument", str(error))
+    if error.code in {"too_many_connections", "too_many_subscriptions"}:
+        return ApiProblem("rate-limited", str(error), headers={"Retry-After": "1"})
+    if error.code in {"server_full", "restarting", "too_many_classes", "too_many_order_books"}:
+        return ApiProblem("overloaded", str(error), headers={"Retry-After": "1"})
+    return invalid({"bad_depth": "depth", "bad_rate": "rate"}.get(error.code, "publisher"), str(error))

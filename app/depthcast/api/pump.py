@@ -1,0 +1,64 @@
+"""A connection the hub can write to, over one that takes a message at a time and lets its sender wait."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from depthcast.api.hub.ports import SinkListener
+
+__all__ = ["Pump"]
+
+
+class Pump:
+    """What the hub has written, on its way to a plain ASGI ``send``.
+
+    It tells its listener when more than the bound waits; what is written then is kept all the same.
+    """
+
+    __slots__ = ("_buffer_bytes", "_bytes", "_listener", "_paused", "_waiting", "_wake", "ended")
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._buffer_bytes = 0
+        self._paused = False
+        self._wake = asyncio.Event()
+        self._listener: SinkListener | None = None
+        self.ended: tuple[int, str] | None = None
+        """Code and reason, once the hub has ended the connection."""
+
+    def attach(self, listener: SinkListener, buffer_bytes: int) -> Callable[[bytes], None]:
+        self._listener = listener
+        self._buffer_bytes = buffer_bytes
+        return self._take
+
+    def end(self, code: int, reason: str) -> None:
+        self.ended = (code, reason)
+        self._listener = None
+        self._wake.set()
+
+    async def run(self, send: Callable[[bytes], Awaitable[None]]) -> tuple[int, str]:
+        """Send until `end`; the code and reason. What was written before it is sent first."""
+        while True:
+            while self._waiting:
+                data = self._waiting.popleft()
+                await send(data)
+                self._bytes -= len(data)
+                if self._paused and self._bytes <= self._buffer_bytes // 4:
+                    self._paused = False
+                    if self._listener is not None:
+                        self._listener.on_drain()
+            if self.ended is not None:
+                return self.ended
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _take(self, data: bytes) -> None:
+        if self.ended is not None:
+            return
+        self._waiting.append(data)
+        self._bytes += len(data)
+        self._wake.set()
+        if self._bytes > self._buffer_bytes and not self._paused and self._listener is not None:
+            self._paused = True
+            self._listener.on_pause()

@@ -6,15 +6,18 @@ import os
 import signal
 from contextlib import ExitStack
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
+import structlog
 import uvloop
 from cyclopts import Parameter
 
+from depthcast.cli._interrupts import Interrupts
 from depthcast.cli._options import Common, path_parameter
 from depthcast.errors import UsageError
 from depthcast.feed.options import FeedOptions, parse_listen
+from depthcast.feed.recovery import SPOOL
+from depthcast.feed.scratch import temporary_journal
 from depthcast.feed.service import FeedService
 from depthcast.feed.sources.open import open_source
 from depthcast.settings import Settings
@@ -25,6 +28,8 @@ __all__ = ["feed"]
 NO_JOURNAL: Final = "none"
 MAX_LINGER_S: Final = 1_000_000
 KEY_VARIABLE: Final = "DEPTHCAST_KEY"
+
+log = structlog.get_logger("depthcast.feed")
 
 
 def feed(
@@ -105,27 +110,36 @@ def feed(
     )
     configure_logs(level=logging.WARNING if common.quiet else logging.INFO)
     with ExitStack() as stack:
+        stack.enter_context(Interrupts())
         if options.journal == "":
-            options = replace(options, journal=stack.enter_context(TemporaryDirectory(prefix="depthcast-")))
+            options = replace(options, journal=str(stack.enter_context(temporary_journal())))
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         runner.run(_serve(options, settings))
     return 0
 
 
 def _folder(settings: Settings) -> str:
-    """The journal's folder as the settings have it; empty for one that goes when the feed ends."""
-    return "" if settings.journal.folder is None else str(settings.journal.folder)
+    """The journal's folder as the settings have it; empty for one that goes when the feed ends.
+
+    What waits for a store must not go with the feed.
+    """
+    folder = settings.journal.folder or (SPOOL if settings.journal.store else None)
+    return "" if folder is None else str(folder)
 
 
 async def _serve(options: FeedOptions, settings: Settings) -> None:
-    """Run the service; SIGINT and SIGTERM drain it, the second one ends it at once."""
+    """Run the service; SIGINT and SIGTERM drain it, the second one ends it at once.
+
+    Until it listens nobody is served, so that a signal breaks off whatever is read or waited for.
+    """
     loop = asyncio.get_running_loop()
-    spec = options.sources
-    source = await asyncio.to_thread(
-        open_source, spec, loop=options.loop, batch_bytes=settings.feed.batch_bytes
-    )
-    service = FeedService(source, options, settings)
     task = asyncio.current_task()
+    try:
+        source = open_source(options.sources, loop=options.loop, batch_bytes=settings.feed.batch_bytes)
+        service = FeedService(source, options, settings)
+    except KeyboardInterrupt:
+        log.info("stopping", reason="received a signal before it began")
+        return
 
     def on_signal(number: signal.Signals) -> None:
         if service.stopping and task is not None:

@@ -21,7 +21,8 @@ log = structlog.get_logger("depthcast.keys")
 class KeyWatch:
     """Keeps the ring of keys that the gateway asks.
 
-    While the store cannot be read the last keys that were read stand.
+    They are read when it is made, which waits for a file or the network, and again from `start` on. While the
+    store cannot be read the last keys that were read stand.
 
     Args:
         store: where keys are kept.
@@ -30,6 +31,7 @@ class KeyWatch:
 
     Raises:
         UsageError: a given secret that official clients would not take.
+        KeyStoreError: the keys cannot be read now, or clash with those given.
     """
 
     def __init__(self, store: KeyStore, given: Sequence[str], reload_s: float) -> None:
@@ -42,17 +44,13 @@ class KeyWatch:
                 make_key(GIVEN_NAME, secret, now_ns=time.time_ns(), max_sessions=MAX_SESSIONS)
                 for secret in dict.fromkeys(given)
             ]
-            self.ring = KeyRing(self._given)
+            KeyRing(self._given)
         except (ValueError, KeyStoreError) as error:
             raise UsageError(f"--key: {error}") from error
+        self.ring = self._with_given(store.read())
 
-    async def start(self) -> None:
-        """Read the keys, and go on reading them.
-
-        Raises:
-            KeyStoreError: they cannot be read now, or clash with those given.
-        """
-        await self._read()
+    def start(self) -> None:
+        """Go on reading them, on the loop that runs."""
         if not self.ring:
             log.warning("no_keys", hint="nobody can connect: give --key, or make one: depthcast keys create")
         self._task = asyncio.create_task(self._watch())
@@ -61,16 +59,15 @@ class KeyWatch:
         if self._task is not None:
             self._task.cancel()
 
-    async def _read(self) -> None:
-        stored = await asyncio.to_thread(self._store.read)
+    def _with_given(self, stored: KeyRing) -> KeyRing:
         known = {key.secret for key in stored}  # of a key that is stored too, what is stored holds
-        self.ring = stored.with_keys(key for key in self._given if key.secret not in known)
+        return stored.with_keys(key for key in self._given if key.secret not in known)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._reload_s)
             try:
-                await self._read()
+                self.ring = self._with_given(await asyncio.to_thread(self._store.read))
             except KeyStoreError as error:
                 if not self._broken:
                     log.error("keys_not_read", error=str(error), consequence="the last keys read stand")

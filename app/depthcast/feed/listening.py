@@ -1,20 +1,55 @@
-"""How the gateway listens, as settings and surroundings say: limits, TLS, sockets that were handed over."""
+"""How the feed listens, as settings and surroundings say: addresses, limits, TLS, sockets handed over."""
 
+import contextlib
+import errno
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from depthcast.errors import SettingsError
 from depthcast.feed.options import FeedOptions
+from depthcast.live.accepting import open_listeners
+from depthcast.live.address import Address
 from depthcast.live.gateway import GatewayLimits
 from depthcast.settings import GatewaySettings
 
-__all__ = ["gateway_limits", "inherited_listeners", "tls_context"]
+__all__ = ["addressed", "gateway_limits", "gateway_listeners", "inherited_listeners", "tls_context"]
 
 FIRST_INHERITED: Final = 3
 """The first descriptor that is handed over: behind the standard streams."""
+
+_HINTS: Final = {
+    errno.EADDRINUSE: "end what listens there, or give {option} another address; port 0 is a free one",
+    errno.EADDRNOTAVAIL: "give {option} an address of this machine; 0.0.0.0 is all of them",
+    errno.EACCES: "give {option} a port from 1024 on",
+}
+
+
+@contextlib.contextmanager
+def addressed(address: Address, option: str) -> Iterator[None]:
+    """Have an OSError say which address cannot be had, and what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "give {option} another address").format(option=option)
+        where = error.filename or str(address)
+        raise OSError(error.errno, f"{error.strerror}: {hint}", where) from error
+
+
+def gateway_listeners(listen: Address) -> list[socket.socket]:
+    """Sockets that listen for the gateway: those handed over, else new ones. Who connects waits.
+
+    Raises:
+        OSError: the address cannot be had.
+        SettingsError: see `inherited_listeners`.
+    """
+    inherited = inherited_listeners()
+    if inherited:
+        return inherited
+    with addressed(listen, "--listen"):
+        return open_listeners(listen.host, listen.port)
 
 
 def inherited_listeners(

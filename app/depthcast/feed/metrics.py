@@ -10,6 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from depthcast.feed.admin import AdminServer, Health
+from depthcast.feed.listening import addressed
+from depthcast.live.address import Address
 
 if TYPE_CHECKING:
     from depthcast.feed.service import FeedService
@@ -28,13 +30,19 @@ ASK_S: Final = 1.0
 
 
 def feed_admin(service: "FeedService", host: str, port: int) -> AdminServer:
-    """The admin port of a feed service. It reads plain attributes of the service, in a thread of its own."""
+    """The admin port of a feed service. It reads plain attributes of the service, in a thread of its own.
+
+    It has its address at once, and answers once it is started. Raises OSError where that cannot be had.
+    """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     registry.register(FeedCollector(service))
-    return AdminServer(host, port, registry, healthy=lambda: _healthy(service), ready=lambda: _ready(service))
+    with addressed(Address(host, port), "--admin"):
+        return AdminServer(
+            host, port, registry, healthy=lambda: _healthy(service), ready=lambda: _ready(service)
+        )
 
 
 def _healthy(service: "FeedService") -> Health:

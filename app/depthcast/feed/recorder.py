@@ -14,12 +14,14 @@ from typing import Final
 import databento_dbn
 import structlog
 
+from depthcast.dbn import make_metadata
 from depthcast.errors import FencedError, JournalError
 from depthcast.feed.books import BookThread
 from depthcast.feed.ring import Ring
 from depthcast.journal.writer import JournalWriter
+from depthcast.live.symbology import ALL_SYMBOLS, Symbology
 
-__all__ = ["JournalThread"]
+__all__ = ["JournalThread", "segment_metadata"]
 
 POLL_S: Final = 0.01
 ANSWER_POLL_S: Final = 0.5
@@ -159,3 +161,10 @@ class JournalThread:
         while self._gate.index < cut.index:
             self._append(cut.index)
         self.writer.rotate(cut.position, self._metadata(), cut.records, self._source_state(cut.position))
+
+
+def segment_metadata(dataset: str, symbology: Symbology) -> databento_dbn.Metadata:
+    """What a segment that begins now says of itself: a mixture of schemas, and the symbols known."""
+    named = symbology.resolve("raw_symbol", [ALL_SYMBOLS]).ids
+    mappings = {symbol: number for number, symbol in named.items() if symbol != str(number)}
+    return make_metadata(dataset, None, time.time_ns(), mappings=mappings)

@@ -16,7 +16,7 @@ from depthcast.journal.segments import ClosedSegment
 from depthcast.journal.writer import JournalWriter
 from depthcast.settings import JournalSettings
 
-__all__ = ["Recovery", "open_journal"]
+__all__ = ["SPOOL", "Recovery", "open_journal"]
 
 S3: Final = "s3://"
 BARS_NS: Final = (86_400_000_000_000, 3_600_000_000_000, 60_000_000_000)

@@ -5,6 +5,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from enum import Enum
 from typing import Any, Final
 
@@ -12,25 +13,25 @@ import databento_dbn
 import structlog
 
 from depthcast.book.engine import Engine
-from depthcast.dbn import forms, make_metadata
+from depthcast.dbn import forms
 from depthcast.errors import JournalError, SourceError, UsageError
 from depthcast.feed.books import Books, BookThread
 from depthcast.feed.keys import KeyWatch
-from depthcast.feed.listening import gateway_limits, inherited_listeners, tls_context
+from depthcast.feed.listening import gateway_limits, gateway_listeners, tls_context
 from depthcast.feed.metrics import feed_admin
 from depthcast.feed.options import FeedOptions
 from depthcast.feed.pacing import Pacer
-from depthcast.feed.recorder import JournalThread
+from depthcast.feed.recorder import JournalThread, segment_metadata
 from depthcast.feed.recovery import Recovery, open_journal
 from depthcast.feed.ring import Ring
 from depthcast.feed.schedule import AtOnce
 from depthcast.feed.sources.base import Source
 from depthcast.feed.view import LiveFeed
+from depthcast.journal.reader import JournalReader
 from depthcast.live.address import Address
 from depthcast.live.feed_view import ALL_TIME
 from depthcast.live.gateway import Gateway
 from depthcast.live.key_stores import open_key_store
-from depthcast.live.symbology import ALL_SYMBOLS
 from depthcast.settings import Settings
 
 __all__ = ["FeedService", "Stage"]
@@ -63,12 +64,17 @@ class Stage(Enum):
 class FeedService:
     """One feed, from its source to its sessions. Made and used on one loop.
 
+    When it is made it takes its addresses, then its journal: one that is not to be has taken no journal from
+    a feed that runs. Who connects from then on waits. Nothing else is served meanwhile, so that takes its
+    time: what is kept is read, the books are brought to where the journal ends.
+
     Args:
-        source: looked at, not begun.
+        source: looked at, not begun. Closed if the feed cannot be made.
         options, settings: what was asked for.
 
     Raises:
         DepthcastError: keys, the journal or the source are not what they should be.
+        OSError: an address cannot be had.
     """
 
     def __init__(self, source: Source, options: FeedOptions, settings: Settings) -> None:
@@ -78,32 +84,56 @@ class FeedService:
         self.stage = Stage.STARTING
         self.addresses: list[Address] = []
         self.dataset = source.dataset
+        self.symbology = source.symbology
+        self.failure: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._source_over = asyncio.Event()
         self._stop = asyncio.Event()
         self._reason = ""
-        self.failure: BaseException | None = None
-        if source.live and (options.rate is not None or options.speed is not None):
-            raise UsageError(f"--rate and --speed: {source.name} sets the pace itself")
-        at_once = AtOnce(settings.feed.batch_bytes)
-        self.schedule = at_once if source.live else options.schedule(settings.feed)
-        store = open_key_store(
-            settings.keys.store, file=settings.keys.file, secret_id=settings.keys.secret_id
-        )
-        self.keys = KeyWatch(store, options.keys, settings.keys.reload_s)
+        with ExitStack() as undo:
+            undo.callback(source.close)
+            if source.live and (options.rate is not None or options.speed is not None):
+                raise UsageError(f"--rate and --speed: {source.name} sets the pace itself")
+            at_once = AtOnce(settings.feed.batch_bytes)
+            self.schedule = at_once if source.live else options.schedule(settings.feed)
+            store = open_key_store(
+                settings.keys.store, file=settings.keys.file, secret_id=settings.keys.secret_id
+            )
+            self.keys = KeyWatch(store, options.keys, settings.keys.reload_s)
+            limits, tls = gateway_limits(settings.gateway, options), tls_context(settings.gateway)
+            self._take_addresses(undo)
+            reader = self._recover(undo)
+            self.view = LiveFeed(self.dataset, self.symbology, self.ring, self.book_thread, reader)
+            self.gateway = Gateway(self.view, lambda: self.keys.ring, limits, ssl_context=tls)
+            self.pacer = Pacer(self._loop, self.publish, self.schedule, self._source_ended)
+            undo.pop_all()
 
-        engine = Engine(settings.engine.max_event_records, settings.engine.max_event_ns)
+    def _take_addresses(self, undo: ExitStack) -> None:
+        """Listen; nobody is answered yet."""
+        self._listeners = gateway_listeners(self.options.listen)
+        for listener in self._listeners:
+            undo.callback(listener.close)
+        self.admin = None if self.options.admin is None else feed_admin(self, *self.options.admin)
+        if self.admin is not None:
+            undo.callback(self.admin.close)
+
+    def _recover(self, undo: ExitStack) -> Callable[[], JournalReader] | None:
+        """Take the journal over, if there is to be one, and go on where it ends; what opens it to read."""
+        engine = Engine(self.settings.engine.max_event_records, self.settings.engine.max_event_ns)
         books = Books(engine)
-        self.symbology = source.symbology
         self.recovery: Recovery | None = None
-        if options.journal is not None:
-            self.recovery = open_journal(options.journal, self.dataset, options.shard, settings.journal)
-            self.recovery.restore(books, source, self._loop, self._source_wakes)
-            self.symbology.learn(books.definitions())
+        position = 0
+        if self.options.journal is None:
+            self.source.open(self._loop, self._source_wakes)
         else:
-            source.open(self._loop, self._source_wakes)
-        position = 0 if self.recovery is None else self.recovery.position
-        self.ring = Ring(settings.feed.ring_bytes, position=position)
+            recovery = open_journal(
+                self.options.journal, self.dataset, self.options.shard, self.settings.journal
+            )
+            undo.callback(recovery.writer.abandon)
+            recovery.restore(books, self.source, self._loop, self._source_wakes)
+            self.symbology.learn(books.definitions())
+            self.recovery, position = recovery, recovery.position
+        self.ring = Ring(self.settings.feed.ring_bytes, position=position)
         self.book_thread = BookThread(
             self.ring,
             books,
@@ -111,35 +141,26 @@ class FeedService:
             on_failure=self._failed,
         )
         self.journal_thread: JournalThread | None = None
-        if self.recovery is not None:
-            self.recovery.writer.begin(
-                position, self._segment_metadata(), books.head(), source.state(position)
-            )
-            self.journal_thread = JournalThread(
-                self.ring,
-                self.book_thread,
-                self.recovery.writer,
-                metadata=self.segment_metadata,
-                source_state=source.state,
-                on_failure=self._failed,
-            )
-        reader = None if self.recovery is None else self.recovery.writer.reader
-        self.view = LiveFeed(self.dataset, self.symbology, self.ring, self.book_thread, reader)
-        self.gateway = Gateway(
-            self.view,
-            lambda: self.keys.ring,
-            gateway_limits(settings.gateway, options),
-            ssl_context=tls_context(settings.gateway),
+        if self.recovery is None:
+            return None
+        writer = self.recovery.writer
+        metadata = segment_metadata(self.dataset, self.symbology)
+        writer.begin(position, metadata, books.head(), self.source.state(position))
+        self.journal_thread = JournalThread(
+            self.ring,
+            self.book_thread,
+            writer,
+            metadata=self.segment_metadata,
+            source_state=self.source.state,
+            on_failure=self._failed,
         )
-        self.admin = None if options.admin is None else feed_admin(self, *options.admin)
-        self.pacer = Pacer(self._loop, self.publish, self.schedule, self._source_ended)
+        return writer.reader
 
     async def run(self) -> None:
         """Serve until the source has ended and its sessions have the rest, or `stop` is called.
 
         Raises:
             DepthcastError: the source failed, the journal was taken over, ...
-            OSError: an address cannot be had.
         """
         switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -175,14 +196,14 @@ class FeedService:
 
     async def _serve(self) -> None:
         try:
-            await self.keys.start()
+            self.keys.start()
             if self.admin is not None:
                 self.admin.start()
             self.book_thread.start()
             if self.journal_thread is not None:
                 self.journal_thread.start()
             listen = self.options.listen
-            found = await self.gateway.start(listen.host, listen.port, listeners=inherited_listeners())
+            found = await self.gateway.start(listen.host, listen.port, listeners=self._listeners)
             self.addresses = [Address(*address) for address in found]
             admin = None if self.admin is None else str(Address(*self.admin.address))
             log.info("listening", addresses=[str(address) for address in self.addresses], admin=admin)
@@ -191,7 +212,7 @@ class FeedService:
                 self.stage = Stage.RUNNING
                 log.info("running", source=self.source.name, position=self.ring.position)
                 self.pacer.start(self.source)
-                await self._unless_stopped(self._source_over.wait())
+                await _unless(self._stop, self._source_over.wait())
             await self._finish()
         finally:
             await self._close()
@@ -204,23 +225,11 @@ class FeedService:
         while self.gateway.started < self.options.wait and not self._stop.is_set():
             await asyncio.sleep(WAIT_POLL_S)
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> bool:
-        """Wait for this; whether it was done before `stop` was called or something failed."""
-        task = asyncio.ensure_future(work)
-        stopped = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if task.done():
-            task.result()
-            return True
-        task.cancel()
-        return False
-
     async def _finish(self) -> None:
         """Give sessions the rest, if the source has ended by itself; then part from them."""
         if not self._stop.is_set():
             self.stage = Stage.ENDED
-            if await self._unless_stopped(self._give_the_rest()):
+            if await _unless(self._stop, self._give_the_rest()):
                 return
         self.stage = Stage.DRAINING
         await self.gateway.drain()  # records go on meanwhile: nobody's are stale before its turn
@@ -323,12 +332,19 @@ class FeedService:
         """What a segment that begins now says of itself. From another thread: symbols are the loop's."""
 
         async def made() -> databento_dbn.Metadata:
-            return self._segment_metadata()
+            return segment_metadata(self.dataset, self.symbology)
 
         return asyncio.run_coroutine_threadsafe(made(), self._loop).result()
 
-    def _segment_metadata(self) -> databento_dbn.Metadata:
-        """A mixture of schemas, and the symbols known."""
-        named = self.symbology.resolve("raw_symbol", [ALL_SYMBOLS]).ids
-        mappings = {symbol: number for number, symbol in named.items() if symbol != str(number)}
-        return make_metadata(self.dataset, None, time.time_ns(), mappings=mappings)
+
+async def _unless(stopped: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Wait for some work; whether it was done before it was stopped."""
+    task = asyncio.ensure_future(work)
+    waiting = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    return False

@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import structlog
 
+from depthcast.live.address import Address
 from depthcast.live.connection import RESET_ON_CLOSE
 
-__all__ = ["Acceptor"]
+__all__ = ["Acceptor", "open_listeners"]
 
 BACKLOG: Final = 1024
 ACCEPTS_A_TURN: Final = 64
@@ -36,16 +37,11 @@ class Acceptor:
         """Listen on every address of ``host``, or of the machine; the (address, port) pairs.
 
         Raises:
-            OSError: it cannot listen on one of them; then it listens on none.
+            OSError: it cannot listen on one of them (its ``filename``); then it listens on none.
         """
         self._loop = loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        try:
-            for family, address in dict.fromkeys((each[0], each[4]) for each in found):
-                self._listeners.append(_listener(family, address))
-        except OSError:
-            self.close()
-            raise
+        self._listeners = _listeners((each[0], each[4]) for each in found)
         return self._begin(loop)
 
     def take(self, listeners: Sequence[socket.socket]) -> list[tuple[str, int]]:
@@ -101,7 +97,32 @@ class Acceptor:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
 
 
-def _listener(family: int, address: tuple[object, ...]) -> socket.socket:
+def open_listeners(host: str | None, port: int) -> list[socket.socket]:
+    """Sockets for `Acceptor.take` on every address of ``host``, or of the machine.
+
+    Nobody is accepted yet: who connects waits in the system's queue. For the time before the loop runs: it
+    waits for the resolver.
+
+    Raises:
+        OSError: it cannot listen on one of them (its ``filename``); then it listens on none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return _listeners((each[0], each[4]) for each in found)
+
+
+def _listeners(addresses: Iterable[tuple[int, tuple[Any, ...]]]) -> list[socket.socket]:
+    listeners: list[socket.socket] = []
+    for family, address in dict.fromkeys(addresses):
+        try:
+            listeners.append(_listener(family, address))
+        except OSError as error:
+            for listener in listeners:
+                listener.close()
+            raise OSError(error.errno, error.strerror, str(Address(*address[:2]))) from error
+    return listeners
+
+
+def _listener(family: int, address: tuple[Any, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

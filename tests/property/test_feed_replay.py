@@ -16,7 +16,7 @@ from depthcast.book.derive import SCHEMAS, DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.dbn import forms, make_metadata
 from depthcast.dbn.layout import RType
-from depthcast.errors import ReplayError
+from depthcast.errors import ReplayError, SessionError
 from depthcast.exchange import Exchange, Style
 from depthcast.feed.books import Books, BookThread
 from depthcast.feed.recorder import JournalThread
@@ -24,6 +24,7 @@ from depthcast.feed.ring import Ring
 from depthcast.feed.view import LiveFeed
 from depthcast.journal.policy import JournalPolicy
 from depthcast.journal.writer import JournalWriter
+from depthcast.live.control import ErrorCode
 from depthcast.live.feed_view import ReplayRequest
 from depthcast.live.symbology import Symbology
 from tests.support.recorded_feed import cut
@@ -40,7 +41,8 @@ class Feed:
         self.failures: list[BaseException] = []
         policy = JournalPolicy(segment_bytes=segment_bytes, sync_s=0.05)
         self.writer = JournalWriter.open(folder, "", DATASET, "0", policy)
-        self.ring = Ring(ring_bytes)
+        position = self.writer.position
+        self.ring = Ring(ring_bytes, position=position)
         self.books = BookThread(
             self.ring,
             Books(Engine()),
@@ -48,7 +50,7 @@ class Feed:
             on_failure=self.failures.append,
         )
         metadata = make_metadata(DATASET, None, 1)
-        self.writer.begin(0, metadata, b"", b"")
+        self.writer.begin(position, metadata, b"", b"")
         self.journal = JournalThread(
             self.ring,
             self.books,
@@ -141,6 +143,43 @@ def test_a_start_before_what_is_kept_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match="everything after"):
         asyncio.run(joined(feed, ReplayRequest("mbo", None, later), threading.Event()))
     feed.close()
+
+
+NOW = time.time_ns()
+HOUR = 3_600_000_000_000
+
+
+@pytest.mark.parametrize("schema", ["mbo", "trades"])
+@pytest.mark.parametrize("before", [0, 2_000])
+def test_a_start_in_the_future_is_refused(before: int, schema: str, tmp_path: Path) -> None:
+    feed = Feed(tmp_path, ring_bytes=1 << 20, segment_bytes=30_000)
+    feed.append(RECORDS[: forms.prefix(RECORDS, before)])
+    feed.books.want(frozenset({"trades"})).result(10)
+    soon, late = (ReplayRequest(schema, None, NOW + ahead) for ahead in (30_000_000_000, HOUR))
+    assert asyncio.run(joined(feed, soon, threading.Event()))[0] == b""  # clocks differ
+    with pytest.raises(SessionError, match=r"start: .* is in the future") as refused:
+        asyncio.run(joined(feed, late, threading.Event()))
+    assert refused.value.code == ErrorCode.INVALID_SUBSCRIPTION
+    feed.close()
+
+
+def test_of_a_feed_that_is_ahead_of_the_clock_the_future_can_be_asked_for(tmp_path: Path) -> None:
+    ahead = forms.shifted(RECORDS, NOW - forms.first_ts_recv(RECORDS) + 24 * HOUR, 0)
+    begun, rest = cut(ahead, records=3_000)
+    start = forms.last_ts_recv(begun) - 1_000_000
+    feed = Feed(tmp_path, ring_bytes=1 << 20, segment_bytes=30_000)
+    feed.append(begun)
+    asked = ReplayRequest("mbo", None, start)
+    given_out, _ = asyncio.run(joined(feed, asked, threading.Event()))
+    wanted = forms.since(forms.form(begun, rtypes={int(RType.MBO)}), start)
+    assert given_out == wanted
+    feed.close()
+    again = Feed(tmp_path, ring_bytes=1 << 20, segment_bytes=30_000)  # its ring is empty
+    given_out, _ = asyncio.run(joined(again, asked, threading.Event()))
+    assert given_out == wanted
+    beyond = ReplayRequest("mbo", None, forms.last_ts_recv(rest))  # of a subscriber that has seen more
+    assert asyncio.run(joined(again, beyond, threading.Event()))[0] == b""
+    again.close()
 
 
 def test_every_schema_can_be_replayed(tmp_path: Path) -> None:

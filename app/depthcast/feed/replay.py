@@ -4,17 +4,20 @@ A replay runs in worker threads, a piece at a time, as fast as its session takes
 """
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Final
 
 from depthcast.book.derive import DeriverSet
+from depthcast.book.views import iso
 from depthcast.dbn import RType, forms
-from depthcast.errors import JournalError, ReplayError
+from depthcast.errors import JournalError, ReplayError, SessionError
 from depthcast.feed.books import BookThread, advanced
 from depthcast.feed.ring import Ring
 from depthcast.journal.reader import JournalReader
-from depthcast.live.feed_view import Batch, ReplayRequest
+from depthcast.live.control import ErrorCode
+from depthcast.live.feed_view import ALL_TIME, Batch, ReplayRequest
 
 __all__ = ["JournalReplay"]
 
@@ -27,6 +30,9 @@ RECORDED: Final = {
 }
 """Schemas whose records are in the feed itself, and their rtypes."""
 
+SKEW_NS: Final = 60_000_000_000
+"""How far a start may lie in the future: clocks differ."""
+
 
 class JournalReplay:
     """One schema's records from a time on (`depthcast.live.feed_view.Replay`).
@@ -36,16 +42,24 @@ class JournalReplay:
         reader: the journal, opened for this replay alone.
         ring, books: where the newest records are, and how far they are derived.
         executor: threads to read in.
+        clock: the time, ns since the epoch.
     """
 
     def __init__(
-        self, request: ReplayRequest, reader: JournalReader, ring: Ring, books: BookThread, executor: Executor
+        self,
+        request: ReplayRequest,
+        reader: JournalReader,
+        ring: Ring,
+        books: BookThread,
+        executor: Executor,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._request = request
         self._reader = reader
         self._ring = ring
         self._books = books
         self._executor = executor
+        self._clock = clock
         self._ids = None if request.instrument_ids is None else forms.IdSet(request.instrument_ids)
         self._start_position = ring.position if ring.head == 0 else -1
         self._index = -1
@@ -71,15 +85,30 @@ class JournalReplay:
         except JournalError as error:
             raise ReplayError(f"the journal cannot be read: {error}") from error
 
-    def _check_age(self) -> None:
-        """0 asks for all there is; any other start for everything since."""
+    def _check_start(self) -> None:
+        """0 asks for all there is; any other start for everything since, which must have begun."""
         start, complete_after = self._request.start, self._reader.complete_after
         if 0 < start <= complete_after:
             raise ReplayError(f"the journal has everything after {complete_after} only, not from {start} on")
+        now = self._clock()
+        if start > now + SKEW_NS and self._latest() <= now:
+            raise SessionError(
+                f"start: {iso(start)} is in the future, now is {iso(now)}: without it comes what is to come",
+                code=ErrorCode.INVALID_SUBSCRIPTION,
+            )
+
+    def _latest(self) -> int:
+        """The time that the feed has come to, by its records: simulated ones may be ahead of the clock."""
+        for index in range(self._ring.head - 1, self._ring.tail - 1, -1):
+            batch = self._ring.get(index)
+            if batch is not None and batch.count:
+                return forms.last_ts_recv(batch.data)
+        newest = self._reader.at(ALL_TIME)  # nothing has come since this life began
+        return 0 if newest is None else newest.before.latest_ts_recv
 
     def _recorded_pieces(self) -> Iterator[bytes]:
         """Records of the feed itself: no books are needed."""
-        self._check_age()
+        self._check_start()
         rtypes = RECORDED[self._request.schema]
         position = self._reader.position_since(self._request.start)
         while self._index < 0:
@@ -102,7 +131,7 @@ class JournalReplay:
 
     def _derived_pieces(self) -> Iterator[bytes]:
         """Derived records: the books are rebuilt from the head of a segment before the start."""
-        self._check_age()
+        self._check_start()
         schema = self._request.schema
         deriver = DeriverSet([schema])
         position, head = self._reader.books_before(self._request.start)

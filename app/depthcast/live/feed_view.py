@@ -90,6 +90,7 @@ class Replay(Protocol):
 
         Raises:
             ReplayError: what was asked for is older than what is kept, or there is no journal.
+            SessionError: it lies in the future.
         """
 
     @property

@@ -88,6 +88,15 @@ def test_a_start_is_replayed_from_the_journal_and_joined(simulated: Path, tmp_pa
         assert feed.wait() == 0
 
 
+def test_a_start_in_the_future_is_refused_and_says_so(simulated: Path) -> None:
+    with FeedProcess(simulated, "--rate", 1_000) as feed:
+        where = (f"127.0.0.1:{feed.port}", "--dataset", dataset_of(simulated), "--key", KEY)
+        result = command("subscribe", *where, "--start", "2099-01-01T00:00:00Z")
+        assert result.code == 2
+        assert "start: 2099-01-01T00:00:00.000000000Z is in the future" in result.err
+        assert feed.stop() == 0
+
+
 def test_a_snapshot_in_mid_stream_and_what_follows_make_the_book(simulated: Path, tmp_path: Path) -> None:
     expected = Engine()
     expected.apply(mbo(simulated))

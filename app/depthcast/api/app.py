@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, NoReturn
 
 from litestar import Litestar, Request, Router
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ControllerRouterHandler
 
 from depthcast.api.answers import Bodies, encode
@@ -16,12 +18,22 @@ from depthcast.api.metrics import Traffic, make_registry
 from depthcast.api.documents import Document
 from depthcast.api.openapi import openapi_document
 from depthcast.api.rates import Rates
+from depthcast.api.reference import reference_page
 from depthcast.api.routes import books, instruments, reference, service
 from depthcast.api.routes.parameters import check_parameters
 from depthcast.api.runtime import Runtime
 from depthcast.api.services import Services
 
 __all__ = ["create_app"]
+
+
+class _Application(Litestar):
+    """Litestar without its plugins for other kinds of models: where pydantic is installed, they cost a start
+    half a second, and nothing here is made of it."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
 
 
 def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler] | None = None) -> Litestar:
@@ -46,7 +58,7 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
         Router("/v1", route_handlers=[*operations, *reference.PAGES], **rules),
         Router("/", route_handlers=service.PROBES, include_in_schema=False, **rules),
     ]
-    app = Litestar(
+    app = _Application(
         [*routers, *(_streams(services) if streams is None else streams)],
         debug=False,
         exception_handlers={Exception: _pass_on},
@@ -54,9 +66,9 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
         logging_config=None,
         openapi_config=None,
     )
-    document = openapi_document(operations, path="/v1", version=services.version)
+    document = openapi_document(app, version=services.version)
     app.state.openapi = Document.of(encode(document), "application/json")
-    app.state.reference = Document.of(b"", "text/html; charset=utf-8")
+    app.state.reference = reference_page(document)
     app.state.runtime = runtime
     app.state.registry = make_registry(runtime)
     app.asgi_handler = Edge(

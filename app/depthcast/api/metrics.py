@@ -102,8 +102,8 @@ class _ApiCollector(Collector):
         counters = {
             "records": "Records received",
             "bytes": "Bytes received",
-            "reconnects": "Sessions after the first",
-            "gaps": "Sessions that missing records made necessary",
+            "sessions": "Sessions that came to stream",
+            "gaps": "Times that records were missing within a session",
         }
         families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
         for name, text in gauges.items():
@@ -121,7 +121,7 @@ class _ApiCollector(Collector):
                 "memory_bytes": replica.engine.memory_bytes,
                 "records": replica.records,
                 "bytes": replica.received,
-                "reconnects": replica.reconnects,
+                "sessions": replica.sessions,
                 "gaps": replica.gaps,
             }
             for name, value in values.items():

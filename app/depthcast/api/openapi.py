@@ -1,18 +1,17 @@
-"""The OpenAPI 3.1 document: from the routes' signatures, answers' types and declarations.
+"""The OpenAPI 3.1 document: of the routes' signatures, their declarations and the types of their answers.
 
-Litestar writes parameters and schemas; examples, problems, headers and security are added here, alike for all.
+It is made of what the service runs on: parameters as Litestar checks them, schemas as msgspec writes answers.
 """
 
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import License, Tag
-from litestar.types import ControllerRouterHandler
+from litestar.params import ParameterKwarg
+from litestar.typing import FieldDefinition
 
 from depthcast.api.auth import PUBLIC
 from depthcast.api.operations import Operation
@@ -23,26 +22,25 @@ __all__ = ["openapi_document"]
 
 Json = dict[str, Any]
 
-_TITLE: Final = "Depthcast"
-_SUMMARY: Final = "Exact order books from market-by-order data, live."
+_REF: Final = "#/components/schemas/{name}"
 _DESCRIPTION: Final = """\
 Prices are exact decimal strings. Every 64-bit value (timestamps, order ids) is a string. Timestamps are
 nanoseconds since the epoch, UTC.
 
-Every answer about a book says whether it can be trusted: `complete`, `suspect`, and whether it is `stale`, with
-its age. `Depthcast-Book` says the same in a header, of answers without a body too.
+Every answer about a book says whether it can be trusted: `complete`, `suspect`, and whether it is `stale`,
+with its age. `Depthcast-Book` says the same in a header, of answers without a body too.
 
 Errors are problem documents (RFC 9457). Their types are stable; `GET /v1/problems` lists them.
 
 Live data also comes as a stream: WebSocket at `/v1/stream`, server-sent events at `/v1/events`.
 """
-_TAGS: Final = (
-    Tag("Books", "Levels, queues, orders, best prices and trades of an instrument."),
-    Tag("Instruments", "What there is, and what it is called."),
-    Tag("Service", "State, latencies, limits and health."),
-    Tag("Problems", "What errors mean."),
-)
-_DETAILS: Final[dict[str, Json]] = {
+_TAGS: Final = {
+    "Books": "Levels, queues, orders, best prices and trades of an instrument.",
+    "Instruments": "What there is, and what it is called.",
+    "Service": "State, latencies, limits and health.",
+    "Problems": "What errors mean.",
+}
+_MEMBERS: Final[dict[str, Json]] = {
     "ambiguous-book": {
         "detail": "XNAS.ITCH:AAPL has books of 2 publishers: ask with publisher= and one of 2, 3",
         "publishers": [2, 3],
@@ -56,11 +54,14 @@ _DETAILS: Final[dict[str, Json]] = {
         "errors": [FieldError("depth", "expected an integer", "query")],
     },
     "scope-missing": {"detail": "the key k3yab7xq has the scopes replay, not read", "scope": "read"},
-    "unknown-instrument": {"detail": "no feed has an instrument 'CLX9': give a symbol or an instrument id"},
+    "unknown-instrument": {
+        "detail": "no feed has an instrument 'CLX9': give a symbol or an instrument id"
+    },
     "starting": {"detail": "the books of GLBX.MDP3 are not filled yet: filling books from snapshots"},
     "rate-limited": {"detail": "the allowance is used up; the next request is taken in 1 s"},
 }
-_HEADERS: Final[dict[str, tuple[str, str]]] = {
+"""Members of some problems' examples; ``detail`` is else the type's meaning."""
+_HEADERS: Final = {
     "Depthcast-Book": (
         "Whether the data can be trusted and is of now, as a dictionary of structured fields.",
         "complete=?1, suspect=?0, stale=?0, age_ms=0",
@@ -71,85 +72,134 @@ _HEADERS: Final[dict[str, tuple[str, str]]] = {
     "Retry-After": ("Seconds until asking again makes sense.", "1"),
     "X-Request-Id": ("The request's number, as in problems and the log.", "5f0c2a91-1c8"),
 }
-_ALWAYS: Final = ("RateLimit", "RateLimit-Policy", "X-Request-Id")
+_LIMITED: Final = ("RateLimit", "RateLimit-Policy", "X-Request-Id")
+_CONSTRAINTS: Final = {
+    "ge": "minimum",
+    "le": "maximum",
+    "min_length": "minLength",
+    "max_length": "maxLength",
+    "pattern": "pattern",
+}
 
 
-def openapi_document(routes: Sequence[ControllerRouterHandler], *, path: str, version: str) -> Json:
-    """The document of these routes.
+def openapi_document(app: Litestar, *, version: str) -> Json:
+    """The document of an application's operations, those that `depthcast.api.operations.operation` declares.
 
     Args:
-        routes: declared by `depthcast.api.operations.operation`.
-        path: the path they are under.
+        app: the application.
         version: Depthcast's.
     """
-    config = OpenAPIConfig(
-        title=_TITLE,
-        version=version,
-        summary=_SUMMARY,
-        description=_DESCRIPTION,
-        license=License(name="Apache-2.0", identifier="Apache-2.0"),
-        tags=list(_TAGS),
-        use_handler_docstrings=True,
-        operation_id_creator=lambda handler, method, parts: handler.handler_name,
-        render_plugins=[JsonRenderPlugin()],
-    )
-    # An application of its own, never served: Litestar writes documents of applications only.
-    app = Litestar([Router(path, route_handlers=routes)], openapi_config=config, logging_config=None)
-    document = _plain(app.openapi_schema.to_schema())
-    handlers = {handler.handler_name: handler for handler in _handlers(app)}
-    for item in document["paths"].values():
-        for described in item.values():
-            declared = handlers[described["operationId"]].opt["operation"]
-            _complete(described, declared)
-    _complete_components(document)
-    return document
-
-
-def _handlers(app: Litestar) -> Iterator[HTTPRouteHandler]:
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            if "operation" in handler.opt:
-                yield handler
-
-
-def _complete(described: Json, declared: Operation) -> None:
-    """Add to an operation what its declaration says."""
-    described["security"] = [] if declared.scope == PUBLIC else [{"key": []}, {}]
-    good = described["responses"]["200"]
-    good["content"][declared.media_type]["examples"] = {
-        "answer": {"summary": "An answer", "value": msgspec.to_builtins(declared.example)}
+    found = list(_operations(app))
+    answers = [handler.opt["operation"].answer for _, handler in found]
+    schemas, components = msgspec.json.schema_components([*answers, Problem], ref_template=_REF)
+    paths: Json = {}
+    for (path, handler), schema in zip(found, schemas[:-1], strict=True):
+        paths[path] = {"get": _operation(path, handler, schema)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Depthcast",
+            "version": version,
+            "summary": "Exact order books from market-by-order data, live.",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": _components(_marked_down(components)),
     }
+
+
+def _operations(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
+    """Each declared operation with its path; in the order of their groups."""
+    declared = [
+        (route.path_format, handler)
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if "operation" in handler.opt and route.path.startswith("/v1/")
+    ]
+    groups = list(_TAGS)
+    return iter(sorted(declared, key=lambda each: groups.index(each[1].opt["operation"].tag)))
+
+
+def _operation(path: str, handler: HTTPRouteHandler, schema: Json) -> Json:
+    declared: Operation = handler.opt["operation"]
+    example = {"answer": {"summary": "An answer", "value": msgspec.to_builtins(declared.example)}}
+    content: Json = {declared.media_type: {"schema": schema, "examples": example}}
     for media_type, text in declared.also.items():
-        good["content"][media_type] = {
-            "schema": {"type": "string", "contentMediaType": media_type, "description": text}
-        }
-    names = [*_ALWAYS, *(["Depthcast-Book"] if declared.data else []), *(["ETag"] if declared.tagged else [])]
-    good["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-    responses = {"200": good}
+        content[media_type] = {"schema": {"type": "string", "contentMediaType": media_type}}
+        content[media_type]["schema"]["description"] = text
+    headers = _header_references(
+        *_LIMITED, *(["Depthcast-Book"] if declared.data else []), *(["ETag"] if declared.tagged else [])
+    )
+    responses: Json = {"200": {"description": "The answer.", "headers": headers, "content": content}}
+    parameters = list(_parameters(path, handler))
     if declared.tagged:
-        responses["304"] = {
-            "description": "What the client has, by its If-None-Match, is still so.",
-            "headers": good["headers"],
+        responses["304"] = {"description": "What the client has is still so.", "headers": headers}
+        parameters.append({"$ref": "#/components/parameters/If-None-Match"})
+    responses |= _problem_responses(declared.problems)
+    return {
+        "operationId": handler.handler_name,
+        "summary": declared.summary,
+        "description": cleandoc(handler.fn.__doc__ or "").replace("``", "`"),
+        "tags": [declared.tag],
+        "security": [] if declared.scope == PUBLIC else [{"key": []}, {}],
+        "parameters": parameters,
+        "responses": responses,
+    }
+
+
+def _parameters(path: str, handler: HTTPRouteHandler) -> Iterator[Json]:
+    """As Litestar reads and checks them."""
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if name == "request":
+            continue
+        limits = field.kwarg_definition
+        in_path = f"{{{name}}}" in path
+        described: Json = {
+            "name": name,
+            "in": "path" if in_path else "query",
+            "required": in_path,
+            "schema": _parameter_schema(field, limits),
         }
-        described.setdefault("parameters", []).append({"$ref": "#/components/parameters/If-None-Match"})
-    by_status: dict[str, list[str]] = {}
-    for name in declared.problems:
-        by_status.setdefault(str(PROBLEMS[name].status), []).append(name)
-    for status in sorted(by_status):
-        responses[status] = _problems(by_status[status])
-    responses["default"] = {"$ref": "#/components/responses/Problem"}
-    described["responses"] = responses
+        if isinstance(limits, ParameterKwarg):
+            described["description"] = (limits.description or "").replace("``", "`")
+            if limits.examples:
+                described["example"] = limits.examples[0].value
+        yield described
 
 
-def _problems(names: Sequence[str]) -> Json:
-    retry = any(PROBLEMS[name].status in (429, 503) for name in names)
-    headers = ["X-Request-Id", *(["Retry-After"] if retry else [])]
+def _parameter_schema(field: FieldDefinition, limits: object) -> Json:
+    inner = [each.annotation for each in field.inner_types if each.annotation is not type(None)]
+    schema = msgspec.json.schema(inner[0] if field.is_optional else field.annotation)
+    if "enum" in schema:
+        schema["type"] = "string"
+    for ours, theirs in _CONSTRAINTS.items():
+        value = getattr(limits, ours, None)
+        if value is not None:
+            schema[theirs] = value
+    if field.has_default and field.default is not None:
+        schema["default"] = field.default
+    return {**schema, **(getattr(limits, "schema_extra", None) or {})}
+
+
+def _problem_responses(names: Sequence[str]) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for name in names:
+        by_status.setdefault(PROBLEMS[name].status, []).append(name)
+    responses = {str(status): _problem_response(by_status[status]) for status in sorted(by_status)}
+    return {**responses, "default": {"$ref": "#/components/responses/Problem"}}
+
+
+def _problem_response(names: Sequence[str]) -> Json:
+    retry = PROBLEMS[names[0]].status in (429, 503)
     return {
         "description": "; ".join(PROBLEMS[name].title for name in names) + ".",
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "headers": _header_references("X-Request-Id", *(["Retry-After"] if retry else [])),
         "content": {
             MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
+                "schema": {"$ref": _REF.format(name="Problem")},
                 "examples": {
                     name: {"summary": PROBLEMS[name].title, "value": msgspec.to_builtins(_example(name))}
                     for name in names
@@ -167,45 +217,49 @@ def _example(name: str) -> Problem:
         status=kind.status,
         instance="/v1/books/CLX5",
         request_id="5f0c2a91-1c8",
-        **{"detail": kind.meaning, **_DETAILS.get(name, {})},
+        **{"detail": kind.meaning, **_MEMBERS.get(name, {})},
     )
 
 
-def _complete_components(document: Json) -> None:
-    components = document.setdefault("components", {})
-    components["headers"] = {
-        name: {"description": text, "schema": {"type": "string"}, "example": example}
-        for name, (text, example) in _HEADERS.items()
-    }
-    components["parameters"] = {
-        "If-None-Match": {
-            "name": "If-None-Match",
-            "in": "header",
-            "required": False,
-            "description": "An ETag that the client has. If it still stands, the answer is 304, without a body.",
-            "schema": {"type": "string"},
-            "example": _HEADERS["ETag"][1],
-        }
-    }
-    components["responses"] = {
-        "Problem": {
-            "description": "Any other problem, for example of a malformed request.",
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-    }
-    components["securitySchemes"] = {
-        "key": {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "A key of the API (`depthcast keys create --api`). Without one, reading may be allowed.",
-        }
+def _header_references(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _components(schemas: Json) -> Json:
+    problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
+    return {
+        "schemas": schemas,
+        "headers": {
+            name: {"description": text, "schema": {"type": "string"}, "example": example}
+            for name, (text, example) in _HEADERS.items()
+        },
+        "parameters": {
+            "If-None-Match": {
+                "name": "If-None-Match",
+                "in": "header",
+                "required": False,
+                "description": "An ETag that the client has. If it still stands, the answer is 304, without content.",
+                "schema": {"type": "string"},
+                "example": _HEADERS["ETag"][1],
+            }
+        },
+        "responses": {
+            "Problem": {"description": "Any other problem, such as a malformed request.", "content": problem}
+        },
+        "securitySchemes": {
+            "key": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A key of the API. Where anonymous reading is on, none is needed to read.",
+            }
+        },
     }
 
 
-def _plain(value: Any) -> Any:
-    """The document as plain JSON, docstrings' marks for code in Markdown's form."""
+def _marked_down(value: Any) -> Any:
+    """Docstrings' marks for code in Markdown's form."""
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value.replace("``", "`") if isinstance(value, str) else value
+        return {key: _marked_down(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_marked_down(each) for each in value]
+    return cleandoc(value).replace("``", "`") if isinstance(value, str) else value

@@ -233,7 +233,7 @@ class FeedStatus(Struct, frozen=True):
     reason: str
     ready: bool
     generation: int
-    reconnects: int
+    sessions: int
     gaps: int
     instruments: int
     books: int

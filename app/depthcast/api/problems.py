@@ -176,11 +176,13 @@ def _reworded(message: str) -> str:
         ("Expected `int | null`", "expected an integer"),
         ("Expected `int`", "expected an integer"),
         ("Expected `bool`", "expected true or false"),
+        ("Expected `str` matching regex", "must match"),
         ("Expected `str`", "expected text"),
         (", got `str`", ""),
         (", got `array`", ", once"),
         ("Invalid enum value", "is none of the values it may have:"),
         ("Expected", "expected"),
+        ("\\\\", "\\"),
         ("`", ""),
     ):
         message = message.replace(theirs, ours)

@@ -85,7 +85,8 @@ class ApiServer:
         self.market = Market(
             [Replica(*gateway.address, key=key, dataset=gateway.dataset, tls=tls) for gateway in gateways]
         )
-        self.hub = Hub(self.market, time.time_ns, asyncio.get_running_loop(), _hub_options(api))
+        loop = asyncio.get_running_loop()
+        self.hub = Hub(self.market, clock=time.time_ns, loop=loop, options=_hub_options(api))
         self.services = Services(
             settings=settings,
             market=self.market,
@@ -113,7 +114,6 @@ class ApiServer:
         Raises:
             DepthcastError: a feed cannot be followed at all (a wrong dataset, a wrong name).
         """
-        self.hub.start()
         feeds = asyncio.create_task(self.market.run())
         serving = asyncio.create_task(self._server.serve([listener]))
         telling = asyncio.create_task(self._tell_when_ready())
@@ -233,6 +233,7 @@ def _config(api: ApiSettings, app: Any) -> uvicorn.Config:
 def _hub_options(api: ApiSettings) -> HubOptions:
     return HubOptions(
         heartbeat_s=api.heartbeat_s,
+        client_buffer_bytes=api.client_buffer_bytes,
         ring_frames=api.retain_updates,
         max_clients=api.max_clients,
         subscriptions_per_connection=api.subscriptions_per_connection,

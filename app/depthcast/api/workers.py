@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,7 +137,7 @@ class Supervisor:
             os.close(self._parent)
         return self._code
 
-    def _fill_places(self, mask: set[signal.Signals]) -> None:
+    def _fill_places(self, mask: Iterable[int]) -> None:
         for worker in self._workers:
             if not worker.pid and time.monotonic() >= worker.due:
                 worker.began = time.monotonic()
@@ -145,7 +145,7 @@ class Supervisor:
                 if not worker.pid:
                     self._be(worker.number, mask)
 
-    def _be(self, number: int, mask: set[signal.Signals]) -> None:
+    def _be(self, number: int, mask: Iterable[int]) -> None:
         """The child's life: it never returns to what its parent does."""
         code = 1
         try:

@@ -41,6 +41,12 @@ class _Forgiving(io.TextIOBase):
             return
 
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Without the values of variables: keys and tokens are among them."""
+
+
 def configure_logs(*, level: int = logging.INFO, for_people: bool | None = None) -> None:
     """Set up structlog for this process.
 
@@ -51,9 +57,9 @@ def configure_logs(*, level: int = logging.INFO, for_people: bool | None = None)
     if for_people is None:
         for_people = sys.stderr.isatty()
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if for_people
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [_TRACEBACKS, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[

@@ -54,7 +54,7 @@ class OrderStream(Stream):
             raise ValueError("a class of orders is of one publisher")
         self.book = OrderBook(BookKey(publisher_id, of.instrument_id), budget)
         self._seed()
-        self._flags = self._state(self.book.status())
+        self._flags = self._state(self._status())
 
     def follow(self, records: bytes) -> None:
         """Apply records of any books that were applied to the replica's engine after the last ones."""
@@ -64,13 +64,13 @@ class OrderStream(Stream):
 
     @property
     def failed(self) -> str:
-        status, limit = self.book.status(), self.numbering.options.order_book_orders
+        status, limit = self._status(), self.numbering.options.order_book_orders
         if status is not None and status.orders > limit:
             return f"the book has {status.orders} orders; this channel serves at most {limit}"
         return ""
 
     def flush(self) -> bool:
-        status = self.book.status()
+        status = self._status()
         if status is not None and status.in_event:
             self.numbering.counters.held_back += 1
             self._say_stale()
@@ -97,7 +97,7 @@ class OrderStream(Stream):
         if self._reason is not None or self.book.void is not None or self.book.changes:
             return None
         if self._snapshot is None:
-            status, clock = self.book.status(), self.numbering.clock
+            status, clock = self._status(), self.numbering.clock
             if (status is not None and status.in_event) or clock() < self._not_before_ns:
                 return None
             self._snapshot = self._whole(self.seq, status)
@@ -108,7 +108,7 @@ class OrderStream(Stream):
         self._seed()
 
     def restate(self) -> bool:
-        return self._flags != self._state(self.book.status()) or self.book.void is not None
+        return self._flags != self._state(self._status()) or self.book.void is not None
 
     def _seed(self) -> None:
         key = self.book.key
@@ -117,6 +117,14 @@ class OrderStream(Stream):
         except UnknownBookError:
             records = b""
         self.book.seed(records)
+
+    def _status(self) -> BookStatus | None:
+        """Of the replica's book, which stands where this one does: a snapshot does not carry all of it."""
+        key = self.book.key
+        try:
+            return self._view.engine.status(key.instrument_id, key.publisher_id)
+        except UnknownBookError:
+            return None
 
     def _stale_untold(self) -> bool:
         return self._flags[-1] != self._view.stale

@@ -6,7 +6,7 @@ from depthcast.api.hub.books import decimal
 from depthcast.api.hub.messages import OrderChange, QueueTuple
 from depthcast.api.hub.trade_stream import MBO_FIELDS
 from depthcast.book.engine import Engine
-from depthcast.book.types import BookKey, BookStatus, Depth
+from depthcast.book.types import BookKey, Depth
 from depthcast.dbn.forms import IdSet, form
 from depthcast.dbn.layout import LENGTH_WORD, UNDEF_PRICE, Flags, RType
 from depthcast.errors import UnknownBookError, UnknownOrderError
@@ -137,13 +137,6 @@ class OrderBook:
         self.changes.append(change)
 
     # -- what the book is now
-
-    def status(self) -> BookStatus | None:
-        """None if there is no such book."""
-        try:
-            return self._engine.status(self.key.instrument_id, self.key.publisher_id)
-        except UnknownBookError:
-            return None
 
     def checksum(self) -> int:
         """Over the queues; of no book, that of an empty one."""

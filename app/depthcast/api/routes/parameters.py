@@ -43,7 +43,8 @@ Depth = Annotated[
     Parameter(
         ge=0,
         le=MAX_LEVELS,
-        description=f"Levels of each side; 0 is all of them. By default {DEFAULT_DEPTH}.",
+        description="Levels of each side; 0 is all of them.",
+        schema_extra={"default": DEFAULT_DEPTH},
         examples=[Example(value=10, summary="Ten levels")],
     ),
 ]
@@ -95,7 +96,7 @@ async def check_parameters(request: Request[Any, Any, Any]) -> None:
 def _unknown(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close:
-        return f"there is no such parameter; {close[0]} is meant?"
+        return f"there is no such parameter; do you mean {close[0]}?"
     return f"there is no such parameter; there are {', '.join(known)}" if known else "there are no parameters"
 
 

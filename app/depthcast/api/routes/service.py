@@ -199,7 +199,7 @@ def _feed(runtime: Runtime, replica: Replica, now_ns: int) -> FeedStatus:
         reason=replica.reason,
         ready=replica.ready,
         generation=replica.generation,
-        reconnects=replica.reconnects,
+        sessions=replica.sessions,
         gaps=replica.gaps,
         instruments=len(replica.symbols.keys() | replica.definitions.keys()),
         books=len(engine.books()),

@@ -10,7 +10,15 @@ from depthcast.dbn import forms
 from depthcast.errors import FencedError, JournalError
 from depthcast.journal.objects import ObjectMissingError, open_objects
 from tests.support.command import command
-from tests.support.journals import Recording, contents, eventually, pieces, reader_of, simulated_feed
+from tests.support.journals import (
+    Recording,
+    contents,
+    eventually,
+    pieces,
+    reader_of,
+    simulated_feed,
+    use_objects,
+)
 from tests.support.moto import S3Server, s3_server
 
 
@@ -32,23 +40,9 @@ def bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.Fi
 
 def test_objects_of_a_bucket(bucket: str) -> None:
     objects = open_objects(bucket)
-    assert objects.put_new("a/b/1", b"one")
-    assert not objects.put_new("a/b/1", b"another")
-    objects.put("a/2", b"two")
-    objects.put("a/2", b"second")
-    assert [objects.read("a/b/1"), objects.read("a/2", 1, 3), objects.read("a/2", 4)] == [
-        b"one",
-        b"eco",
-        b"nd",
-    ]
-    assert [each.key for each in objects.listed("a/")] == ["a/2", "a/b/1"]
-    assert [each.key for each in objects.listed("a/", after="a/2")] == ["a/b/1"]
-    assert objects.folders("a/") == ["a/b/"]
+    use_objects(objects)
     with pytest.raises(ObjectMissingError, match="feeds/test/a/3"):
         objects.read("a/3")
-    objects.delete("a/2")
-    objects.delete("a/2")
-    assert [each.key for each in objects.listed("a/")] == ["a/b/1"]
 
 
 def test_a_journal_goes_to_s3_and_comes_back_on_another_disk(bucket: str, tmp_path: Path) -> None:

@@ -7,16 +7,28 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from depthcast.book.engine import Engine
 from depthcast.dbn import RType, forms, make_metadata
 from depthcast.dbn.layout import LENGTH_WORD
 from depthcast.exchange import Exchange, Style
+from depthcast.journal.objects import ObjectMissingError, Objects
 from depthcast.journal.policy import JournalPolicy
 from depthcast.journal.reader import JournalReader
 from depthcast.journal.writer import JournalWriter
 from tests.support.simulated import small_exchange
 
-__all__ = ["Recording", "contents", "crashed_copy", "eventually", "pieces", "simulated_feed"]
+__all__ = [
+    "Recording",
+    "contents",
+    "crashed_copy",
+    "eventually",
+    "pieces",
+    "recorded_journal",
+    "simulated_feed",
+    "use_objects",
+]
 
 DATASET: Final = "GLBX.MDP3"
 SHARD: Final = "0"
@@ -119,3 +131,32 @@ def eventually(holds: Callable[[], object], timeout_s: float = 15.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+def use_objects(objects: Objects) -> None:
+    """Put, read, list and delete objects, which is the same in a folder and in a store."""
+    assert objects.put_new("a/b/1", b"one")
+    assert not objects.put_new("a/b/1", b"another")
+    objects.put("a/2", b"two")
+    objects.put("a/2", b"second")
+    assert [objects.read("a/b/1"), objects.read("a/2", 1, 3), objects.read("a/2", 4)] == [
+        b"one",
+        b"eco",
+        b"nd",
+    ]
+    assert [each.key for each in objects.listed("a/")] == ["a/2", "a/b/1"]
+    assert [each.key for each in objects.listed("a/", after="a/2")] == ["a/b/1"]
+    assert objects.folders("a/") == ["a/b/"]
+    with pytest.raises(ObjectMissingError):
+        objects.read("a/3")
+    objects.delete("a/2")
+    objects.delete("a/2")
+    assert [each.key for each in objects.listed("a/")] == ["a/b/1"]
+
+
+def recorded_journal(folder: Path) -> Path:
+    """A closed journal of six segments of `simulated_feed`, in that folder."""
+    recording = Recording(folder)
+    recording.record(simulated_feed(), rotate_every=1_000)
+    recording.writer.close()
+    return folder

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
 
+from depthcast.book.derive_schemas import SCHEMAS as DERIVED
 from depthcast.errors import ProtocolError, SessionError
 from depthcast.live.control import STYPES, ErrorCode
 from depthcast.live.cram import split_answer
@@ -27,16 +28,7 @@ __all__ = [
 
 SCHEMAS: Final = (
     "mbo",
-    "mbp-1",
-    "mbp-10",
-    "tbbo",
-    "trades",
-    "bbo-1s",
-    "bbo-1m",
-    "ohlcv-1s",
-    "ohlcv-1m",
-    "ohlcv-1h",
-    "ohlcv-1d",
+    *DERIVED,
     "definition",
     "statistics",
     "status",

@@ -1,19 +1,14 @@
 """The gateway over TLS: the same lines and records."""
 
 import contextlib
-import datetime as dt
 import socket
 import ssl
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from depthcast.dbn.layout import RType
 from depthcast.live.cram import response
+from tests.support.certificates import make_certificate
 from tests.support.gateways import LOOPS, run, serve
 from tests.support.live_client import SECRET, Received, same, subscription
 from tests.support.market import market, mbo_records, of, symbology
@@ -24,31 +19,10 @@ DATA = mbo_records(20_000)
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's context with a certificate for localhost made now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem: Path = tmp_path_factory.mktemp("tls") / "both.pem"
-    pem.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    """A server's context with a certificate made now."""
+    files = make_certificate(tmp_path_factory.mktemp("tls"))
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(pem)
+    made.load_cert_chain(files.certificate, files.key)
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.dbn_files import metadata
-from tests.support.journals import Recording, crashed_copy, simulated_feed
+from tests.support.journals import Recording, crashed_copy, recorded_journal, simulated_feed
 
 WriteFile = Callable[..., Path]
 
@@ -38,11 +38,7 @@ def write(tmp_path: Path) -> WriteFile:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed journal of six segments."""
-    folder = tmp_path_factory.mktemp("recorded")
-    recording = Recording(folder)
-    recording.record(simulated_feed(), rotate_every=1_000)
-    recording.writer.close()
-    return folder
+    return recorded_journal(tmp_path_factory.mktemp("recorded"))
 
 
 @pytest.fixture(scope="module")

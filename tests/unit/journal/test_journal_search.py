@@ -21,6 +21,7 @@ from tests.support.journals import (
     crashed_copy,
     eventually,
     reader_of,
+    recorded_journal,
     simulated_feed,
 )
 from tests.support.records import add
@@ -64,11 +65,7 @@ def test_the_day_is_that_of_the_clock() -> None:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("journal")
-    recording = Recording(folder)
-    recording.record(simulated_feed(), rotate_every=1_000)
-    recording.writer.close()
-    return folder
+    return recorded_journal(tmp_path_factory.mktemp("journal"))
 
 
 @pytest.fixture

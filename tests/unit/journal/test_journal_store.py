@@ -12,7 +12,7 @@ from depthcast.errors import FencedError, JournalError
 from depthcast.journal.epochs import take_epoch
 from depthcast.journal.listing import closed_segments, newest_of
 from depthcast.journal.names import Journal
-from depthcast.journal.objects import FolderObjects, ObjectMissingError, open_objects
+from depthcast.journal.objects import FolderObjects, open_objects
 from depthcast.journal.policy import JournalPolicy
 from depthcast.journal.retention import clear
 from tests.support.journals import (
@@ -24,6 +24,7 @@ from tests.support.journals import (
     pieces,
     reader_of,
     simulated_feed,
+    use_objects,
 )
 
 JOURNAL = Journal(DATASET, SHARD)
@@ -266,24 +267,7 @@ def test_a_full_retention_keeps_the_feed_whole_in_the_store(tmp_path: Path) -> N
 
 
 def test_a_folder_of_objects(tmp_path: Path) -> None:
-    objects = open_objects(str(tmp_path))
-    assert objects.put_new("a/b/1", b"one")
-    assert not objects.put_new("a/b/1", b"another")
-    objects.put("a/2", b"two")
-    objects.put("a/2", b"second")
-    assert [objects.read("a/b/1"), objects.read("a/2", 1, 3), objects.read("a/2", 4)] == [
-        b"one",
-        b"eco",
-        b"nd",
-    ]
-    assert [each.key for each in objects.listed("a/")] == ["a/2", "a/b/1"]
-    assert [each.key for each in objects.listed("a/", after="a/2")] == ["a/b/1"]
-    assert objects.folders("a/") == ["a/b/"]
-    with pytest.raises(ObjectMissingError):
-        objects.read("a/3")
-    objects.delete("a/2")
-    objects.delete("a/2")
-    assert [each.key for each in objects.listed("a/")] == ["a/b/1"]
+    use_objects(open_objects(str(tmp_path)))
     assert not list(tmp_path.glob("**/.*"))
 
 

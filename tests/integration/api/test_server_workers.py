@@ -1,4 +1,4 @@
-"""Several processes on one port: who dies is replaced, who is told to end does, and nobody outlives the parent."""
+"""Several processes on one port: who dies is replaced, who is told to end ends, none outlives its parent."""
 
 import contextlib
 import errno

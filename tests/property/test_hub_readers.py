@@ -1,8 +1,10 @@
 """Whatever happens, a reader that follows snapshot and updates holds exactly what the engine does."""
 
 import json
+import random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,17 +12,20 @@ from hypothesis import strategies as st
 from depthcast.api.hub.encoded import Form
 from depthcast.api.hub.options import HubOptions
 from depthcast.book.types import BookKey
-from depthcast.dbn.layout import MBO_SIZE, RType
+from depthcast.dbn.layout import MBO, MBO_SIZE, UNDEF_PRICE, RType
 from depthcast.live.replica_types import FeedState
 from tests.property.strategies import record_lists, tries
 from tests.support.domains import EDGES, LADDER, SMALL, TIGHT, VENUES, Domain
 from tests.support.hub_world import Connection, World
-from tests.support.records import LAST, clear, mbo
+from tests.support.records import LAST, MAYBE_BAD, MBP, SNAPSHOT, TOB, clear, mbo, status
+from tests.support.stream_reader import units
 
 RATES = [1, 10, 100]
 DEPTHS = [1, 5, 10]
+ODD_FLAGS = [TOB, MBP, SNAPSHOT, MAYBE_BAD]
+WHOSE = ["publisher_id", "instrument_id"]
 OPTIONS = HubOptions(
-    client_buffer_bytes=2_000,
+    client_buffer_bytes=1_000,
     slow_close_s=5.0,
     ring_frames=6,
     lossless_ring_frames=20,
@@ -77,6 +82,27 @@ def steps(domain: Domain) -> st.SearchStrategy[list[tuple[str, Any]]]:
     return st.lists(step, min_size=5, max_size=40)
 
 
+class Tape:
+    """Every trade that the replica has told, in order: instrument, publisher, price, size, sequence."""
+
+    wants_records = False
+
+    def __init__(self) -> None:
+        self.trades: list[tuple[int, int, int, int, int]] = []
+
+    def on_records(self, records: memoryview) -> None: ...
+
+    def on_changed(self, keys: list[BookKey]) -> None: ...
+
+    def on_reset(self, reason: str) -> None: ...
+
+    def on_state(self, state: FeedState) -> None: ...
+
+    def on_trades(self, records: bytes) -> None:
+        for trade in np.frombuffer(records, MBO).tolist():
+            self.trades.append((trade[3], trade[2], trade[6], trade[7], trade[14]))
+
+
 class Play:
     """A scenario as it goes on."""
 
@@ -84,10 +110,11 @@ class Play:
         self.world = World(OPTIONS)
         self.domain = domain
         self.connected = False
-        self.engines_fed = 0
+        self.tape = Tape()
+        self.world.feed.replica.add_listener(self.tape)
+        self.trades_from: dict[tuple[int, str], int] = {}
         self.forms = [Form.FRAME, Form.EVENT, Form.FRAME, Form.TEXT]
         self.clients: list[Connection] = [self.world.connect(form) for form in self.forms]
-        self.asked: list[list[dict[str, Any]]] = [[] for _ in self.forms]
         books = [
             clear(instrument_id=instrument, publisher_id=publisher)
             for instrument in domain.instruments[:3]
@@ -108,9 +135,12 @@ class Play:
 
     def ask(self, how: tuple[int, dict[str, Any]]) -> None:
         number, request = how
-        if self.clients[number].ended is None:
-            self.asked[number].append(request)
-            self.clients[number].ask(json.dumps(request))
+        client = self.clients[number]
+        if client.ended is None:
+            before = set(client.client.streams)
+            client.ask(json.dumps(request))
+            for stream in set(client.client.streams) - before:
+                self.trades_from[number, stream.name] = len(self.tape.trades)
 
     def line(self, how: tuple[int, int | None]) -> None:
         number, room = how
@@ -123,35 +153,28 @@ class Play:
         after = self.clients[number] = self.world.connect(self.forms[number])
         reader = before.reader
         after.reader = reader
-        since = {"epoch": reader.epoch, "seq": reader.last_seq}
-        if self.forms[number] is Form.EVENT and before.event_id:
-            epoch, _, seq = before.event_id.rpartition(":")
-            since = {"epoch": epoch, "seq": int(seq)}
-        elif self.forms[number] is Form.EVENT:
-            since = {"epoch": "", "seq": 0}
         reader.statuses.clear()
+        epoch, _, number_of_event = before.event_id.rpartition(":")
         for name in list(reader.subscribed):
+            since: int | None = reader.held(name)
+            if self.forms[number] is Form.EVENT:
+                since = int(number_of_event) if epoch == "e1" and since is not None else None
+            stream = self.world.stream(name)
+            if since is None or stream is None or not stream.covers(since):
+                self.trades_from[number, name] = len(self.tape.trades)
             self._resume_one(after, name, since)
 
-    def _resume_one(self, after: Connection, name: str, since: dict[str, Any]) -> None:
-        reader = after.reader
-        info = reader.subscribed.pop(name)
-        request = {
-            "op": "subscribe",
-            "channel": info["channel"],
-            "instruments": [str(info["instrument_id"])],
-            "since": since,
-        }
+    def _resume_one(self, after: Connection, name: str, since: int | None) -> None:
+        info = after.reader.subscribed.pop(name)
+        request = {"op": "subscribe", "channel": info["channel"], "instruments": [str(info["instrument_id"])]}
+        if since is not None:
+            request["since"] = {"epoch": "e1", "seq": since}
         if info["channel"] == "book":
             request["depth"] = info["depth"]
         if info["channel"] != "orders":
             request["rate"] = info["rate"]
         if info["publisher"] is not None:
             request["publisher"] = info["publisher"]
-        # A page that lacks a class's snapshot does not resume that class.
-        book = reader.books.get(name)
-        if book is not None and (book.seq is None or book.void):
-            del request["since"]
         after.ask(json.dumps(request))
 
     def leave(self, how: tuple[int, int]) -> None:
@@ -227,9 +250,31 @@ def assert_equal_books(play: Play) -> None:
                 assert status["feed"] == "live"
 
 
-def client_levels(levels: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
-    from tests.support.stream_reader import units
+def assert_no_trade_is_missing(play: Play) -> None:
+    for number, client in enumerate(play.clients):
+        if client.ended is not None:
+            continue
+        for name, trades in client.reader.trades.items():
+            info = client.reader.subscribed[name]
+            instrument, publisher = info["instrument_id"], info["publisher"]
+            wanted = [
+                trade[1:]
+                for trade in play.tape.trades[play.trades_from[number, name] :]
+                if trade[0] == instrument and publisher in (None, trade[1])
+            ]
+            held = [
+                (
+                    trade["publisher_id"],
+                    UNDEF_PRICE if trade["price"] is None else units(trade["price"]),
+                    trade["size"],
+                    trade["sequence"],
+                )
+                for trade in trades
+            ]
+            assert held == wanted, name
 
+
+def client_levels(levels: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
     return {units(price): (size, count) for price, (size, count) in levels.items()}
 
 
@@ -243,5 +288,90 @@ def test_a_reader_holds_exactly_the_book(domain: Domain) -> None:
             play.do(what, how)
         play.settle()
         assert_equal_books(play)
+        assert_no_trade_is_missing(play)
+
+    play_it()
+
+
+def random_records(rng: random.Random, domain: Domain) -> list[bytes]:
+    """A chunk of a busy feed: mostly orders that come, change and go at home; now and then something odd."""
+    records = []
+    for _ in range(rng.randint(1, 12)):
+        where = {
+            "publisher_id": rng.choice(domain.publishers),
+            "instrument_id": rng.choice(domain.instruments[:3]),
+            "ts_event": rng.randint(1, 60),
+            "sequence": rng.randint(0, 40),
+        }
+        order_id = rng.choice(domain.order_ids)
+        side, price = domain.home(order_id)
+        size = rng.choice(domain.sizes)
+        flags = LAST if rng.random() < 0.8 else 0
+        odd = rng.random()
+        if odd < 0.02:
+            records.append(clear(**where))
+        elif odd < 0.04:
+            records.append(mbo("A", side, price, size, order_id, flags | rng.choice(ODD_FLAGS), **where))
+        elif odd < 0.06:
+            records.append(status(rng.choice([1, 7, 8]), **{k: where[k] for k in WHOSE}))
+        elif odd < 0.2:
+            records.append(mbo("T", side, price, size, 0, 0, **where))
+            records.append(mbo("F", side, price, size, order_id, flags, **where))
+        else:
+            action = rng.choice("AAAAAMMCCC")
+            records.append(mbo(action, side, price, size, order_id, flags, **where))
+    return records
+
+
+def random_step(rng: random.Random, domain: Domain) -> tuple[str, Any]:
+    """As `steps`, but busier: lines that are full are as common as lines that are free."""
+    what = rng.choices(
+        ["apply", "wait", "ask", "line", "resume", "leave", "again", "lose", "reconnect", "silence"],
+        [45, 25, 10, 12, 2, 1, 1, 1, 2, 1],
+    )[0]
+    who = rng.randrange(4)
+    if what in ("apply", "reconnect"):
+        return what, random_records(rng, domain)
+    if what == "wait":
+        return what, rng.choice([0.001, 0.01, 0.05, 0.3, 1.2])
+    if what == "ask":
+        return what, (who, random_request(rng, domain))
+    if what == "line":
+        return what, (who, rng.choice([0, 0, 1, 3, 10, None, None]))
+    if what == "resume":
+        return what, who
+    if what in ("leave", "again"):
+        return what, (who, rng.randrange(6))
+    return what, rng.random() < 0.5 if what == "silence" else None
+
+
+def random_request(rng: random.Random, domain: Domain) -> dict[str, Any]:
+    channel = rng.choice(["book", "book", "book", "bbo", "orders", "orders", "status", "trades"])
+    request: dict[str, Any] = {
+        "op": "subscribe",
+        "channel": channel,
+        "instruments": [str(rng.choice(domain.instruments[:3]))],
+    }
+    if channel == "book":
+        request["depth"] = rng.choice(DEPTHS)
+    if channel != "orders":
+        request["rate"] = rng.choice(RATES)
+    if channel == "orders" or rng.random() < 0.5:
+        request["publisher"] = rng.choice(domain.publishers)
+    return request
+
+
+@pytest.mark.parametrize("domain", [SMALL, LADDER, VENUES, EDGES], ids=lambda domain: domain.name)
+def test_slow_lines_and_busy_books(domain: Domain) -> None:
+    @tries(50)
+    @given(st.integers(0, 2**32))
+    def play_it(seed: int) -> None:
+        play = Play(domain)
+        rng = random.Random(seed)
+        for _ in range(120):
+            play.do(*random_step(rng, domain))
+        play.settle()
+        assert_equal_books(play)
+        assert_no_trade_is_missing(play)
 
     play_it()

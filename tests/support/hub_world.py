@@ -11,6 +11,7 @@ from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.options import HubOptions
 from depthcast.api.hub.ports import SinkListener
 from depthcast.api.hub.requests import handle
+from depthcast.api.hub.stream import Stream
 from depthcast.api.market import Market
 from depthcast.live.events import Live, Stale
 from tests.support.replicas import Told
@@ -219,6 +220,11 @@ class World:
         for told in self.told:
             told.clock.s = self.loop.now
             told.replica.check()
+
+    def stream(self, name: str) -> Stream | None:
+        """The class of that name, if there is one now."""
+        followers = self.hub._followers.values()
+        return next((each for one in followers for each in one.streams if each.name == name), None)
 
     def connect(self, form: Form = Form.FRAME, **where: str) -> Connection:
         connection = Connection(self, form, **where)

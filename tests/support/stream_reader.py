@@ -65,9 +65,13 @@ class HeldBook:
         if kind == "snapshot":
             self._replace(message)
         elif kind == "bbo":
+            if self.seq is not None and message["seq"] <= self.seq and not self.void:
+                return
             self.bids = {message["bid"][0]: message["bid"][1:]} if message["bid"] else {}
             self.asks = {message["ask"][0]: message["ask"][1:]} if message["ask"] else {}
         else:
+            if self.seq is not None and message["seq"] <= self.seq:
+                return  # told again, to one who resumes
             if self.void or message["prev_seq"] != self.seq:
                 raise OutOfSequenceError(f"{self.name}: {message['prev_seq']} after {self.seq}: {message}")
             if kind == "update":
@@ -156,7 +160,6 @@ class Reader:
     Attributes:
         books: by class name.
         trades: by class name, all that came.
-        last_seq: the greatest number received: what to resume from.
     """
 
     def __init__(self) -> None:
@@ -170,7 +173,6 @@ class Reader:
         self.others: list[dict[str, Any]] = []
         self.resyncs: list[dict[str, Any]] = []
         self.messages = 0
-        self.last_seq = 0
         self.epoch = ""
 
     def text(self, text: str | bytes) -> dict[str, Any]:
@@ -191,6 +193,8 @@ class Reader:
         elif kind == "error":
             self.errors.append(message)
         elif kind == "trade":
+            if message["seq"] <= self.trades_seq[name]:
+                return
             assert message["prev_seq"] == self.trades_seq[name], message
             self.trades_seq[name] = message["seq"]
             self.trades[name] += message["trades"]
@@ -204,8 +208,12 @@ class Reader:
             self.resyncs.append(message)
         else:
             self.others.append(message)
-        if kind not in ("subscribed", "heartbeat") and "seq" in message:
-            self.last_seq = max(self.last_seq, message["seq"])
+
+    def held(self, name: str) -> int | None:
+        """The number of the last message of a class: what to resume it from. None if there is nothing."""
+        if name in self.books:
+            return self.books[name].seq
+        return self.trades_seq.get(name)
 
     def _subscribed(self, message: dict[str, Any]) -> None:
         name = message["class"]
@@ -214,9 +222,10 @@ class Reader:
         if message["channel"] in ("book", "bbo", "orders"):
             if not message["resumed"] or name not in self.books:
                 self.books[name] = HeldBook(name)
+            self.books[name].void = False
         elif message["channel"] == "trades":
-            self.trades.setdefault(name, [])
-            if not message["resumed"]:
+            if not message["resumed"] or name not in self.trades:
+                self.trades[name] = []
                 self.trades_seq[name] = message["seq"]
 
     def _heartbeat(self, message: dict[str, Any]) -> None:

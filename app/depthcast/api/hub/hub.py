@@ -215,6 +215,8 @@ class Hub:
             RequestError: it has no such subscription.
         """
         stream = self._subscribed(client, name)
+        if not stream.has_snapshot:
+            raise RequestError("bad_request", f"{name} has no snapshot: nothing is void of it")
         if client.paused_at is None:
             client.send(stream.resync("requested"))
             stream.drop(client)
@@ -296,9 +298,9 @@ class Hub:
 
     def _join(self, client: Client, stream: Stream, listing: HubListing, request: Subscribe) -> None:
         since = request.since
-        held: int | None = None
-        if since is not None and since.epoch == self.numbering.epoch and stream.covers(since.seq):
-            held = since.seq
+        same = since is not None and since.epoch == self.numbering.epoch
+        resumed = same and since is not None and stream.covers(since.seq)
+        held = since.seq if resumed and since is not None else stream.begin()
         of = stream.of
         message = Subscribed(
             stream=stream.name,
@@ -313,11 +315,11 @@ class Hub:
             epoch=self.numbering.epoch,
             seq=stream.seq if held is None else held,
             feed=self._follower(listing.replica).view.feed,
-            resumed=held is not None,
+            resumed=resumed,
         )
         client.send(Encoded("subscribed", encode(message)))
         client.join(stream, held)
-        if held is not None and client.paused_at is None and stream.replay(client, held):
+        if resumed and held is not None and client.paused_at is None and stream.replay(client, held):
             client.streams[stream] = stream.seq
         self.counters.subscriptions += 1
 

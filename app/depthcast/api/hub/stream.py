@@ -24,8 +24,8 @@ Write = Callable[[bytes], Any]
 class Numbering:
     """What all streams of a hub share: one count of messages, one clock, one set of limits.
 
-    The count is the hub's, so numbers of one class ascend but are not contiguous. Whoever has received number
-    N on a connection has all messages up to N of every class on it: one number resumes them all.
+    The count is the hub's, so numbers of one class ascend but are not contiguous. Who has message N of a class,
+    and was not behind, has all messages up to N of every class of the connection: one number resumes them all.
     """
 
     __slots__ = ("clock", "counters", "epoch", "last", "options")
@@ -75,6 +75,8 @@ class Stream(ABC):
 
     lossless: ClassVar[bool] = False
     """Every message counts: who has missed one that is gone from the ring is closed, not conflated."""
+    has_snapshot: ClassVar[bool] = True
+    """A new reader begins with a snapshot; else with whatever comes next."""
 
     def __init__(self, of: StreamClass, numbering: Numbering, phase: float) -> None:
         options = numbering.options
@@ -110,6 +112,13 @@ class Stream(ABC):
     @abstractmethod
     def snapshot(self) -> list[Encoded] | None:
         """What brings a reader who has nothing to `seq`; None if there is nothing to show yet."""
+
+    def begin(self) -> int | None:
+        """What a new reader holds: nothing, where it needs a snapshot; else everything so far."""
+        if self.has_snapshot:
+            return None
+        self.flush()
+        return self.seq
 
     @abstractmethod
     def renew(self, reason: str) -> None:

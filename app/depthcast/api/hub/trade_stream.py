@@ -27,6 +27,7 @@ class TradeStream(Stream):
     __slots__ = ("_instrument", "_pending", "_reason", "_stale", "_view")
 
     lossless: ClassVar[bool] = True
+    has_snapshot: ClassVar[bool] = False
 
     def __init__(
         self, of: StreamClass, numbering: Numbering, phase: float, view: ReplicaView, instrument: str
@@ -79,7 +80,6 @@ class TradeStream(Stream):
 
     def snapshot(self) -> list[Encoded]:
         """Nothing: the next message is the first one that counts."""
-        self.flush()
         return []
 
     def renew(self, reason: str) -> None:

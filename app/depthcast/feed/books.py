@@ -14,6 +14,7 @@ from depthcast.book.derive import SCHEMAS, DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.dbn import RType, forms
 from depthcast.feed.ring import Ring
+from depthcast.feed.scheduling import give_way
 from depthcast.live.feed_view import ALL_TIME, Batch, Snapshot
 
 __all__ = ["BookThread", "Books", "Head", "advanced"]
@@ -185,6 +186,7 @@ class BookThread:
         return self.ask(question)
 
     def _run(self) -> None:
+        give_way()
         try:
             while True:
                 head = self._gate.wait(EAGER_POLL_S if self._wanted else POLL_S)

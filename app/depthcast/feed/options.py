@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from depthcast.errors import UsageError
 from depthcast.feed.schedule import AtOnce, Even, Original, Pace
@@ -9,6 +10,8 @@ from depthcast.live.address import Address
 from depthcast.settings import FeedSettings
 
 __all__ = ["FeedOptions", "parse_listen"]
+
+PACED_CHUNK_BYTES: Final = 64 << 10
 
 
 def parse_listen(text: str, what: str) -> Address:
@@ -60,6 +63,10 @@ class FeedOptions:
     def __post_init__(self) -> None:
         if (self.rate is not None) + (self.speed is not None) + self.unlimited > 1:
             raise UsageError("--rate, --speed and --max: give one of them")
+
+    def chunk_bytes(self, settings: FeedSettings) -> int:
+        """How much of a source is taken at a time; with a pace less: bursts wait while a chunk is made."""
+        return settings.batch_bytes if self.unlimited else min(settings.batch_bytes, PACED_CHUNK_BYTES)
 
     def schedule(self, settings: FeedSettings) -> Pace:
         """The schedule that was asked for.

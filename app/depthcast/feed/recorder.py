@@ -18,6 +18,7 @@ from depthcast.dbn import make_metadata
 from depthcast.errors import FencedError, JournalError
 from depthcast.feed.books import BookThread
 from depthcast.feed.ring import Ring
+from depthcast.feed.scheduling import give_way
 from depthcast.journal.writer import JournalWriter
 from depthcast.live.symbology import ALL_SYMBOLS, Symbology
 
@@ -87,6 +88,7 @@ class JournalThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        give_way()
         try:
             while True:
                 head = self._gate.wait(POLL_S)

@@ -25,6 +25,7 @@ from depthcast.feed.recorder import JournalThread, segment_metadata
 from depthcast.feed.recovery import Recovery, open_journal
 from depthcast.feed.ring import Ring
 from depthcast.feed.schedule import AtOnce
+from depthcast.feed.scheduling import run_promptly
 from depthcast.feed.sources.base import Source
 from depthcast.feed.view import LiveFeed
 from depthcast.journal.reader import JournalReader
@@ -164,6 +165,7 @@ class FeedService:
         """
         switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        run_promptly()
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not go through it again and again
         try:

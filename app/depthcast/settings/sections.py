@@ -41,7 +41,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
 
     admin: str = "127.0.0.1:13080"
     ring_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 36)] = 64 << 20
-    batch_bytes: Annotated[int, Meta(ge=1024, le=1 << 24)] = 256 << 10
+    batch_bytes: Annotated[int, Meta(ge=1024, le=1 << 24)] = 512 << 10
     burst_us: Annotated[int, Meta(ge=50, le=100_000)] = 300
     stall_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
 

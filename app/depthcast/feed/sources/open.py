@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from depthcast.dbn import CHUNK_SIZE
 from depthcast.errors import UsageError
 from depthcast.feed.sources.base import Source
 from depthcast.feed.sources.file import FileSource
@@ -39,7 +40,7 @@ def open_source(
     given = [specs] if isinstance(specs, str) else list(specs)
     schemes = {_scheme(spec) for spec in given}
     if schemes <= {"", "s3"}:
-        return FileSource(given, loop=loop, chunk_bytes=batch_bytes)
+        return FileSource(given, loop=loop, chunk_bytes=batch_bytes, read_bytes=max(batch_bytes, CHUNK_SIZE))
     if len(given) > 1:
         raise UsageError(f"a feed has one source or several files, not {' and '.join(given)}")
     if loop:

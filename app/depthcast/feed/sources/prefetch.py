@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from depthcast.errors import DepthcastError, SourceError
+from depthcast.feed.scheduling import give_way
 from depthcast.feed.sources.base import Chunk
 
 __all__ = ["Prefetch"]
@@ -96,6 +97,7 @@ class Prefetch:
             self._thread.join(_CLOSE_S)
 
     def _run(self) -> None:
+        give_way()
         try:
             for chunk in self._chunks:
                 if not self._put(chunk):

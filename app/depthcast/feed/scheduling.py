@@ -15,7 +15,7 @@ __all__ = ["give_way", "run_promptly"]
 NICENESS: Final = 5
 """Of threads that follow the loop or read ahead of it: they have milliseconds."""
 SLICE_NS: Final = 100_000
-"""What the loop asks to run for at a time: who asks for less runs sooner once it wakes. The least there is."""
+"""What the loop asks to run for at a time, the least there is: who asks for less runs sooner."""
 
 _SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274}
 """The system call's number: the C library has no function for it before glibc 2.41."""

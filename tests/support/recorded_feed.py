@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from depthcast.book.derive import SCHEMAS, DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.dbn import forms
-from depthcast.dbn.layout import RType
+from depthcast.dbn.layout import LENGTH_WORD, RType
 from depthcast.errors import ReplayError
 from depthcast.live.feed_view import Batch, ReplayRequest, Snapshot
 from depthcast.live.symbology import Symbology
@@ -107,8 +107,12 @@ class RecordedFeed:
     def batch(self, index: int) -> Batch | None:
         return self._batches[index] if self.tail <= index < self.head else None
 
-    async def snapshot(self, instrument_ids: frozenset[int] | None) -> Snapshot:
+    async def snapshot(self, instrument_ids: frozenset[int] | None, schema: str = "mbo") -> Snapshot:
         index = self.derived
+        if schema != "mbo":
+            data = self._latest(index, CARRIED[schema], instrument_ids)
+            await asyncio.sleep(self.snapshot_delay_s)
+            return Snapshot(index, data)
         engine = self._deriver.engine
         data = b"".join(
             engine.snapshot(key.instrument_id, key.publisher_id)
@@ -117,6 +121,18 @@ class RecordedFeed:
         )
         await asyncio.sleep(self.snapshot_delay_s)
         return Snapshot(index, data)
+
+    def _latest(self, index: int, rtype: int, instrument_ids: frozenset[int] | None) -> bytes:
+        """The latest record of each instrument before an index."""
+        found: dict[bytes, bytes] = {}
+        for batch in self._batches[:index]:
+            data = forms.form(batch.data, rtypes=[rtype])
+            while data:
+                size = data[0] * LENGTH_WORD
+                if instrument_ids is None or int.from_bytes(data[4:8], "little") in instrument_ids:
+                    found[data[2:8]] = data[:size]
+                data = data[size:]
+        return b"".join(found.values())
 
     async def want(self, schema: str) -> int:
         self.wanted[schema] = self.wanted.get(schema, 0) + 1

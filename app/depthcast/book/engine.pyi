@@ -97,6 +97,10 @@ class Engine:
         """What was applied and what was ignored, by `depthcast.book.types.COUNTERS`."""
 
     @property
+    def open_events(self) -> int:
+        """Books that are inside an event."""
+
+    @property
     def live_orders(self) -> int:
         """Resting orders in all books."""
 

@@ -402,6 +402,12 @@ cdef class Engine:
         return {name: self.state.counters[i] for i, name in enumerate(COUNTERS)}
 
     @property
+    def open_events(self):
+        """Books that are inside an event."""
+        self.free_to_read()
+        return self.state.open_events
+
+    @property
     def live_orders(self):
         """Resting orders in all books."""
         self.free_to_read()

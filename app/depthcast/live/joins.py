@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Final, NamedTuple
 
+from depthcast.dbn.layout import LENGTH_WORD
 from depthcast.errors import ReplayError, SessionError
 from depthcast.live.connection import Buffer
 from depthcast.live.control import ErrorCode, SystemCode
@@ -19,8 +20,8 @@ from depthcast.live.stream import CARRIED, select, stamped
 
 __all__ = ["SNAPSHOT_COMPLETED", "Joins", "Part", "Talk"]
 
-PIECE_BYTES: Final = 256 * 1024 // 56 * 56
-"""Of a snapshot, what is given out at a time: whole MBO records."""
+PIECE_BYTES: Final = 256 * 1024
+"""Of a snapshot, what is given out at a time at most: whole records."""
 SNAPSHOT_COMPLETED: Final = "Snapshot of {schema} completed"
 """Said, with code 3, after a snapshot and the records that came while it was made: what follows is live."""
 ATTEMPTS: Final = 5
@@ -201,7 +202,7 @@ class Joins:
                     holding = known
                 while known and view.derived < flow.cursor:
                     await asyncio.sleep(_POLL_S)
-                snapshot = await self._desk.get(ids, flow.cursor if known else 0)
+                snapshot = await self._desk.get(ids, flow.cursor if known else 0, schema=part.schema)
                 if snapshot.index >= flow.cursor:
                     return snapshot
                 if snapshot.index >= view.tail and not part.selection.overlaps(flow.active(part.schema)):
@@ -243,8 +244,10 @@ class Joins:
                 yield data if stamp is None else stamped(data, stamp())
             return
         view = memoryview(data)
-        for at in range(0, len(data), PIECE_BYTES):
-            piece = view[at : at + PIECE_BYTES]
+        size = data[0] * LENGTH_WORD
+        size *= PIECE_BYTES // size
+        for at in range(0, len(data), size):
+            piece = view[at : at + size]
             yield piece if stamp is None else stamped(bytes(piece), stamp())
 
     # -- the past

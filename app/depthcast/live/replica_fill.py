@@ -6,7 +6,7 @@ from typing import Final
 from depthcast.book.engine import Engine
 from depthcast.book.types import BookKey
 from depthcast.dbn import forms
-from depthcast.live.replica_intake import Intake
+from depthcast.live.replica_intake import HELD_S, Intake
 
 __all__ = ["Fill", "complete_books"]
 
@@ -26,9 +26,8 @@ class Fill:
 
     Args:
         before: the books that were complete, and are served meanwhile.
-        statuses: the latest status record of each book known; a snapshot has no phases.
+        statuses: the latest status record of each book known; not every gateway tells them again.
         now: the time, s.
-        reason: why there is a new session.
 
     Attributes:
         told: whether the gateway has said that the snapshots are complete.
@@ -36,33 +35,46 @@ class Fill:
     """
 
     def __init__(self, before: AbstractSet[BookKey], statuses: bytes, now: float) -> None:
-        self.intake = Intake(Engine())
-        self.intake.engine.apply(statuses)
+        self.engine = Engine()
+        self.engine.apply(statuses)
         self.told = False
         self.trades = b""
         self._before = before
         self._begun = now
         self._latest: float | None = None
+        self._ending: float | None = None
+        self._held = b""
 
-    def take(self, records: memoryview, now: float) -> memoryview | None:
-        """Apply what can be applied of records that came; as `Intake.take`."""
+    def take(self, records: memoryview, now: float) -> None:
+        """Apply records that came; once no more snapshots will, only up to where no event is open."""
         if not self.told and forms.span(records).max_snapshot_ts_recv:
             self._latest = now
-        applied = self.intake.take(records)
-        if applied is not None:
+        self._look(now)
+        end = len(records)
+        if self._ending is not None:
+            end = self.engine.boundary(records) or end
+        with records[:end] as applied:
+            self.engine.apply(applied)
             self.trades = (self.trades + forms.actions(applied, b"T", ts_out=True))[-TRADES_BYTES:]
-        return applied
+        self._held = bytes(records[end:])
 
-    def complete(self, now: float) -> bool:
-        """Whether these books are as good as they get."""
-        if self.told or self._latest is not None:
-            return self._has_come(now) and self._is_enough(now)
-        return now - self._begun >= NO_SNAPSHOT_S
+    def finished(self, now: float) -> Intake | None:
+        """The books and what follows, once they are as good as they get. To be asked after every `take`."""
+        self._look(now)
+        if self._ending is None or (self.engine.open_events and now - self._ending < HELD_S):
+            return None
+        return Intake(self.engine, self._held)
+
+    def _look(self, now: float) -> None:
+        if self._ending is None and self._has_come(now) and self._is_enough(now):
+            self._ending = now
 
     def _has_come(self, now: float) -> bool:
         """Whether no more snapshots will come."""
-        if self.told or self._latest is None:
+        if self.told:
             return True
+        if self._latest is None:
+            return now - self._begun >= NO_SNAPSHOT_S
         quiet_s = now - self._latest
         if quiet_s >= QUIET_S:
             return True
@@ -73,10 +85,6 @@ class Fill:
         if not self._before or now - self._begun >= EMPTY_S:
             return True
         return not self._before.isdisjoint(self.engine.books())
-
-    @property
-    def engine(self) -> Engine:
-        return self.intake.engine
 
 
 def complete_books(engine: Engine) -> frozenset[BookKey]:

@@ -12,6 +12,7 @@ from depthcast.book.derive_schemas import SCHEMAS as DERIVED
 from depthcast.errors import ProtocolError, SessionError
 from depthcast.live.control import STYPES, ErrorCode
 from depthcast.live.cram import split_answer
+from depthcast.live.feed_view import STATES
 from depthcast.live.lines import format_line, shown
 
 __all__ = [
@@ -144,7 +145,8 @@ class SubscriptionRequest:
         stype_in: their symbology.
         start: replay from this time on, ns since the epoch, inclusive; 0 for all there is; None for live
             data.
-        snapshot: begin with the book (``mbo`` only, never with ``start``).
+        snapshot: begin with the book, or the latest record of each instrument (`STATES` only, never with
+            ``start``). Databento's own gateways have it for ``mbo`` alone.
         id: the client's number for it, u32, repeated in the acknowledgement; None if it gave none.
         is_last: whether it is the last line of one logical subscription.
     """
@@ -165,8 +167,8 @@ class SubscriptionRequest:
         self._check_symbols()
         if self.start is not None and not 0 <= self.start < _UNDEF_TIMESTAMP:
             _invalid(f"start: expected ns since the epoch, got {self.start}")
-        if self.snapshot and self.schema != "mbo":
-            _invalid(f"snapshot: only mbo has snapshots, not {self.schema}")
+        if self.snapshot and self.schema not in STATES:
+            _invalid(f"snapshot: only {', '.join(STATES)} have snapshots, not {self.schema}")
         if self.snapshot and self.start is not None:
             _invalid("snapshot: not together with start; a replay begins with no book")
         if self.id is not None and not 0 <= self.id < 2**32:

@@ -96,7 +96,10 @@ class Resumption:
             self._expect(subscriptions)
             return list(subscriptions)
         if self.mode == "snapshot":
-            return [replace(each, start=None, snapshot=each.schema == "mbo") for each in subscriptions]
+            return [
+                replace(each, start=None, snapshot=each.snapshot or each.schema == "mbo")
+                for each in subscriptions
+            ]
         if self.mode == "none" or self._refused:
             self._forget()
             return [replace(each, start=None) for each in subscriptions]

@@ -120,7 +120,8 @@ class Subscriber:
             symbols: in the symbology ``stype_in``; ``ALL_SYMBOLS`` alone is everything.
             start: replay from this time on (ns since the epoch, inclusive; 0 for all there is). Only before
                 the stream began.
-            snapshot: begin with the books (``mbo`` only).
+            snapshot: begin with the books, or with the latest ``definition`` or ``status`` of each instrument
+                (these two only with our gateways).
 
         Raises:
             SessionError: something the protocol does not have.

@@ -3,6 +3,7 @@
 Nothing heavy is imported here: what a command needs is loaded when it is called.
 """
 
+import os
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -10,6 +11,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (by default the process's own) and return its exit code (docs/cli.md)."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would wait spinning for algebra
     try:
         from depthcast.cli._main import run
 

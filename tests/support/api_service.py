@@ -1,4 +1,4 @@
-"""An API for tests: its application over real replicas of real gateways, asked by HTTP in the same process."""
+"""An API for tests: its application over replicas of real gateways, asked by HTTP in the same process."""
 
 import asyncio
 import contextlib

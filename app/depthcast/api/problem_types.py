@@ -64,7 +64,7 @@ _TYPES: Final = (
     ),
     ProblemType(
         "unknown-instrument", 404, "There is no such instrument",
-        "No feed has an instrument of this symbol or instrument id. GET /v1/instruments?query= searches "
+        "No feed has an instrument of this symbol or instrument id. GET /v1/instruments?search= searches "
         "for it.",
     ),
     ProblemType(

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, Literal
 
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 
 from depthcast.api import etags, examples
@@ -69,11 +69,11 @@ _ONE_BOOK: Final = (*_BOOK_PROBLEMS, "ambiguous-book")
 _SIDES: Final[dict[str, Literal["B", "A"]]] = {"bid": "B", "ask": "A"}
 _Request = Request[Any, Any, Any]
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_TRADES, description="The most trades that are answered.")]
-Orders = Annotated[bool, Parameter(description="List the orders of each level, in priority order.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_TRADES, description="The most trades that are answered.")]
+Orders = Annotated[bool, QueryParameter(description="List the orders of each level, in priority order.")]
 Format = Annotated[
     Literal["json", "dbn"],
-    Parameter(description="``dbn``: the whole book as a DBN file of snapshot records."),
+    QueryParameter(description="``dbn``: the whole book as a DBN file of snapshot records."),
 ]
 
 
@@ -140,7 +140,7 @@ def get_bbo(request: _Request, instrument: Instrument, publisher: Publisher = No
 def get_level(
     request: _Request,
     instrument: Instrument,
-    side: Annotated[Literal["bid", "ask"], Parameter(description="The side.")],
+    side: Annotated[Literal["bid", "ask"], PathParameter(description="The side.")],
     price: Price,
     publisher: Publisher = None,
 ) -> ASGIResponse:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from litestar import Request, get
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
 from depthcast.api import etags, examples
@@ -24,16 +24,16 @@ MAX_INSTRUMENTS: Final = 1_000
 DEFAULT_INSTRUMENTS: Final = 100
 _Request = Request[Any, Any, Any]
 
-Query = Annotated[
+Search = Annotated[
     str | None,
-    Parameter(
+    QueryParameter(
         max_length=90,
         description="Part of a symbol, an id, an asset or an exchange; those that begin with it come first.",
         examples=[Example(value="CL", summary="What begins with CL")],
     ),
 ]
-Offset = Annotated[int, Parameter(ge=0, le=10_000_000, description="How many to leave out.")]
-Limit = Annotated[int, Parameter(ge=1, le=MAX_INSTRUMENTS, description="The most that are answered.")]
+Offset = Annotated[int, QueryParameter(ge=0, le=10_000_000, description="How many to leave out.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_INSTRUMENTS, description="The most that are answered.")]
 
 
 @get(
@@ -43,17 +43,17 @@ Limit = Annotated[int, Parameter(ge=1, le=MAX_INSTRUMENTS, description="The most
     ),
 )  # fmt: skip
 def get_instruments(
-    request: _Request, query: Query = None, offset: Offset = 0, limit: Limit = DEFAULT_INSTRUMENTS
+    request: _Request, search: Search = None, offset: Offset = 0, limit: Limit = DEFAULT_INSTRUMENTS
 ) -> ASGIResponse:
-    """All instruments by dataset and symbol, or those that `query` finds, the best first; page by page."""
+    """All instruments by dataset and symbol, or those that `search` finds, the best first; page by page."""
     runtime = runtime_of(request)
     market = runtime.services.market
     if not any(replica.ready for replica in market.replicas):
         raise starting_problem(market.replicas[0])
-    found = market.search(query, 1 << 31) if query else market.listings()
+    found = market.search(search, 1 << 31) if search else market.listings()
     answered = found[offset : offset + limit]
     more = offset + limit < len(found)
-    rest = {**({"query": query} if query else {}), "offset": offset + limit, "limit": limit}
+    rest = {**({"search": search} if search else {}), "offset": offset + limit, "limit": limit}
     payload = InstrumentsAnswer(
         instruments=[_instrument(runtime, listing) for listing in answered],
         total=len(found),

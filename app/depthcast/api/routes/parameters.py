@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from litestar import Request
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from depthcast.api.problems import FieldError, invalid, invalid_fields
 from depthcast.dbn.layout import PRICE_SCALE
@@ -23,7 +23,7 @@ _MAX_ID: Final = 2**64 - 1
 
 Instrument = Annotated[
     str,
-    Parameter(
+    PathParameter(
         min_length=1,
         max_length=90,
         description="A symbol, an instrument id, or DATASET:SYMBOL.",
@@ -32,7 +32,7 @@ Instrument = Annotated[
 ]
 Publisher = Annotated[
     int | None,
-    Parameter(
+    QueryParameter(
         ge=0,
         le=65_535,
         description="Whose book is meant, where several publishers have one of the instrument.",
@@ -40,7 +40,7 @@ Publisher = Annotated[
 ]
 Depth = Annotated[
     int | None,
-    Parameter(
+    QueryParameter(
         ge=0,
         le=MAX_LEVELS,
         description="Levels of each side; 0 is all of them.",
@@ -50,7 +50,7 @@ Depth = Annotated[
 ]
 Price = Annotated[
     str,
-    Parameter(
+    PathParameter(
         pattern=r"^-?[0-9]{1,10}(\.[0-9]{1,9})?$",
         description="A decimal price.",
         examples=[Example(value="64.79", summary="A price")],
@@ -58,7 +58,7 @@ Price = Annotated[
 ]
 OrderId = Annotated[
     str,
-    Parameter(
+    PathParameter(
         pattern=r"^[0-9]{1,20}$",
         description="The venue's order id.",
         examples=[Example(value="6413064893113", summary="An order id")],

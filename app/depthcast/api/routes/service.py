@@ -1,9 +1,11 @@
 """The service itself: its state, its figures, its limits, its health."""
 
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar import Request, get
+from litestar.openapi.spec import Example
+from litestar.params import PathParameter
 from litestar.response.base import ASGIResponse
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -39,6 +41,13 @@ __all__ = ["PROBES", "ROUTES"]
 
 _NOW: Final = ("clients", "subscriptions", "classes")
 _Request = Request[Any, Any, Any]
+ProblemName = Annotated[
+    str,
+    PathParameter(
+        description="The last part of a problem's `type`.",
+        examples=[Example(value="book-busy", summary="A problem")],
+    ),
+]
 _UNCACHED: Final = {"Cache-Control": "no-store"}
 
 
@@ -166,7 +175,7 @@ def get_problems(request: _Request) -> ASGIResponse:
         problems=("not-found",),
     ),
 )  # fmt: skip
-def get_problem(request: _Request, name: str) -> ASGIResponse:
+def get_problem(request: _Request, name: ProblemName) -> ASGIResponse:
     """What a problem's `type` means."""
     if name not in PROBLEMS:
         raise ApiProblem("not-found", f"there is no problem {name!r}; /v1/problems lists them")

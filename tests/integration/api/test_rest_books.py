@@ -1,0 +1,326 @@
+"""What the REST API says of books: levels, queues, orders, trades, and whether they can be trusted."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import databento
+import httpx
+import pytest
+
+from depthcast.book.engine import Engine
+from depthcast.dbn import forms
+from tests.support.api_service import Api, api_over
+from tests.support.api_world import BUSY, FUTURE, SPREAD, TWO, feed_of_the_world
+from tests.support.gateways import run, until
+
+
+def asked(test: Callable[[Api], Awaitable[None]]) -> None:
+    """Run a test with an API over the world."""
+
+    async def main() -> None:
+        async with world() as api:
+            await test(api)
+
+    run(main())
+
+
+@asynccontextmanager
+async def world(**arguments: Any) -> AsyncIterator[Api]:
+    async with api_over(feed_of_the_world(), **arguments) as api:
+        yield api
+
+
+def problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["type"] == f"/v1/problems/{name}"
+    assert body["status"] == status
+    return body
+
+
+def test_a_book_is_what_the_engine_has() -> None:
+    async def test(api: Api) -> None:
+        response = await api.get("/v1/books/CLX5")
+        assert response.status_code == 200
+        book = response.json()
+        assert [(each["price"], each["size"], each["count"]) for each in book["bids"]] == [
+            ("64.79", 12, 3),
+            ("64.78", 21, 1),
+        ]
+        assert [each["price"] for each in book["asks"]] == ["64.8", "64.81"]
+        assert book["checksum"] == api.replica.engine.checksum(FUTURE, 10)
+        assert book["metadata"]["symbol"] == "CLX5"
+        assert book["metadata"]["publisher_id"] == 1
+        version = api.replica.engine.status(FUTURE).version
+        assert book["status"] == {
+            "complete": True,
+            "suspect": False,
+            "top": "normal",
+            "phase": "trading",
+            "version": {"ts_event": str(version[0]), "sequence": version[1]},
+        }
+        assert book["feed"] == {"state": "live", "stale": False, "stale_since": None, "age_ms": 0}
+        assert response.headers["depthcast-book"] == "complete=?1, suspect=?0, stale=?0, age_ms=0"
+        for name in ("7", "GLBX.MDP3:CLX5", "GLBX.MDP3:7"):
+            assert (await api.get(f"/v1/books/{name}")).json() == book
+
+    asked(test)
+
+
+def test_depth_cuts_and_zero_is_all() -> None:
+    async def test(api: Api) -> None:
+        one = (await api.get("/v1/books/CLX5", params={"depth": 1})).json()
+        assert (len(one["bids"]), len(one["asks"])) == (1, 1)
+        assert one["checksum"] == api.replica.engine.checksum(FUTURE, 1)
+        full = (await api.get("/v1/books/CLX5", params={"depth": 0, "orders": "true"})).json()
+        assert full["checksum"] == api.replica.engine.checksum(FUTURE, 0)
+        assert [each["order_id"] for each in full["bids"][0]["orders"]] == ["1", "2", "3"]
+        assert full["asks"][0]["orders"][0]["order_id"] == str(2**64 - 1)
+        assert "orders" not in one["bids"][0]
+
+    asked(test)
+
+
+def test_several_publishers_are_added_up_or_named() -> None:
+    async def test(api: Api) -> None:
+        both = (await api.get("/v1/books/ESZ5")).json()
+        assert both["metadata"]["publisher_id"] is None
+        assert both["metadata"]["publishers"] == [1, 2]
+        assert both["bids"] == [{"price": "5560", "size": 7, "count": 2}]
+        assert [each["price"] for each in both["asks"]] == ["5560.25", "5561"]
+        assert both["checksum"] is None
+        one = (await api.get("/v1/books/ESZ5", params={"publisher": 2})).json()
+        assert one["bids"] == [{"price": "5560", "size": 5, "count": 1}]
+        assert one["checksum"] == api.replica.engine.checksum(TWO, 10, 2)
+        bbo = (await api.get("/v1/books/ESZ5/bbo")).json()
+        assert (bbo["bid"]["size"], bbo["ask"]["price"], bbo["spread"]) == (7, "5560.25", "0.25")
+        for path in ("?orders=true", "/levels/bid/5560", "/orders/1"):
+            told = problem(await api.get(f"/v1/books/ESZ5{path}"), 409, "ambiguous-book")
+            assert told["publishers"] == [1, 2]
+        body = problem(await api.get("/v1/books/ESZ5", params={"publisher": 3}), 404, "unknown-book")
+        assert body["publishers"] == [1, 2]
+
+    asked(test)
+
+
+def test_the_queue_at_a_price_and_an_orders_place_in_it() -> None:
+    async def test(api: Api) -> None:
+        level = (await api.get("/v1/books/CLX5/levels/bid/64.79")).json()
+        assert (level["side"], level["price"], level["size"], level["count"]) == ("B", "64.79", 12, 3)
+        assert [(each["order_id"], each["size"]) for each in level["orders"]] == [
+            ("1", 5),
+            ("2", 3),
+            ("3", 4),
+        ]
+        assert (await api.get("/v1/books/CLX5/levels/bid/64.790")).json() == level
+        order = (await api.get("/v1/books/CLX5/orders/3")).json()["order"]
+        assert order == {
+            "order_id": "3",
+            "state": "resting",
+            "side": "B",
+            "price": "64.79",
+            "size": 4,
+            "ts_event": level["orders"][2]["ts_event"],
+            "sequence": level["orders"][2]["sequence"],
+            "orders_ahead": 2,
+            "size_ahead": 8,
+        }
+        nothing = (await api.get("/v1/books/CLX5/levels/ask/64.79")).json()
+        assert (nothing["size"], nothing["count"], nothing["orders"]) == (0, 0, [])
+        problem(await api.get("/v1/books/CLX5/orders/5"), 404, "unknown-order")
+        greatest = (await api.get(f"/v1/books/CLX5/orders/{2**64 - 1}")).json()
+        assert greatest["order"]["side"] == "A"
+
+    asked(test)
+
+
+def test_a_top_of_book_level_has_size_and_no_orders() -> None:
+    async def test(api: Api) -> None:
+        bbo = (await api.get(f"/v1/books/{SPREAD}/bbo")).json()
+        assert bbo["metadata"]["symbol"] is None
+        assert bbo["bid"] == {"price": "-3.25", "size": 9, "count": 0}
+        assert bbo["spread"] == "0.25"
+        level = (await api.get(f"/v1/books/{SPREAD}/levels/bid/-3.25")).json()
+        assert (level["size"], level["count"], level["orders"]) == (9, 0, [])
+
+    asked(test)
+
+
+def test_trades_newest_first() -> None:
+    async def test(api: Api) -> None:
+        api.served[0].feed.publish()
+        await until(lambda: api.services.tape.total(api.replica) == 1)
+        [last] = (await api.get("/v1/books/CLX5/trades", params={"limit": 1})).json()["trades"]
+        assert (last["side"], last["size"], last["price"]) == ("N", 3, "0")
+        assert (await api.get("/v1/books/ESZ5/trades")).json()["trades"] == []
+
+    asked(test)
+
+
+def test_a_book_as_dbn_is_the_book() -> None:
+    async def test(api: Api) -> None:
+        response = await api.get("/v1/books/CLX5", params={"format": "dbn"})
+        assert response.headers["content-type"] == "application/octet-stream"
+        assert response.headers["content-disposition"] == 'attachment; filename="CLX5.dbn"'
+        store = databento.DBNStore.from_bytes(response.content)
+        assert store.metadata.dataset == "GLBX.MDP3"
+        assert store.metadata.symbols == ["CLX5"]
+        assert [record.order_id for record in store][1:] == [1, 2, 3, 4, 2**64 - 1, 6]
+        engine = Engine()
+        engine.apply(response.content[-56 * forms.count(api.replica.engine.snapshot(FUTURE)) :])
+        assert engine.checksum(FUTURE) == api.replica.engine.checksum(FUTURE)
+        tag = response.headers["etag"]
+        again = await api.get("/v1/books/CLX5?format=dbn", headers={"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+        both = await api.get("/v1/books/ESZ5?format=dbn")
+        engine.apply(both.content[-56 * 6 :])
+        assert engine.publishers(TWO) == [1, 2]
+        for other in ("depth=5", "orders=true"):
+            problem(await api.get(f"/v1/books/CLX5?format=dbn&{other}"), 422, "invalid-parameter")
+
+    asked(test)
+
+
+def test_a_book_inside_an_event_is_not_served_until_it_ends() -> None:
+    async def test(api: Api) -> None:
+        response = await api.get(f"/v1/books/{BUSY}")
+        problem(response, 503, "book-busy")
+        assert response.headers["retry-after"] == "1"
+        api.served[0].feed.publish(2)
+        await until(lambda: not api.replica.engine.status(BUSY).in_event)
+        book = await api.get(f"/v1/books/{BUSY}")
+        assert book.json()["asks"] == [{"price": "11", "size": 1, "count": 1}]
+
+    asked(test)
+
+
+def test_a_suspect_book_says_so() -> None:
+    async def test(api: Api) -> None:
+        response = await api.get("/v1/books/SUSP/bbo")
+        assert response.json()["status"]["suspect"] is True
+        assert "suspect=?1" in response.headers["depthcast-book"]
+
+    asked(test)
+
+
+def test_what_is_not_there_is_a_problem_with_its_own_name() -> None:
+    async def test(api: Api) -> None:
+        problem(await api.get("/v1/books/NOPE"), 404, "unknown-instrument")
+        problem(await api.get("/v1/books/999"), 404, "unknown-instrument")
+        problem(await api.get("/v1/books/NGF6"), 404, "unknown-book")
+        problem(await api.get("/v1/instruments/NOPE"), 404, "unknown-instrument")
+        assert (await api.get("/v1/instruments/NGF6")).json()["publishers"] == []
+
+    asked(test)
+
+
+def test_what_has_not_changed_is_not_sent_again() -> None:
+    async def test(api: Api) -> None:
+        first = await api.get("/v1/books/CLX5")
+        tag = first.headers["etag"]
+        assert tag.startswith('W/"')
+        for given in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*"):
+            same = await api.get("/v1/books/CLX5", headers={"If-None-Match": given})
+            assert (same.status_code, same.content) == (304, b"")
+            assert same.headers["etag"] == tag
+            assert same.headers["depthcast-book"].endswith("stale=?0, age_ms=0")
+        api.served[0].feed.publish()
+        await until(lambda: api.replica.engine.status(FUTURE).orders == 5)
+        other = await api.get("/v1/books/CLX5", headers={"If-None-Match": tag})
+        assert other.status_code == 200
+        assert other.headers["etag"] != tag
+        assert other.json()["bids"][0] == {"price": "64.79", "size": 7, "count": 2}
+        assert (await api.get("/v1/books/CLX5?depth=1", headers={"If-None-Match": tag})).status_code == 200
+
+    asked(test)
+
+
+def test_lost_data_is_told_as_stale_whatever_the_client_has() -> None:
+    async def test(api: Api) -> None:
+        tag = (await api.get("/v1/books/CLX5")).headers["etag"]
+        await api.served[0].gateway.close()
+        await until(lambda: api.replica.stale_since_ns is not None)
+        response = await api.get("/v1/books/CLX5", headers={"If-None-Match": tag})
+        assert response.status_code == 200
+        feed = response.json()["feed"]
+        assert (feed["state"], feed["stale"]) == ("stale", True)
+        assert feed["stale_since"] == str(api.replica.stale_since_ns)
+        assert "stale=?1" in response.headers["depthcast-book"]
+        dbn = await api.get("/v1/books/CLX5?format=dbn")
+        assert "stale=?1" in dbn.headers["depthcast-book"]
+        same = await api.get("/v1/books/CLX5", headers={"If-None-Match": response.headers["etag"]})
+        assert same.status_code == 304
+        assert "stale=?1" in same.headers["depthcast-book"]
+        assert (await api.get("/readyz")).status_code == 200
+        status = (await api.get("/v1/status")).json()
+        assert (status["stale"], status["feeds"][0]["state"]) == (True, "stale")
+
+    asked(test)
+
+
+def test_the_age_of_stale_data_grows() -> None:
+    now_ns = 0
+
+    async def main() -> None:
+        nonlocal now_ns
+        async with world(clock=lambda: now_ns) as api:
+            await api.served[0].gateway.close()
+            await until(lambda: api.replica.stale_since_ns is not None)
+            now_ns = (api.replica.stale_since_ns or 0) + 600_000_000_000
+            response = await api.get("/v1/books/CLX5/trades")
+            assert response.json()["feed"]["age_ms"] == 600_000
+            assert response.headers["depthcast-book"].endswith("stale=?1, age_ms=600000")
+            assert (await api.get("/readyz")).status_code == 200
+
+    run(main())
+
+
+def test_a_feed_that_was_never_there_is_starting_and_not_ready() -> None:
+    async def main() -> None:
+        async with world(filled=False, key="db-wrongwrongwrongwrongwrongwron") as api:
+            await until(lambda: "refused" in api.replica.reason)
+            for path in (
+                "/v1/books/CLX5",
+                "/v1/instruments",
+                "/v1/instruments/CLX5",
+                "/v1/books/CLX5/trades",
+            ):
+                response = await api.get(path)
+                assert "refused" in problem(response, 503, "starting")["detail"]
+                assert response.headers["retry-after"] == "2"
+            problem(await api.get("/readyz"), 503, "not-ready")
+            assert (await api.get("/healthz")).status_code == 200
+            [feed] = (await api.get("/v1/status")).json()["feeds"]
+            assert (feed["state"], feed["ready"]) == ("connecting", False)
+            assert "refused" in feed["reason"]
+
+    run(main())
+
+
+def test_a_draining_service_is_not_ready_and_still_answers() -> None:
+    async def test(api: Api) -> None:
+        api.services.lifecycle.drain()
+        assert "draining" in problem(await api.get("/readyz"), 503, "not-ready")["detail"]
+        assert (await api.get("/healthz")).status_code == 200
+        assert (await api.get("/v1/books/CLX5")).status_code == 200
+
+    asked(test)
+
+
+@pytest.mark.parametrize("second", ["GLBX.MDP3", "XNAS.ITCH"])
+def test_an_instrument_of_two_feeds(second: str) -> None:
+    async def main() -> None:
+        async with api_over(feed_of_the_world(), feed_of_the_world(second)) as api:
+            response = await api.get("/v1/books/CLX5")
+            if second == "GLBX.MDP3":  # shards of one dataset: one of them is meant
+                assert response.status_code == 200
+                return
+            body = problem(response, 409, "ambiguous-instrument")
+            assert body["candidates"] == ["GLBX.MDP3:CLX5", "XNAS.ITCH:CLX5"]
+            for name in body["candidates"]:
+                book = (await api.get(f"/v1/books/{name}")).json()
+                assert book["metadata"]["dataset"] == name.partition(":")[0]
+
+    run(main())

@@ -40,10 +40,8 @@ help: ## list the targets
 
 setup: $(VENV)/.kernel ## make .venv from the lock, with the kernel built and the command at .venv/bin/depthcast
 
-demo: setup ## simulate an exchange, rebuild its books from the file, and draw one in the terminal
-	@mkdir -p out
-	$(BIN)/depthcast simulate -o out/demo.dbn.zst
-	$(BIN)/depthcast reconstruct out/demo.dbn.zst -o out/demo.json --picture
+demo: setup ## simulate an exchange, serve its live books at http://localhost:8000, watch them (SECONDS=20: so long)
+	$(BIN)/depthcast demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--listen 127.0.0.1:$(PORT))
 
 test: setup ## run every test that fits in a few minutes
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
@@ -60,10 +58,11 @@ format: setup ## put the code in its standard form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## time engine and stream beside their peers, write docs/results and the README's figures
+bench: setup ## time engine, stream and API beside their peers, write docs/results and the README's figures
 	$(UV) sync --locked --inexact --quiet --group bench
 	$(BIN)/python -m benchmarks.engine --write
 	$(BIN)/python -m benchmarks.stream --write $(ARGS)
+	$(BIN)/python -m benchmarks.serve --write $(ARGS)
 
 fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 unless told)
 	$(UV) sync --locked --inexact --quiet --group fuzz

@@ -101,9 +101,9 @@ class Generator(Process):
     """A load generator, in a process of its own."""
 
     def __init__(self, task: StreamTask | ReadTask) -> None:
-        program = "stream_load" if isinstance(task, StreamTask) else "read_load"
-        order = msgspec.json.encode(task).decode()
-        super().__init__([sys.executable, "-m", f"benchmarks.serving.{program}", order])
+        streams = isinstance(task, StreamTask)
+        program = "benchmarks.serving.stream_load" if streams else "benchmarks.serving.read_load"
+        super().__init__([sys.executable, "-m", program, msgspec.json.encode(task).decode()])
 
     def counting(self) -> None:
         """Wait until it begins to count.

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks import report, results
 from benchmarks.chart import chart
+from benchmarks.serving import report as serve_report
+from benchmarks.serving import results as serve_results
 from benchmarks.streaming import report as stream_report
 from benchmarks.streaming import results as stream_results
 
@@ -30,3 +32,9 @@ def test_the_chart_shows_the_measured_latency() -> None:
     assert stream_report.CHART.exists() == (found is not None)
     if found is not None:
         assert stream_report.CHART.read_text(encoding="utf-8") == stream_report.chart(found)
+
+
+@pytest.mark.parametrize("path", serve_report.PAGES, ids=lambda path: path.name)
+def test_the_pages_show_the_measured_figures_of_the_api(path: Path) -> None:
+    found = serve_results.read()
+    assert serve_report.BLOCK.read(path) == ("" if found is None else serve_report.PAGES[path](found))

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol, with bounds where it has none: the size of a head, the time for a request.
 
-A client that sends a head without end, or a byte a minute, would otherwise hold memory and a connection for as
-long as it likes.
+A client that sends a head without end, or a byte a minute, would otherwise hold memory and a connection for
+as long as it likes.
 """
 
 from asyncio import TimerHandle, Transport

@@ -33,6 +33,9 @@ COMMANDS: Final = {
         "depthcast.cli.subscribe:subscribe", "Receive from a gateway: count, record or rebuild books."
     ),
     "api": Command("depthcast.cli.api:api", "Serve live books over REST, WebSocket and SSE."),
+    "demo": Command(
+        "depthcast.cli.demo:demo", "Run a simulated exchange, its feed and the API, and watch them."
+    ),
     "journal": Command(
         "depthcast.cli.journal:journal",
         "List and verify a feed's journal, take records or books out of it.",

@@ -9,7 +9,7 @@ from depthcast.book.views import iso, price_str
 from depthcast.cli._console import bold, colour
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
 
-__all__ = ["draw"]
+__all__ = ["draw", "ladder"]
 
 ROWS: Final = 10
 """Levels a side unless asked otherwise."""
@@ -23,16 +23,19 @@ def draw(engine: BookEngine, key: BookKey, *, title: str, rows: int, width: int,
     """The first ``rows`` levels of each side of a book, within ``width`` columns, as text for ``stream``."""
     status = engine.status(key.instrument_id, key.publisher_id)
     bids, asks = engine.depth(key.instrument_id, rows, key.publisher_id)
-    lines = _heading(status, title, stream)
+    return "\n".join(
+        [*_heading(status, title, stream), "", *ladder(bids, asks, width=width, stream=stream), ""]
+    )
+
+
+def ladder(bids: Sequence[Level], asks: Sequence[Level], *, width: int, stream: TextIO) -> list[str]:
+    """Levels, best first each, as lines of text within ``width`` columns."""
     if not bids and not asks:
-        return "\n".join([*lines, "", "  the book is empty", ""])
+        return ["  the book is empty"]
     drawing = _Drawing([*bids, *asks], min(width, MAX_WIDTH), stream)
-    lines.append("")
-    lines += [drawing.ask(level) for level in reversed(asks)]
+    lines = [drawing.ask(level) for level in reversed(asks)]
     lines.append(drawing.middle(bids, asks))
-    lines += [drawing.bid(level) for level in bids]
-    lines.append("")
-    return "\n".join(lines)
+    return lines + [drawing.bid(level) for level in bids]
 
 
 def _heading(status: BookStatus, title: str, stream: TextIO) -> list[str]:

@@ -56,7 +56,7 @@ def api(
 ) -> int:
     """Serve live order books over REST, WebSocket and SSE, from one gateway or more.
 
-    docs/api.md says what is served and how to run it. At Ctrl-C or SIGTERM streams are told to come back
+    docs/running.md says how to run it. At Ctrl-C or SIGTERM streams are told to come back
     elsewhere and requests are answered; another one ends it at once.
 
     For example:

@@ -1,0 +1,170 @@
+"""``depthcast demo``: a simulated exchange, its feed and the API over it, and a look at what they do."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from depthcast.api.workers import listen
+from depthcast.cli._child import Child
+from depthcast.cli._console import bold, table, warn
+from depthcast.cli._demo_display import DemoDisplay, Watch
+from depthcast.cli._options import Common
+from depthcast.errors import UsageError
+from depthcast.feed.options import parse_listen
+from depthcast.live.address import Address
+from depthcast.live.keys import SECRET_BYTES, new_secret
+
+__all__ = ["demo"]
+
+SOURCE: Final = "sim://cme?instruments=4&orders=1000&rate=20000"
+DATASET: Final = "XSIM.MBO"
+START_S: Final = 30.0
+STOP_S: Final = 10.0
+LOOK_S: Final = 0.25
+
+
+def demo(
+    *,
+    listen_at: Annotated[
+        str | None, Parameter(name="--listen", help="Where the API serves, HOST:PORT. (default: api.listen)")
+    ] = None,
+    seconds: Annotated[
+        float | None, Parameter(help="End after so many seconds. (default: at Ctrl-C)")
+    ] = None,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> int:
+    """Trade on a simulated exchange and serve its order books: a feed and an API, until Ctrl-C.
+
+    While it runs the books are there for you: over REST, as a stream, from other programs. Nothing is kept.
+
+    For example:
+      depthcast demo
+      depthcast demo --listen 127.0.0.1:8001 --seconds 20
+    """
+    settings = common.load_settings(api__listen=listen_at).settings
+    if seconds is not None and not seconds > 0:
+        raise UsageError("--seconds: expected a number above 0")
+    address = _free(parse_listen(settings.api.listen, "--listen"))
+    with _until_signal() as stopped, ExitStack() as stack:
+        children = _started(address, stopped, stack, common)
+        if children is None:
+            return 0
+        watch = Watch(address, DATASET)
+        stack.callback(watch.close)
+        if not common.quiet:
+            _say_where(address, watch.instrument)
+        end = None if seconds is None else time.monotonic() + seconds
+        with DemoDisplay(watch, wanted=not common.quiet) as display:
+            while not stopped.is_set() and (end is None or time.monotonic() < end):
+                for child in children:
+                    child.check()
+                display.refresh()
+                stopped.wait(LOOK_S)
+        rows = watch.summary()
+    if not common.quiet:
+        print(table([(bold(name.ljust(8), sys.stdout), value) for name, value in rows]), end="")
+    return 0
+
+
+def _started(
+    address: Address, stopped: threading.Event, stack: ExitStack, common: Common
+) -> list[Child] | None:
+    """The feed and the API, which is ready; None where it was stopped before. They end with ``stack``."""
+    if not common.quiet:
+        print("starting a simulated exchange, its feed and the API ...", file=sys.stderr, flush=True)
+    variables = {"DEPTHCAST_KEY": new_secret(os.urandom(SECRET_BYTES))}
+    feed = Child(
+        *("feed", SOURCE, "--listen", "127.0.0.1:0", "--admin", "none", "--journal", "none"),
+        variables=variables,
+        on_trouble=_tell,
+    )
+    stack.callback(_stop, feed)
+    listening = feed.wait_for("listening", START_S, stopped)
+    if listening is None:
+        return None
+    options = ["anonymous_read=true", "drain_accept_s=0", "drain_spread_s=0.5", "workers=1"]
+    settings = [part for each in options for part in ("--set", f"api.{each}")]
+    gateway = f"{listening['addresses'][0]}/{DATASET}"
+    api = Child(
+        *("api", "--feed", gateway, "--listen", str(address), *settings),
+        variables=variables,
+        on_trouble=_tell,
+    )
+    stack.callback(_stop, api)
+    return None if api.wait_for("ready", START_S, stopped) is None else [feed, api]
+
+
+def _free(address: Address) -> Address:
+    """The address, port 0 replaced by a free one.
+
+    Raises:
+        UsageError: it is in use.
+    """
+    try:
+        (bound,) = listen(address, 1, 1)
+    except OSError as error:
+        reason = (error.strerror or "cannot be had").lower()
+        raise UsageError(
+            f"{address}: {reason}: give another one, as in --listen 127.0.0.1:8001 (PORT=8001 make demo)"
+        ) from error
+    with bound:
+        return Address(address.host, bound.getsockname()[1])
+
+
+def _stop(child: Child) -> None:
+    try:
+        code = child.stop(STOP_S)
+    except KeyboardInterrupt:
+        code = child.kill()
+    if code not in (0, -signal.SIGTERM, -signal.SIGKILL):
+        warn(f"the {child.name} ended with exit code {code}")
+
+
+def _tell(name: str, said: dict[str, Any]) -> None:
+    """A warning or an error of a child."""
+    facts = ", ".join(
+        f"{key} {value}" for key, value in said.items() if key not in ("event", "level", "time")
+    )
+    warn(f"{name}: {said['event']}{f' ({facts})' if facts else ''}")
+
+
+def _say_where(address: Address, instrument: str) -> None:
+    """Where it is, and what to try."""
+    shown = "localhost" if address.host in ("127.0.0.1", "0.0.0.0", "::1") else address.host  # noqa: S104 # nosec B104
+    here = f"http://{shown}:{address.port}"
+    lines = [
+        f"{bold('Depthcast is at ' + here, sys.stdout)} - reference at {here}/v1/reference",
+        f"  a book      curl '{here}/v1/books/{instrument}?depth=5'",
+        f"  its state   curl '{here}/v1/status'",
+        f"  a stream    curl -N '{here}/v1/events?bbo={instrument}'",
+        f"              ws://{shown}:{address.port}/v1/stream",
+        "Ctrl-C ends it.",
+        "",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+@contextmanager
+def _until_signal() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; another one raises KeyboardInterrupt."""
+    stopped = threading.Event()
+
+    def came(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's arguments
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = {number: signal.signal(number, came) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

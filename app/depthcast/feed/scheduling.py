@@ -37,9 +37,14 @@ class _Attributes(ctypes.Structure):
 
 
 def give_way() -> None:
-    """Let the calling thread run after the loop's where both could."""
+    """Let the calling thread run after the loop's where both could; under a real-time policy too (chrt)."""
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        policy = os.sched_getscheduler(0)
+        if policy in (os.SCHED_FIFO, os.SCHED_RR):
+            priority = max(os.sched_getparam(0).sched_priority - 1, os.sched_get_priority_min(policy))
+            os.sched_setscheduler(0, policy, os.sched_param(priority))
+        else:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def run_promptly() -> None:

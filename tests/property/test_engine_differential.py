@@ -36,9 +36,9 @@ def outcome(engine: AnyEngine, buffer: bytes) -> tuple[Any, ...]:
         return ("refused", error.offset, error.applied)
 
 
-def boundary(engine: AnyEngine, buffer: bytes) -> tuple[Any, ...]:
+def boundary(engine: AnyEngine, buffer: bytes, *, new_only: bool = False) -> tuple[Any, ...]:
     try:
-        return ("boundary", engine.boundary(buffer))
+        return ("boundary", engine.boundary(buffer, new_only=new_only))
     except RecordError as error:
         return ("refused", error.offset, error.applied)
 
@@ -79,11 +79,12 @@ class TwoEngines(RuleBasedStateMachine):
         assert boundary(self.engine, chunk) == boundary(self.reference, chunk)
         assert outcome(self.engine, chunk) == outcome(self.reference, chunk)
 
-    @rule(data=st.data(), cut=st.integers(0, 70))
-    def ask_for_the_boundary(self, data: st.DataObject, cut: int) -> None:
+    @rule(data=st.data(), cut=st.integers(0, 70), new_only=st.booleans())
+    def ask_for_the_boundary(self, data: st.DataObject, cut: int, new_only: bool) -> None:
         chunk = b"".join(data.draw(record_lists(self.domain, 6)))
         chunk = chunk[: max(0, len(chunk) - cut)]
-        assert boundary(self.engine, chunk) == boundary(self.reference, chunk)
+        of_engine = boundary(self.engine, chunk, new_only=new_only)
+        assert of_engine == boundary(self.reference, chunk, new_only=new_only)
 
     @rule()
     def ask_what_changed(self) -> None:

@@ -27,7 +27,7 @@ def mbo_records(draw: st.DrawFn) -> list[bytes]:
     flags = st.sampled_from([LAST, 0, SNAPSHOT, SNAPSHOT | LAST])
     return [
         mbo(
-            "A",
+            draw(st.sampled_from("AATF")),
             flags=draw(flags),
             ts_event=draw(st.sampled_from(TIMES)),
             ts_recv=draw(st.sampled_from(TIMES)),
@@ -106,6 +106,16 @@ def test_plain_and_others(records: list[bytes], ts_out: bool, drop: set[int]) ->
     buffer = b"".join(records)
     assert forms.plain(buffer, drop, ts_out=ts_out) == reference.plain(buffer, drop, ts_out=ts_out)
     assert forms.others(buffer) == reference.others(buffer)
+
+
+@tries(70)
+@given(records=mixtures(), ts_out=st.booleans(), wanted=st.sampled_from([b"T", b"TF", b"A", b"X", b""]))
+def test_actions(records: list[bytes], ts_out: bool, wanted: bytes) -> None:
+    if ts_out:
+        records = [record for record in records if reference.can_be_stripped(record)]
+    buffer = b"".join(records)
+    found = forms.actions(buffer, wanted, ts_out=ts_out)
+    assert found == reference.actions(buffer, wanted, ts_out=ts_out)
 
 
 @tries(70)

@@ -67,6 +67,14 @@ def can_be_stripped(record: bytes) -> bool:
     return len(record) == 64 if record[1] == RType.MBO else record[0] >= 6
 
 
+def actions(buffer: bytes, wanted: bytes, *, ts_out: bool = False) -> bytes:
+    kept = [record for record in split(buffer) if record[1] == RType.MBO and record[38] in wanted]
+    for record in kept:
+        if ts_out and not can_be_stripped(record):
+            raise RecordError("no ts_out", offset=0, applied=0)
+    return b"".join(bytes([14]) + record[1:56] if ts_out else record for record in kept)
+
+
 def form(
     buffer: bytes,
     *,

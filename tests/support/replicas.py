@@ -83,10 +83,10 @@ class Listener:
 class Told:
     """A replica without a network: a test tells it what a subscriber would."""
 
-    def __init__(self) -> None:
+    def __init__(self, dataset: str = DATASET) -> None:
         self.clock = HandClock()
         self.replica = Replica(
-            "127.0.0.1", 1, key=KEY, dataset=DATASET, gather_ms=0, clock=self.clock, random=lambda: 0.5
+            "127.0.0.1", 1, key=KEY, dataset=dataset, gather_ms=0, clock=self.clock, random=lambda: 0.5
         )
         self.listener = Listener(self.replica)
 

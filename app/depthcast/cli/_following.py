@@ -192,8 +192,8 @@ class Following:
 
     def percentiles(self) -> str:
         """Latency, from what and in percentiles."""
-        histogram = self.latency.histogram
-        figures = [f"{name} {duration(histogram.percentile(share))}" for name, share in _SHARES]
+        ages = self.latency.ages
+        figures = [f"{name} {duration(ages.percentile(share))}" for name, share in _SHARES]
         return f"{self.latency.since} to applied: {', '.join(figures)}"
 
     def summary(self) -> list[tuple[str, str]]:
@@ -206,8 +206,8 @@ class Following:
             ("ended", self.ending),
             ("records", f"{self.records:,} ({received / (1 << 20):,.1f} MiB received){rate}"),
         ]
-        if self.latency.since is not None and self.latency.histogram.count:
-            longest = duration(self.latency.histogram.longest)
+        if self.latency.since is not None and self.latency.ages.count:
+            longest = duration(self.latency.ages.longest)
             rows.append(("latency", f"{self.percentiles()}, max {longest}"))
         elif self.records:
             rows.append(("latency", "not known: the records' times are of the past; ask with --ts-out"))

@@ -15,6 +15,7 @@ from tests.support.gateways import run, serve, until
 from tests.support.live_client import METADATA_BYTES, Received, starts, subscription
 from tests.support.market import INSTRUMENTS, market, not_snapshot, of, symbology
 from tests.support.recorded_feed import BY_HAND, RecordedFeed, cut, derived
+from tests.support.records import status
 
 DATA = market(400)
 MBO = of(DATA, RType.MBO)
@@ -119,6 +120,67 @@ def test_a_snapshot_and_what_follows_give_the_same_books(lag: int, fields: tuple
                 assert mine[36] & 0x20  # it begins with the snapshot
                 live = not_snapshot(mine)
                 assert of(DATA, RType.MBO, ids=(instrument_id,)).endswith(live)
+
+    run(main())
+
+
+@pytest.mark.parametrize("fields", [(), ("ts_out=1",)])
+@pytest.mark.parametrize("symbols", ["ALL_SYMBOLS", "AAA,CCC"])
+def test_where_a_snapshot_ends_is_told(symbols: str, fields: tuple[str, ...]) -> None:
+    """Before it comes what makes the books; what follows is live."""
+
+    async def main() -> None:
+        recorded = feed()
+        async with serve(recorded) as served:
+            recorded.publish(30)
+            client = await served.session(subscription("mbo", symbols, snapshot=1), fields=fields)
+            await served.started(1)
+            await until(lambda: served.gateway.view.head == 30)
+            got = (await served.all_of(client))[0]
+            told = [each for each in got.said if each[0] == SystemCode.REPLAY_COMPLETED]
+            assert told == [(3, "Snapshot of mbo completed")]
+            at = got.raw.index(b"Snapshot of mbo completed") - 16
+            size = 4 * got.raw[at]
+            before, after = got.raw[METADATA_BYTES:at], got.raw[at + size :]
+            ts_out = "ts_out=1" in fields
+            assert not_snapshot(of(forms.plain(after, ts_out=ts_out), RType.MBO)) == of(
+                forms.plain(after, ts_out=ts_out), RType.MBO
+            )
+            there = Engine()
+            there.apply(b"".join(recorded.past(n) for n in range(30)))
+            joined = Engine()
+            joined.apply(forms.plain(before, ts_out=ts_out))
+            assert joined.books()
+            for key in joined.books():
+                assert joined.checksum(key.instrument_id) == there.checksum(key.instrument_id)
+
+    run(main())
+
+
+@pytest.mark.parametrize("schema", ["definition", "status"])
+@pytest.mark.parametrize("symbols", ["ALL_SYMBOLS", "AAA,CCC"])
+def test_definitions_and_statuses_begin_with_the_latest_of_each_instrument(schema: str, symbols: str) -> None:
+    rtype = RType.INSTRUMENT_DEF if schema == "definition" else RType.STATUS
+    ids = ALL_IDS if symbols == "ALL_SYMBOLS" else (101, 103)
+    phases = b"".join(status(action, instrument_id=number) for number in ALL_IDS for action in (1, 7))
+    later = b"".join(status(8, instrument_id=number) for number in ALL_IDS)
+
+    async def main() -> None:
+        recorded = RecordedFeed(cut(phases + DATA + later, records=7), symbology=symbology())
+        async with serve(recorded) as served:
+            recorded.publish(40)
+            client = await served.session(subscription(schema, symbols, snapshot=1))
+            await served.started(1)
+            got = (await served.all_of(client))[0]
+            past = b"".join(recorded.past(n) for n in range(40))
+            latest = {one: of(past, rtype, ids=(one,)) for one in ids}
+            size = 520 if schema == "definition" else 40
+            begin = {one: records[-size:] for one, records in latest.items()}
+            rest = b"".join(recorded.past(n) for n in range(40, recorded.head))
+            for one in ids:
+                assert of(got.data, rtype, ids=(one,)) == begin[one] + of(rest, rtype, ids=(one,))
+            assert len(got.data) == sum(map(len, begin.values())) + len(of(rest, rtype, ids=ids))
+            assert (3, f"Snapshot of {schema} completed") in got.said
 
     run(main())
 

@@ -153,6 +153,18 @@ def test_the_boundary_waits_for_every_book_of_the_buffer(engine: AnyEngine) -> N
     assert engine.boundary(closed) == len(closed)
 
 
+def test_events_that_are_open_already_can_be_left_out_of_the_boundary(engine: AnyEngine) -> None:
+    engine.apply(add(1, "B", P, 5, 0) + add(1, "B", P, 5, 0, publisher_id=2))
+    going_on = add(2, "B", P, 5, 0) + add(2, "B", P, 5, instrument_id=9)
+    assert engine.boundary(going_on) == 0
+    assert engine.boundary(going_on, new_only=True) == len(going_on)
+    ended = going_on + add(3, "B", P, 5)
+    assert engine.boundary(ended, new_only=True) == len(ended)
+    begun_anew = ended + add(4, "B", P, 5, 0)
+    assert engine.boundary(begun_anew, new_only=True) == len(ended)
+    assert engine.boundary(going_on + add(1, "B", P, 5, 0, instrument_id=9), new_only=True) == len(going_on)
+
+
 def test_ignored_records_count_for_the_boundary(engine: AnyEngine) -> None:
     first = mbo("X", flags=0) + mbo("A", "B", P, 5, 1, MBP | LAST)
     assert engine.boundary(first + mbo("X", flags=0)) == len(first)

@@ -8,14 +8,13 @@ import time
 from pathlib import Path
 
 import databento
-import numpy as np
 import pytest
 
 from depthcast import Engine
 from depthcast.cli._errors import Exit
 from depthcast.cli._following import Following
 from depthcast.cli._interrupts import Interrupts
-from depthcast.cli._latency import Histogram, Latency
+from depthcast.cli._latency import Latency
 from depthcast.dbn import read_dbn
 from depthcast.live import control
 from depthcast.live.mappings import mapping_records
@@ -289,8 +288,8 @@ def test_latency_is_of_the_send_time_where_there_is_one() -> None:
     latency = Latency(ts_out=True)
     latency.applied(memoryview(add(1, "B", 1, 1, ts_out=now - 5_000_000) * 100))
     assert latency.since == "ts_out"
-    assert latency.histogram.count == 100
-    assert 5_000_000 <= latency.histogram.percentile(0.5) < 1_000_000_000
+    assert latency.ages.count == 100
+    assert 5_000_000 <= latency.ages.percentile(0.5) < 1_000_000_000
 
 
 def test_latency_is_of_the_receive_time_if_that_is_of_now() -> None:
@@ -300,18 +299,4 @@ def test_latency_is_of_the_receive_time_if_that_is_of_now() -> None:
     of_the_past = Latency(ts_out=False)
     of_the_past.applied(memoryview(RECORDS))
     assert of_the_past.since is None
-    assert of_the_past.histogram.count == 0
-
-
-@pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.99, 0.999, 1.0])
-def test_percentiles_are_within_their_bucket(share: float) -> None:
-    histogram = Histogram()
-    values = (np.random.default_rng(1).lognormal(12, 3, 20_000)).astype(np.int64) + 1
-    for at in range(0, len(values), 700):
-        histogram.add(values[at : at + 700])
-    exact = float(np.quantile(values, share, method="inverted_cdf"))
-    assert exact <= histogram.percentile(share) <= exact * 1.035 + 1
-
-
-def test_a_histogram_of_nothing_has_no_percentiles() -> None:
-    assert Histogram().percentile(0.5) == 0
+    assert of_the_past.ages.count == 0

@@ -200,6 +200,7 @@ class Uploader:
             self._retry_at = 0.0
             self.uploaded += 1
             self._pending.popleft()
+            self._retain_at = 0.0  # it need not stay on the disk any more
 
     def _clear(self) -> None:
         """Remove the oldest closed segments beyond what the policy keeps."""

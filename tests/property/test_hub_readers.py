@@ -245,9 +245,9 @@ def assert_equal_books(play: Play) -> None:
                 shown = {units: (size, count) for units, size, count in depth.bids}
                 held = client_levels(book.bids)
                 assert held == shown
-        for name, status in client.reader.statuses.items():
+        for name, told in client.reader.statuses.items():
             if name.startswith("status"):
-                assert status["feed"] == "live"
+                assert told["feed"] == "live"
 
 
 def assert_no_trade_is_missing(play: Play) -> None:

@@ -1,4 +1,4 @@
-"""A hub in a world of its own: real replicas that are told records by hand, a simulated loop and connections."""
+"""A hub in a world of its own: replicas that are told records by hand, simulated time and connections."""
 
 import itertools
 from collections.abc import Callable

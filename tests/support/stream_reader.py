@@ -45,8 +45,8 @@ class HeldBook:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.channel = name.split("/")[-1].split(":")[0]
-        self.depth = int(name.split(":")[-2])
+        self.channel, _, _, depth, _ = name.rpartition("/")[2].split(":")
+        self.depth = int(depth)
         self.seq: int | None = None
         self.epoch = ""
         self.bids: Levels = {}
@@ -223,10 +223,9 @@ class Reader:
             if not message["resumed"] or name not in self.books:
                 self.books[name] = HeldBook(name)
             self.books[name].void = False
-        elif message["channel"] == "trades":
-            if not message["resumed"] or name not in self.trades:
-                self.trades[name] = []
-                self.trades_seq[name] = message["seq"]
+        elif message["channel"] == "trades" and (not message["resumed"] or name not in self.trades):
+            self.trades[name] = []
+            self.trades_seq[name] = message["seq"]
 
     def _heartbeat(self, message: dict[str, Any]) -> None:
         self.heartbeats.append(message)

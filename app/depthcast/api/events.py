@@ -34,7 +34,7 @@ _HEADERS: Final = [
 ]
 
 
-@asgi("/v1/events", opt={"scope": "read"})
+@asgi("/v1/events", opt={"scope": "read"}, copy_scope=False)
 async def events(scope: Any, receive: Any, send: Any) -> None:
     """The stream as server-sent events (docs/stream.md)."""
     connection: Connection = ASGIConnection(scope)

@@ -30,7 +30,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _DISCONNECT: Final = "websocket.disconnect"
 
 
-@asgi("/v1/stream", opt={"scope": "read"})
+@asgi("/v1/stream", opt={"scope": "read"}, copy_scope=False)
 async def stream(scope: Any, receive: Any, send: Any) -> None:
     """The stream over WebSocket (docs/stream.md)."""
     connection: Connection = ASGIConnection(scope)

@@ -88,6 +88,15 @@ class Client:
 
     # -- streams
 
+    @property
+    def is_live(self) -> bool:
+        """Nothing is outstanding: no stream that is behind, or waits for its first snapshot."""
+        return all(held == LIVE for held in self.streams.values())
+
+    @property
+    def live_streams(self) -> list[Stream]:
+        return [stream for stream, held in self.streams.items() if held == LIVE]
+
     def join(self, stream: Stream, held: int | None) -> None:
         """Subscribe, holding number ``held`` of the stream; None is nothing."""
         self.streams[stream] = held
@@ -124,7 +133,7 @@ class Client:
 
     def _mark(self) -> None:
         """Tell a reader of events that it has everything up to now: it may resume from here."""
-        if self.form not in (Form.EVENT, Form.CHUNK) or not self._takes_more():
+        if self.form not in (Form.EVENT, Form.CHUNK) or not self._takes_more() or not self.is_live:
             return
         numbering = self.hub.numbering
         mark = b"id: %b:%d\n\n" % (numbering.epoch.encode(), numbering.last)

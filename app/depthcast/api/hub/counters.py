@@ -41,6 +41,8 @@ class HubCounters:
     """Records told one by one on the orders channel."""
     order_overruns: int = 0
     """Times that a book had too many of them for that."""
+    order_heals: int = 0
+    """Times that a book of the orders channel was another than the replica's, and was begun anew."""
     clients: int = 0
     subscriptions: int = 0
     classes: int = 0

@@ -1,5 +1,6 @@
 """Heartbeats: every second each client hears the numbers of its classes, a part of the clients at a time."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from depthcast.api.hub.encoded import Encoded
@@ -53,16 +54,20 @@ class Heartbeats:
         slot = self._slots[self._next]
         self._next = (self._next + 1) % SLOTS
         for group, clients in slot.items():
-            heartbeat = Heartbeat(
-                ts_send=str(numbering.clock()),
-                epoch=numbering.epoch,
-                seq={stream.name: stream.seq for stream in group},
-            )
-            message = Encoded("heartbeat", encode(heartbeat), 0, f"{numbering.epoch}:{numbering.last}")
+            message = self._encoded(group, f"{numbering.epoch}:{numbering.last}")
             for client in list(clients):
                 if client.paused_at is None and not client.closed:
-                    client.write(message.form(client.form))
+                    own = message if client.is_live else self._encoded(client.live_streams, "")
+                    client.write(own.form(client.form))
                     numbering.counters.heartbeats += 1
+
+    def _encoded(self, streams: Iterable[Stream], event_id: str) -> Encoded:
+        heartbeat = Heartbeat(
+            ts_send=str(self._numbering.clock()),
+            epoch=self._numbering.epoch,
+            seq={stream.name: stream.seq for stream in streams},
+        )
+        return Encoded("heartbeat", encode(heartbeat), 0, event_id)
 
     def _put(self, client: "Client", group: Group) -> None:
         slot = self._slots[client.slot]

@@ -76,6 +76,7 @@ class OrderStream(Stream):
             self._say_stale()
             return False
         flags = self._state(status)
+        self._heal()
         reason = self._reason or self.book.void
         if reason is not None:
             if self.numbering.clock() < self._not_before_ns:
@@ -117,6 +118,22 @@ class OrderStream(Stream):
         except UnknownBookError:
             records = b""
         self.book.seed(records)
+
+    def _heal(self) -> None:
+        """Begin anew from the replica's book if this one is another.
+
+        A snapshot does not carry all of a book's state (docs/decisions/0001-book-rulings.md): one taken in
+        the midst of a venue's own snapshot may go on differently.
+        """
+        key = self.book.key
+        try:
+            wanted = self._view.engine.checksum(key.instrument_id, 0, key.publisher_id)
+        except UnknownBookError:
+            return
+        if self.book.checksum() != wanted:
+            self._seed()
+            self._reason = self._reason or "recovered"
+            self.numbering.counters.order_heals += 1
 
     def _status(self) -> BookStatus | None:
         """Of the replica's book, which stands where this one does: a snapshot does not carry all of it."""

@@ -24,8 +24,9 @@ Write = Callable[[bytes], Any]
 class Numbering:
     """What all streams of a hub share: one count of messages, one clock, one set of limits.
 
-    The count is the hub's, so numbers of one class ascend but are not contiguous. Who has message N of a class,
-    and was not behind, has all messages up to N of every class of the connection: one number resumes them all.
+    The count is the hub's, so numbers of one class ascend but are not contiguous. Who has message N of a
+    class, and was not behind, has all messages up to N of every class of the connection: one number resumes
+    them all.
     """
 
     __slots__ = ("clock", "counters", "epoch", "last", "options")

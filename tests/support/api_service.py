@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,15 +76,17 @@ async def api_over(
     *feeds: RecordedFeed,
     settings: Settings | None = None,
     keys_file: Path | None = None,
-    clock: Callable[[], int] | None = None,
+    clock: Callable[[], int] = time.time_ns,
     filled: bool = True,
     key: str = KEY,
+    streams: Sequence[Any] = (),
 ) -> AsyncIterator[Api]:
     """The API over gateways that serve these feeds.
 
     Args:
         filled: wait for the books.
         key: what the replicas authenticate with.
+        streams: handlers of WebSockets.
     """
     settings = settings or api_settings()
     async with contextlib.AsyncExitStack() as stack:
@@ -92,7 +95,6 @@ async def api_over(
             Replica(*each.address, key=key, dataset=each.feed.dataset, policy=PATIENT) for each in served
         ]
         market = Market(replicas)
-        more = {} if clock is None else {"clock": clock}
         services = Services(
             settings=settings,
             market=market,
@@ -100,9 +102,9 @@ async def api_over(
             tape=Tape(market),
             keys=ApiKeys(ApiKeyFile(keys_file or Path("no-such-file.json")), reload_s=0.0),
             version="0.0.test",
-            **more,
+            clock=clock,
         )
-        api = Api(create_app(services), services, served)
+        api = Api(create_app(services, streams=streams), services, served)
         running = asyncio.create_task(market.run())
         try:
             if filled:

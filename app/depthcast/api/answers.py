@@ -39,7 +39,7 @@ class Encoded(NamedTuple):
 
 
 class Bodies:
-    """Encoded bodies by what was asked, each valid for one state of the books; those least asked for go first."""
+    """Encoded bodies by what was asked, each valid for one state of the books. The least recent go first."""
 
     def __init__(self, capacity: int = MAX_BODIES, max_bytes: int = MAX_BODY_BYTES) -> None:
         self.hits = self.misses = 0

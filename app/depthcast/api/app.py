@@ -3,19 +3,20 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from litestar import Litestar, Request, Router
+from litestar.enums import ScopeType
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
-from litestar.types import ControllerRouterHandler
+from litestar.types import ASGIApp, ControllerRouterHandler
 
 from depthcast.api.answers import Bodies, encode
 from depthcast.api.auth import Authenticator, guard
+from depthcast.api.documents import Document
 from depthcast.api.edge import Edge
 from depthcast.api.limits import Buckets
 from depthcast.api.metrics import Traffic, make_registry
-from depthcast.api.documents import Document
 from depthcast.api.openapi import openapi_document
 from depthcast.api.rates import Rates
 from depthcast.api.reference import reference_page
@@ -28,8 +29,10 @@ __all__ = ["create_app"]
 
 
 class _Application(Litestar):
-    """Litestar without its plugins for other kinds of models: where pydantic is installed, they cost a start
-    half a second, and nothing here is made of it."""
+    """Litestar without its plugins for other kinds of models.
+
+    Where pydantic is installed they cost a start half a second, and nothing here is made of it.
+    """
 
     @staticmethod
     def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
@@ -71,11 +74,13 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
     app.state.reference = reference_page(document)
     app.state.runtime = runtime
     app.state.registry = make_registry(runtime)
-    app.asgi_handler = Edge(
+    edge = Edge(
         app.asgi_handler,
         runtime=runtime,
         authenticator=Authenticator(services.keys, anonymous_read=api.anonymous_read, clock=services.clock),
+        streams={route.path for route in app.routes if route.scope_type is not ScopeType.HTTP},
     )
+    app.asgi_handler = cast("ASGIApp", edge)
     return app
 
 
@@ -89,7 +94,7 @@ def _streams(services: Services) -> Sequence[ControllerRouterHandler]:
     return (stream, events)
 
 
-def _pass_on(request: Request[Any, Any, Any], error: Exception) -> NoReturn:
+def _pass_on(_: Request[Any, Any, Any], error: Exception) -> NoReturn:
     """Litestar's answers to errors are not ours: the edge answers."""
     raise error
 

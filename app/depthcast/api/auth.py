@@ -10,7 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from depthcast.api.key_file import ApiKeys
 from depthcast.api.problems import ApiProblem
 
-__all__ = ["PUBLIC", "SUBPROTOCOL", "Authenticator", "Principal", "guard", "principal_of", "require"]
+__all__ = ["PUBLIC", "SUBPROTOCOL", "Authenticator", "Principal", "check", "guard", "principal_of", "require"]
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -19,7 +19,7 @@ PUBLIC: Final = "public"
 """The scope of what anybody may ask: health, documentation."""
 
 SUBPROTOCOL: Final = "depthcast"
-"""What a WebSocket client offers beside ``bearer.KEY``, since a browser cannot send an Authorization header."""
+"""What a WebSocket client offers beside ``bearer.KEY``: a browser cannot send an Authorization header."""
 _BEARER_SUBPROTOCOL: Final = "bearer."
 _CHALLENGE: Final = 'Bearer realm="depthcast"'
 
@@ -92,12 +92,16 @@ def principal_of(connection: Connection) -> Principal:
 
 
 def require(connection: Connection, scope: str) -> Principal:
-    """The principal, who must be allowed ``scope``.
+    """The principal of a connection, who must be allowed ``scope``.
 
     Raises:
         ApiProblem: no key, one that is not accepted, or one without the scope.
     """
-    principal = principal_of(connection)
+    return check(principal_of(connection), scope)
+
+
+def check(principal: Principal, scope: str) -> Principal:
+    """A principal, who must be allowed ``scope``; raises as `require` does."""
     if principal.allows(scope):
         return principal
     if principal.refusal is not None:
@@ -116,8 +120,11 @@ def require(connection: Connection, scope: str) -> Principal:
     )
 
 
-def guard(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Litestar's guard: a route's ``opt["scope"]`` is required; ``read`` where it names none."""
+async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Litestar's guard: a route's ``opt["scope"]`` is required; ``read`` where it names none.
+
+    It awaits nothing: one that were no coroutine Litestar would run in a thread, for each request.
+    """
     require(connection, handler.opt.get("scope", "read"))
 
 

@@ -5,13 +5,13 @@ is a problem document, and counts. It is one plain ASGI application: a request p
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 from typing import Any, Final
 
 import structlog
 
-from depthcast.api.auth import Authenticator, Principal
+from depthcast.api.auth import Authenticator, Principal, check
 from depthcast.api.headers import Addresses, Origins, client_key, header, security_headers
 from depthcast.api.limits import Allowance
 from depthcast.api.problems import MEDIA_TYPE, ApiProblem, as_problem, document
@@ -41,9 +41,12 @@ class Edge:
         app: the routes, as an ASGI application. What it raises is answered here.
         runtime: its settings, and where it counts.
         authenticator: tells who asks.
+        streams: the paths at which a WebSocket can be opened.
     """
 
-    def __init__(self, app: App, *, runtime: Runtime, authenticator: Authenticator) -> None:
+    def __init__(
+        self, app: App, *, runtime: Runtime, authenticator: Authenticator, streams: Collection[str]
+    ) -> None:
         settings = runtime.services.settings.api
         self._app = app
         self._settings = settings
@@ -52,6 +55,7 @@ class Edge:
         self._addresses = Addresses(settings.trusted_proxies)
         self._origins = Origins(settings.cors_origins)
         self.buckets = runtime.buckets
+        self._streams = streams
         self._policy = self.buckets.policy.encode()
         self._epoch = runtime.epoch
         self._numbers = count(1)
@@ -72,17 +76,23 @@ class Edge:
             await self._websocket(scope, receive, send, key)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send, key: str) -> None:
-        problem = None
-        if not self._origins.may_connect(scope["headers"]):
-            problem = ApiProblem("origin-refused", "this origin may not open a stream here")
-        else:
-            allowance = self.buckets.take(key)
-            if not allowance.granted:
-                problem = rate_limited(allowance)
-        if problem is not None:
+        try:
+            self._admit_websocket(scope, key)
+        except ApiProblem as problem:
             await refuse_websocket(scope, receive, send, problem, self.new_request_id())
-            return
-        await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _admit_websocket(self, scope: Scope, key: str) -> None:
+        """Raises ApiProblem: browsers let any page open one, so origin and key are looked at before it is."""
+        if scope["path"] not in self._streams:
+            raise ApiProblem("not-found", "no WebSocket has this path")
+        if not self._origins.may_connect(scope["headers"]):
+            raise ApiProblem("origin-refused", "pages of this origin may not open a stream here")
+        allowance = self.buckets.take(key)
+        if not allowance.granted:
+            raise rate_limited(allowance)
+        check(scope["state"]["principal"], "read")
 
     def new_request_id(self) -> str:
         return f"{self._epoch}-{next(self._numbers):x}"
@@ -152,9 +162,10 @@ class _Exchange:
             )
         if length > settings.body_bytes:
             raise ApiProblem(
-                "content-too-large", f"the content has {length:,} bytes; {settings.body_bytes:,} are the most",
+                "content-too-large",
+                f"the content has {length:,} bytes; {settings.body_bytes:,} are the most",
                 headers={"Connection": "close"},
-            )  # fmt: skip
+            )
         if len(scope["path"]) + len(scope.get("query_string", b"")) > MAX_URI:
             raise ApiProblem("uri-too-long", f"an address has at most {MAX_URI:,} characters here")
 
@@ -162,9 +173,8 @@ class _Exchange:
         """The application's messages, on their way to the server."""
         if message["type"] == "http.response.start":
             self._start(message)
-        elif message["type"] == "http.response.body":
-            if self._head:
-                message = {**message, "body": b""}
+        elif self._head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
         await self._send(message)
 
     def _start(self, message: Message) -> None:

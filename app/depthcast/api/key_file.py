@@ -53,7 +53,7 @@ class ApiKeys:
 
     @property
     def ring(self) -> ApiKeyRing:
-        """The keys, read again if that is due (a look at the file's time; its content only if that changed)."""
+        """The keys, read again if that is due and the file has changed."""
         now_s = self._monotonic()
         if now_s - self._read_s >= self._reload_s:
             self._read_s = now_s

@@ -15,8 +15,8 @@ CAPACITY: Final = 10_000
 class Allowance(NamedTuple):
     """What a client has left.
 
-    ``remaining`` whole requests now; ``reset_s`` until the bucket is full; ``retry_s`` until the next request is
-    taken, 0 if one is now. ``granted`` tells whether this one was.
+    ``granted`` tells whether this request is taken. ``remaining`` more would be now. ``reset_s``: seconds until
+    all are there again; ``retry_s``: until the next is taken, 0 if that is now.
     """
 
     granted: bool
@@ -65,14 +65,14 @@ class Buckets:
         else:
             self.refused += 1
         self._put(client, tokens, now_s)
-        return self._allowance(granted, tokens)
+        return self._allowance(tokens, granted=granted)
 
     def charge(self, client: str, cost: float) -> Allowance:
         """Take ``cost`` tokens for an answer that has turned out large. Never refused."""
         now_s = self._monotonic()
         tokens = self._level(client, now_s) - cost
         self._put(client, tokens, now_s)
-        return self._allowance(True, tokens)
+        return self._allowance(tokens)
 
     def _level(self, client: str, now_s: float) -> float:
         found = self._buckets.get(client)
@@ -87,6 +87,6 @@ class Buckets:
         if len(self._buckets) > self._capacity:
             self._buckets.popitem(last=False)
 
-    def _allowance(self, granted: bool, tokens: float) -> Allowance:
+    def _allowance(self, tokens: float, *, granted: bool = True) -> Allowance:
         retry_s = 0 if tokens >= 1.0 else max(1, ceil((1.0 - tokens) / self.rate))
         return Allowance(granted, max(0, int(tokens)), ceil((self.burst - tokens) / self.rate), retry_s)

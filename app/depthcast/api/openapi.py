@@ -54,9 +54,7 @@ _MEMBERS: Final[dict[str, Json]] = {
         "errors": [FieldError("depth", "expected an integer", "query")],
     },
     "scope-missing": {"detail": "the key k3yab7xq has the scopes replay, not read", "scope": "read"},
-    "unknown-instrument": {
-        "detail": "no feed has an instrument 'CLX9': give a symbol or an instrument id"
-    },
+    "unknown-instrument": {"detail": "no feed has an instrument 'CLX9': give a symbol or an instrument id"},
     "starting": {"detail": "the books of GLBX.MDP3 are not filled yet: filling books from snapshots"},
     "rate-limited": {"detail": "the allowance is used up; the next request is taken in 1 s"},
 }
@@ -238,7 +236,7 @@ def _components(schemas: Json) -> Json:
                 "name": "If-None-Match",
                 "in": "header",
                 "required": False,
-                "description": "An ETag that the client has. If it still stands, the answer is 304, without content.",
+                "description": "An ETag that the client has: if it still stands, the answer is 304.",
                 "schema": {"type": "string"},
                 "example": _HEADERS["ETag"][1],
             }

@@ -44,10 +44,16 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 def operation(summary: str, answer: Any, example: Any, **declared: Any) -> dict[str, Any]:
-    """Arguments of a route's decorator; ``declared`` are `Operation`'s, ``problems`` but for those all have."""
+    """Arguments of a route's decorator.
+
+    ``declared`` are `Operation`'s attributes, ``problems`` without those that all operations have.
+    """
     made = Operation(summary=summary, answer=answer, example=example, **declared)
     names = (*made.problems, *(_WITH_KEY if made.scope != PUBLIC else ()), *_ALWAYS)
     made = Operation(
-        summary=summary, answer=answer, example=example, **{**declared, "problems": tuple(dict.fromkeys(names))}
+        summary=summary,
+        answer=answer,
+        example=example,
+        **{**declared, "problems": tuple(dict.fromkeys(names))},
     )
     return {"opt": {"scope": made.scope, "operation": made}, "sync_to_thread": False}

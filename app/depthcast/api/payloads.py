@@ -1,7 +1,7 @@
 """What the API answers, as msgspec Structs.
 
 Prices are exact decimal strings; every 64-bit value (timestamps, order ids) is a string; timestamps are ns
-since the epoch, UTC. ``side`` is ``B`` (bid) or ``A`` (ask), and for trades the aggressor's, ``N`` for neither.
+since the epoch, UTC. ``side`` is ``B`` (bid) or ``A`` (ask); of a trade the aggressor's, ``N`` for neither.
 """
 
 from msgspec import Struct
@@ -55,8 +55,8 @@ class FeedInfo(Struct, frozen=True):
 class BookInfo(Struct, frozen=True):
     """Which book, and how far its data goes.
 
-    ``publisher_id`` is null where several publishers' books are added up. The times and the sequence are those
-    of the last record applied.
+    ``publisher_id`` is null where several publishers' books are added up. The times and the sequence are
+    those of the last record applied.
     """
 
     dataset: str
@@ -75,8 +75,8 @@ class BookState(Struct, frozen=True):
     """Whether the book can be trusted, and in what state its market is.
 
     ``complete``: it was followed from its beginning or from a snapshot. ``suspect``: records were lost, or
-    something in it cannot be. ``top``: ``empty``, ``normal``, ``locked`` or ``crossed``. ``phase``: the venue's,
-    null until it was said. ``version``: of the last completed event.
+    something in it cannot be. ``top``: ``empty``, ``normal``, ``locked`` or ``crossed``. ``phase``: the
+    venue's, null until it was said. ``version``: of the last completed event.
     """
 
     complete: bool
@@ -99,8 +99,8 @@ class BookBody(Struct, frozen=True):
 class BookAnswer(BookBody, frozen=True):
     """The first levels of a book, best first.
 
-    ``checksum`` is CRC-32 over the levels listed, and over their orders where all levels are; null for several
-    publishers' books.
+    ``checksum`` is CRC-32 over the levels listed, and over their orders where all levels are; null for
+    several publishers' books.
     """
 
     feed: FeedInfo
@@ -208,7 +208,7 @@ class InstrumentAnswer(Struct, frozen=True):
 
 
 class InstrumentsAnswer(Struct, frozen=True):
-    """Instruments ``offset`` to ``offset + limit`` of ``total``; ``next`` is the path of the rest, or null."""
+    """Some of ``total`` instruments, from ``offset`` on; ``next`` is the path of the rest, or null."""
 
     instruments: list[InstrumentAnswer]
     total: int

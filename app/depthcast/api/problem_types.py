@@ -130,7 +130,7 @@ _TYPES: Final = (
     ),
     ProblemType(
         "not-ready", 503, "The service takes no work now",
-        "The service is starting, and has no books yet, or is draining, and is about to end. For load balancers.",
+        "The service is starting, and has no books yet, or is draining, and is about to end.",
     ),
     ProblemType(
         "request-timeout", 408, "The request took too long to arrive",

@@ -73,11 +73,11 @@ def _operation(document: Json, path: str, operation: Json) -> Iterator[str]:
         yield '<p class="soft">Needs no key.</p>'
     if parameters:
         yield '<h4>Parameters</h4><div class="scroll"><table><thead><tr><th scope="col">Name</th>'
-        yield '<th scope="col">In</th><th scope="col">Type</th><th scope="col">Meaning</th></tr></thead><tbody>'
+        yield '<th scope="col">In</th><th scope="col">Type</th><th scope="col">Meaning</th></tr></thead>'
         for each in parameters:
             yield f"<tr><td><code>{escape(each['name'])}</code></td><td>{each['in']}</td>"
-            yield f"<td>{_schema_text(each['schema'])}</td><td>{_inline(each.get('description', ''))}</td></tr>"
-        yield "</tbody></table></div>"
+            yield f"<td>{_schema_text(each['schema'])}</td><td>{_inline(each['description'])}</td></tr>"
+        yield "</table></div>"
     yield f'<h4>Request</h4><pre class="alone"><code>{escape(_curl(path, parameters))}</code></pre>'
     yield "<h4>Answers</h4>"
     for status, answer in operation["responses"].items():
@@ -113,12 +113,12 @@ def _type_name(answer: Json, media_type: str) -> str:
 def _type(name: str, schema: Json) -> Iterator[str]:
     yield f'<section aria-labelledby="type-{name}"><h3 id="type-{name}">{name}</h3>'
     yield f'{_paragraphs(schema.get("description", ""))}<div class="scroll"><table><thead><tr>'
-    yield '<th scope="col">Member</th><th scope="col">Type</th></tr></thead><tbody>'
+    yield '<th scope="col">Member</th><th scope="col">Type</th></tr></thead>'
     required = schema.get("required", [])
     for member, described in schema.get("properties", {}).items():
         optional = "" if member in required else ' <span class="soft">(may be absent)</span>'
         yield f"<tr><td><code>{escape(member)}</code></td><td>{_schema_text(described)}{optional}</td></tr>"
-    yield "</tbody></table></div></section>"
+    yield "</table></div></section>"
 
 
 def _schema_text(schema: Json) -> str:
@@ -152,7 +152,9 @@ def _curl(path: str, parameters: list[Json]) -> str:
             path = path.replace(f"{{{each['name']}}}", str(example))
         elif each["in"] == "query" and "example" in each:
             query[each["name"]] = each["example"]
-    return f"curl '$DEPTHCAST{path}{'?' + urlencode(query) if query else ''}'".replace("'$", '"$').replace("'", '"')
+    return f"curl '$DEPTHCAST{path}{'?' + urlencode(query) if query else ''}'".replace("'$", '"$').replace(
+        "'", '"'
+    )
 
 
 def _resolved(document: Json, parameter: Json) -> Json:

@@ -20,8 +20,8 @@ T = TypeVar("T")
 class PrivateFile(Generic[T]):
     """An unchanging value, as a document in a file that only its owner may read.
 
-    The file is replaced as a whole, under a lock beside it (``.NAME.lock``); reading takes no lock and reads again
-    only if the file has changed.
+    The file is replaced as a whole, under a lock beside it (``.NAME.lock``); reading takes no lock and reads
+    again only if the file has changed.
 
     Args:
         path: the file; where there is none, the value is ``empty``.

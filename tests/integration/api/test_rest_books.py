@@ -167,7 +167,7 @@ def test_a_book_as_dbn_is_the_book() -> None:
         store = databento.DBNStore.from_bytes(response.content)
         assert store.metadata.dataset == "GLBX.MDP3"
         assert store.metadata.symbols == ["CLX5"]
-        assert [record.order_id for record in store][1:] == [1, 2, 3, 4, 2**64 - 1, 6]
+        assert list(store.to_ndarray()["order_id"])[1:] == [1, 2, 3, 4, 2**64 - 1, 6]
         engine = Engine()
         engine.apply(response.content[-56 * forms.count(api.replica.engine.snapshot(FUTURE)) :])
         assert engine.checksum(FUTURE) == api.replica.engine.checksum(FUTURE)

@@ -226,8 +226,8 @@ def _book(books: Books, levels: int, *, orders: bool) -> BookBody:
         if count > MAX_ORDERS:
             raise ApiProblem(
                 "answer-too-large",
-                f"these levels have {count:,} orders; {MAX_ORDERS:,} are the most in JSON: ask for fewer levels, "
-                "or for format=dbn",
+                f"these levels have {count:,} orders; {MAX_ORDERS:,} are the most in JSON: ask for fewer "
+                "levels, or for format=dbn",
             )
 
     def views(side: Literal["B", "A"], found: list[Level]) -> list[LevelView]:
@@ -326,7 +326,7 @@ def _best(bids: list[Level], asks: list[Level]) -> tuple[Level | None, Level | N
 
 
 def _as_dbn(request: _Request, books: Books) -> ASGIResponse:
-    """The whole books as a DBN file: metadata and snapshot records. It is encoded natively, whatever its size."""
+    """The whole books as a DBN file: metadata and snapshot records, which the engine writes."""
     runtime, replica, listing = runtime_of(request), books.replica, books.listing
     wanted = books.publishers if books.publisher_id is None else [books.publisher_id]
     now_ns = runtime.services.clock()

@@ -39,7 +39,8 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MAX_INSTRUMENTS, description="The
 @get(
     "/instruments",
     **operation(
-        "Instruments", InstrumentsAnswer, examples.INSTRUMENTS, tag="Instruments", problems=("starting",), tagged=True,
+        "Instruments", InstrumentsAnswer, examples.INSTRUMENTS, tag="Instruments",
+        problems=("starting",), tagged=True,
     ),
 )  # fmt: skip
 def get_instruments(

@@ -117,7 +117,7 @@ def get_limits(request: _Request) -> ASGIResponse:
 )
 def get_health(request: _Request) -> ASGIResponse:
     """200 whenever the process answers at all: a reason to restart it is that it does not."""
-    return response(HealthAnswer(True, runtime_of(request).services.version), headers=_UNCACHED)
+    return response(HealthAnswer(ok=True, version=runtime_of(request).services.version), headers=_UNCACHED)
 
 
 @get(
@@ -139,7 +139,7 @@ def get_ready(request: _Request) -> ASGIResponse:
         waiting = [f"{each.name}: {each.reason}" for each in services.market.replicas if not each.ready]
         why = "; ".join(waiting) if stage is Stage.STARTING else "it takes no new work"
         raise ApiProblem("not-ready", f"the service is {stage.value}: {why}")
-    return response(ReadyAnswer(True, stage.value, feeds), headers=_UNCACHED)
+    return response(ReadyAnswer(ready=True, stage=stage.value, feeds=feeds), headers=_UNCACHED)
 
 
 @get(
@@ -163,7 +163,7 @@ def get_metrics(request: _Request) -> ASGIResponse:
     "/problems",
     **operation("All problems", ProblemTypesAnswer, examples.PROBLEM_TYPES, tag="Problems", scope=PUBLIC),
 )
-def get_problems(request: _Request) -> ASGIResponse:
+def get_problems() -> ASGIResponse:
     """Every kind of problem that an answer can be."""
     return response(ProblemTypesAnswer([_problem(name) for name in PROBLEMS]))
 
@@ -175,7 +175,7 @@ def get_problems(request: _Request) -> ASGIResponse:
         problems=("not-found",),
     ),
 )  # fmt: skip
-def get_problem(request: _Request, name: ProblemName) -> ASGIResponse:
+def get_problem(name: ProblemName) -> ASGIResponse:
     """What a problem's `type` means."""
     if name not in PROBLEMS:
         raise ApiProblem("not-found", f"there is no problem {name!r}; /v1/problems lists them")

@@ -1,5 +1,6 @@
 """What is logged of requests: those that failed or were slow, or all; a line each."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Literal
@@ -10,6 +11,8 @@ __all__ = ["RequestLog"]
 
 SLOW_S: Final = 1.0
 _FAILED: Final = 500
+_NOT_NOW: Final = 503
+"""Said while starting or draining: probes ask again and again, and it is no failure."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -44,10 +47,11 @@ class RequestLog:
         try:
             await self._application(scope, receive, noting if scope["type"] == "http" else send)
         finally:
-            if self._all or status >= _FAILED or first_s > SLOW_S:
+            failed = status >= _FAILED and status != _NOT_NOW
+            if self._all or failed or first_s > SLOW_S:
                 client = scope.get("client")
                 log.log(
-                    30 if status >= _FAILED else 20,
+                    logging.WARNING if failed else logging.INFO,
                     "request",
                     method=scope.get("method", "WEBSOCKET"),
                     path=scope["path"],

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -27,7 +28,7 @@ from tests.support.records import LAST, add, clear, mbo
 from tests.support.replicas import Told
 from tests.support.stream_reader import Reader
 
-__all__ = ["Page", "StreamService", "page", "stream_service"]
+__all__ = ["Events", "Page", "StreamService", "events", "page", "stream_service"]
 
 PRICE = 64_790_000_000
 TICK = 10_000_000
@@ -49,6 +50,12 @@ class StreamService:
         self.server = server
         self.port = port
         self._orders = 1_000
+
+    async def until_nobody_is_there(self) -> None:
+        """Wait until the hub has forgotten every client."""
+        async with asyncio.timeout(WAIT_S):
+            while self.hub.counters.clients:
+                await asyncio.sleep(0.01)
 
     @property
     def url(self) -> str:
@@ -128,7 +135,7 @@ async def stream_service(
         yield service
     finally:
         hub.stop()
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         await serving
 
 
@@ -166,6 +173,65 @@ class Page:
                     self.reader.text(text)
             await self.connection.wait_closed()
         return self.connection.close_code or 0, self.connection.close_reason or ""
+
+
+class Events:
+    """A browser's `EventSource`, as far as a test needs it.
+
+    Attributes:
+        comments: how many came.
+        last_id: what it would send as Last-Event-ID.
+        retry_ms: what the server asked for.
+    """
+
+    def __init__(self, lines: AsyncIterator[str]) -> None:
+        self._lines = lines
+        self.reader = Reader()
+        self.comments = 0
+        self.last_id = ""
+        self.retry_ms = 0
+
+    async def next(self, *kinds: str) -> dict[str, Any]:
+        """The next event of these types; those before it are read too."""
+        async with asyncio.timeout(WAIT_S):
+            fields: dict[str, str] = {}
+            async for line in self._lines:
+                if line:
+                    name, _, value = line.partition(":")
+                    fields[name] = value.removeprefix(" ")
+                    continue
+                message = self._event(fields)
+                fields = {}
+                if message is not None and message["type"] in kinds:
+                    return message
+        raise EOFError
+
+    def _event(self, fields: dict[str, str]) -> dict[str, Any] | None:
+        self.last_id = fields.get("id", self.last_id)
+        self.comments += "" in fields
+        self.retry_ms = int(fields.get("retry", self.retry_ms))
+        if "data" not in fields:
+            return None
+        message = self.reader.text(fields["data"])
+        assert message["type"] == fields["event"]
+        return message
+
+
+@contextlib.asynccontextmanager
+async def events(
+    service: StreamService, query: str, *, last_id: str = "", **headers: str
+) -> AsyncIterator[Events]:
+    """An open event stream."""
+    if last_id:
+        headers["Last-Event-ID"] = last_id
+    url = f"http://127.0.0.1:{service.port}/v1/events?{query}"
+    async with (
+        httpx.AsyncClient(timeout=WAIT_S) as client,
+        client.stream("GET", url, headers=headers) as answer,
+    ):
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Events(answer.aiter_lines())
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,8 @@
     ├── SourceError          a feed's source that cannot be opened, or cannot go on
     ├── JournalError         a journal or segment that is missing, damaged or cannot be written (path)
     │   └── FencedError      a newer writer has taken the journal over
+    ├── StoreError           the database cannot be reached, or is not what it should be
+    │   └── SegmentError     a segment that cannot be compacted, however often it is tried (path)
     ├── SettingsError        a setting that cannot be read or is out of range
     └── UsageError           a command that cannot be carried out as asked
 
@@ -151,6 +153,24 @@ class JournalError(DepthcastError):
 
 class FencedError(JournalError):
     """A newer writer has taken the journal over: this one must stop."""
+
+
+class StoreError(DepthcastError):
+    """The database cannot be reached, refuses, or is not what it should be."""
+
+
+class SegmentError(StoreError):
+    """A segment that cannot be compacted, however often it is tried: its bytes are wrong.
+
+    Attributes:
+        reason: what is wrong, without the path.
+        path: the segment.
+    """
+
+    def __init__(self, message: str, *, path: str) -> None:
+        self.reason = message
+        self.path = path
+        super().__init__(f"{path}: {message}")
 
 
 class SettingsError(DepthcastError):

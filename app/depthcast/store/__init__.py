@@ -1,0 +1,1 @@
+"""The store: segments of the journal become history in PostgreSQL or TimescaleDB."""

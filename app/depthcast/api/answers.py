@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
 
 from depthcast.api import etags
 from depthcast.api.payloads import FeedInfo
 from depthcast.api.selection import Books, feed_info
 from depthcast.live.replica import Replica
 
-__all__ = ["JSON", "Bodies", "Encoded", "book_header", "book_response", "encode", "response"]
+__all__ = ["JSON", "Answer", "Bodies", "Encoded", "book_header", "book_response", "encode", "response"]
 
 JSON: Final = "application/json"
 DBN: Final = "application/octet-stream"
@@ -29,6 +29,41 @@ LARGE_BYTES: Final = 1 << 20
 _LIVE: Final = b',"feed":{"state":"live","stale":false,"stale_since":null,"age_ms":0}}'
 _CACHING: Final = "private, no-cache"
 encode: Final = msgspec.json.Encoder().encode
+
+
+class Answer:
+    """A response as Litestar takes it: an ASGI application that is ready to be sent.
+
+    Args:
+        body: its content.
+        media_type: the content's type.
+        status_code: 304 and 204 have no content, and no length.
+        headers: further headers; names are written as HTTP/1.1 likes, in any case.
+    """
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(
+        self,
+        body: bytes = b"",
+        *,
+        media_type: str = JSON,
+        status_code: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self._body = body
+        self._status = status_code
+        self._headers = [
+            (name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()
+        ]
+        if status_code not in (204, 304):
+            self._headers.append((b"content-type", media_type.encode()))
+            self._headers.append((b"content-length", b"%d" % len(body)))
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
 class Encoded(NamedTuple):
@@ -86,16 +121,16 @@ class Bodies:
             self.bytes -= len(dropped.head)
 
 
-def book_response(books: Books, encoded: Encoded, now_ns: int, if_none_match: str | None) -> ASGIResponse:
+def book_response(books: Books, encoded: Encoded, now_ns: int, if_none_match: str | None) -> Answer:
     """The answer about books, or 304 where the client has it."""
     replica = books.replica
     feed = feed_info(replica, now_ns)
     tag = _tag(encoded.tag, replica, feed)
     headers = data_headers(feed, complete=books.complete, suspect=books.suspect, etag=tag)
     if if_none_match is not None and etags.matches(if_none_match, tag):
-        return ASGIResponse(status_code=304, headers=headers)
+        return Answer(status_code=304, headers=headers)
     tail = b',"feed":' + encode(feed) + b"}" if feed.stale else _LIVE
-    return ASGIResponse(body=encoded.head + tail, media_type=JSON, headers=headers)
+    return Answer(body=encoded.head + tail, media_type=JSON, headers=headers)
 
 
 def data_headers(feed: FeedInfo, *, complete: bool, suspect: bool, etag: str | None = None) -> dict[str, str]:
@@ -114,9 +149,9 @@ def book_header(feed: FeedInfo, *, complete: bool, suspect: bool) -> str:
     return f"complete=?{complete:d}, suspect=?{suspect:d}, stale=?{feed.stale:d}, age_ms={feed.age_ms}"
 
 
-def response(payload: Any, *, headers: dict[str, str] | None = None, status_code: int = 200) -> ASGIResponse:
+def response(payload: Any, *, headers: dict[str, str] | None = None, status_code: int = 200) -> Answer:
     """A payload that is encoded for this answer alone."""
-    return ASGIResponse(
+    return Answer(
         body=encode(payload),
         media_type=JSON,
         status_code=status_code,

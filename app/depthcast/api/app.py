@@ -12,7 +12,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from depthcast.api.answers import Bodies, encode
-from depthcast.api.auth import Authenticator, guard
+from depthcast.api.auth import Authenticator
 from depthcast.api.documents import Document
 from depthcast.api.edge import Edge
 from depthcast.api.limits import Buckets
@@ -21,7 +21,7 @@ from depthcast.api.openapi import openapi_document
 from depthcast.api.rates import Rates
 from depthcast.api.reference import reference_page
 from depthcast.api.routes import books, instruments, reference, service
-from depthcast.api.routes.parameters import check_parameters
+from depthcast.api.routes.admission import admit
 from depthcast.api.runtime import Runtime
 from depthcast.api.services import Services
 
@@ -56,10 +56,9 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
         buckets=Buckets(api.requests_per_s, api.burst),
     )
     operations = [*books.ROUTES, *instruments.ROUTES, *service.ROUTES, *reference.ROUTES]
-    rules: dict[str, Any] = {"before_request": check_parameters, "guards": [guard]}
     routers = [
-        Router("/v1", route_handlers=[*operations, *reference.PAGES], **rules),
-        Router("/", route_handlers=service.PROBES, include_in_schema=False, **rules),
+        Router("/v1", route_handlers=[*operations, *reference.PAGES], before_request=admit),
+        Router("/", route_handlers=service.PROBES, before_request=admit),
     ]
     app = _Application(
         [*routers, *(_streams(services) if streams is None else streams)],

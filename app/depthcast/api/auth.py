@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 
 from depthcast.api.key_file import ApiKeys
 from depthcast.api.problems import ApiProblem
 
-__all__ = ["PUBLIC", "SUBPROTOCOL", "Authenticator", "Principal", "check", "guard", "principal_of", "require"]
+__all__ = ["PUBLIC", "SUBPROTOCOL", "Authenticator", "Principal", "check", "principal_of", "require"]
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -118,14 +117,6 @@ def check(principal: Principal, scope: str) -> Principal:
         headers={"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
         scope=scope,
     )
-
-
-async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Litestar's guard: a route's ``opt["scope"]`` is required; ``read`` where it names none.
-
-    It awaits nothing: one that were no coroutine Litestar would run in a thread, for each request.
-    """
-    require(connection, handler.opt.get("scope", "read"))
 
 
 def _refused(name: str, detail: str) -> Principal:

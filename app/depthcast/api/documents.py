@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar.connection import Request
-from litestar.response.base import ASGIResponse
 
 from depthcast.api import etags
+from depthcast.api.answers import Answer
 from depthcast.api.headers import header
 
 __all__ = ["Document"]
@@ -34,7 +34,7 @@ class Document:
         # No time in gzip's header: equal documents, equal bytes.
         return cls(body, gzip.compress(body, 6, mtime=0), media_type, etags.of_content(body), policy)
 
-    def response(self, request: Request[Any, Any, Any]) -> ASGIResponse:
+    def response(self, request: Request[Any, Any, Any]) -> Answer:
         """The answer: compressed where the client takes that, 304 where it has it."""
         headers = {
             "Cache-Control": "public, max-age=300",
@@ -45,12 +45,12 @@ class Document:
             headers["Content-Security-Policy"] = self.policy
         given = header(request.scope["headers"], b"if-none-match")
         if given is not None and etags.matches(given, headers["ETag"]):
-            return ASGIResponse(status_code=304, headers=headers)
+            return Answer(status_code=304, headers=headers)
         body = self.body
         if _takes_gzip(header(request.scope["headers"], b"accept-encoding") or ""):
             headers["Content-Encoding"] = "gzip"
             body = self.compressed
-        return ASGIResponse(body=body, headers={**headers, "Content-Type": self.media_type})
+        return Answer(body, media_type=self.media_type, headers=headers)
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

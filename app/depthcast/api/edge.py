@@ -68,7 +68,6 @@ class Edge:
         state = scope.setdefault("state", {})
         state["principal"] = principal
         state["address"] = address
-        state["local"] = self._addresses.direct(scope)
         state["limits_key"] = key = _limits_key(principal, address)
         if scope["type"] == "http":
             await _Exchange(self, scope, send, key).run(receive)

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Final
 
-__all__ = ["EXPOSED", "Addresses", "Origins", "header", "security_headers"]
+__all__ = ["EXPOSED", "Addresses", "Origins", "client_key", "header", "is_local", "security_headers"]
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -73,22 +73,23 @@ class Addresses:
                 break
         return address
 
-    def direct(self, scope: Scope) -> bool:
-        """Whether the client runs on this very machine and no proxy is between."""
-        peer = scope.get("client")
-        if not peer or any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"]):
-            return False
-        try:
-            return ipaddress.ip_address(peer[0]).is_loopback
-        except ValueError:
-            return False
-
     def _is_trusted(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
         return any(parsed in network for network in self._trusted)
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether the client runs on this very machine and no proxy is between."""
+    peer = scope.get("client")
+    if not peer or any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"]):
+        return False
+    try:
+        return ipaddress.ip_address(peer[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def client_key(address: str) -> str:

@@ -15,8 +15,8 @@ CAPACITY: Final = 10_000
 class Allowance(NamedTuple):
     """What a client has left.
 
-    ``granted`` tells whether this request is taken. ``remaining`` more would be now. ``reset_s``: seconds until
-    all are there again; ``retry_s``: until the next is taken, 0 if that is now.
+    ``granted`` tells whether this request is taken. ``remaining`` more would be now. ``reset_s``: seconds
+    until all are there again; ``retry_s``: until the next is taken, 0 if that is now.
     """
 
     granted: bool

@@ -4,10 +4,9 @@ from typing import Annotated, Any, Final, Literal
 
 from litestar import Request, get
 from litestar.params import PathParameter, QueryParameter
-from litestar.response.base import ASGIResponse
 
 from depthcast.api import etags, examples
-from depthcast.api.answers import book_response, data_headers
+from depthcast.api.answers import DBN, Answer, book_response, data_headers
 from depthcast.api.headers import header
 from depthcast.api.operations import operation
 from depthcast.api.payloads import (
@@ -91,7 +90,7 @@ def get_book(
     orders: Orders = False,
     publisher: Publisher = None,
     format: Format = "json",  # noqa: A002 - the parameter's name
-) -> ASGIResponse:
+) -> Answer:
     """The first levels of a book, best first.
 
     Where several publishers have a book of the instrument, theirs are added up price by price, unless
@@ -123,7 +122,7 @@ def get_book(
         data=True,
     ),
 )
-def get_bbo(request: _Request, instrument: Instrument, publisher: Publisher = None) -> ASGIResponse:
+def get_bbo(request: _Request, instrument: Instrument, publisher: Publisher = None) -> Answer:
     """The best level of each side; of several publishers the best of all, sizes added up."""
     runtime = runtime_of(request)
     books = select(runtime.services, instrument, publisher)
@@ -143,7 +142,7 @@ def get_level(
     side: Annotated[Literal["bid", "ask"], PathParameter(description="The side.")],
     price: Price,
     publisher: Publisher = None,
-) -> ASGIResponse:
+) -> Answer:
     """The orders at a price, in priority order. Where there is no such level, size and count are 0.
 
     A level that is top-of-book only has a size and no orders.
@@ -165,7 +164,7 @@ def get_level(
 )  # fmt: skip
 def get_order(
     request: _Request, instrument: Instrument, order_id: OrderId, publisher: Publisher = None
-) -> ASGIResponse:
+) -> Answer:
     """An order that rests in the book, and how many orders and how much size stand before it."""
     runtime = runtime_of(request)
     number = parse_order_id(order_id)
@@ -190,7 +189,7 @@ def get_order(
 )
 def get_trades(
     request: _Request, instrument: Instrument, limit: Limit = DEFAULT_TRADES, publisher: Publisher = None
-) -> ASGIResponse:
+) -> Answer:
     """The last trades, the newest first; of all publishers unless one is named."""
     runtime = runtime_of(request)
     books = select(runtime.services, instrument, publisher)
@@ -209,7 +208,7 @@ def get_trades(
 ROUTES: Final = (get_book, get_bbo, get_level, get_order, get_trades)
 
 
-def _respond(request: _Request, books: Books, encoded: Any) -> ASGIResponse:
+def _respond(request: _Request, books: Books, encoded: Any) -> Answer:
     now_ns = runtime_of(request).services.clock()
     return book_response(books, encoded, now_ns, header(request.scope["headers"], b"if-none-match"))
 
@@ -325,7 +324,7 @@ def _best(bids: list[Level], asks: list[Level]) -> tuple[Level | None, Level | N
     return bids[0] if bids else None, asks[0] if asks else None
 
 
-def _as_dbn(request: _Request, books: Books) -> ASGIResponse:
+def _as_dbn(request: _Request, books: Books) -> Answer:
     """The whole books as a DBN file: metadata and snapshot records, which the engine writes."""
     runtime, replica, listing = runtime_of(request), books.replica, books.listing
     wanted = books.publishers if books.publisher_id is None else [books.publisher_id]
@@ -336,7 +335,7 @@ def _as_dbn(request: _Request, books: Books) -> ASGIResponse:
     headers = data_headers(feed, complete=books.complete, suspect=books.suspect, etag=tag)
     given = header(request.scope["headers"], b"if-none-match")
     if given is not None and etags.matches(given, tag):
-        return ASGIResponse(status_code=304, headers=headers)
+        return Answer(status_code=304, headers=headers)
     newest = books.newest
     symbol = listing.symbol or str(listing.instrument_id)
     metadata = make_metadata(
@@ -349,6 +348,4 @@ def _as_dbn(request: _Request, books: Books) -> ASGIResponse:
     records = b"".join(books.engine.snapshot(books.instrument_id, each) for each in wanted)
     name = "".join(letter if letter.isalnum() else "-" for letter in symbol)
     headers["Content-Disposition"] = f'attachment; filename="{name}.dbn"'
-    return ASGIResponse(
-        body=metadata.encode() + records, media_type="application/octet-stream", headers=headers
-    )
+    return Answer(metadata.encode() + records, media_type=DBN, headers=headers)

@@ -6,10 +6,9 @@ from urllib.parse import urlencode
 from litestar import Request, get
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
-from litestar.response.base import ASGIResponse
 
 from depthcast.api import etags, examples
-from depthcast.api.answers import data_headers, encode, response
+from depthcast.api.answers import Answer, data_headers, encode, response
 from depthcast.api.headers import header
 from depthcast.api.market import Listing
 from depthcast.api.operations import operation
@@ -45,7 +44,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MAX_INSTRUMENTS, description="The
 )  # fmt: skip
 def get_instruments(
     request: _Request, search: Search = None, offset: Offset = 0, limit: Limit = DEFAULT_INSTRUMENTS
-) -> ASGIResponse:
+) -> Answer:
     """All instruments by dataset and symbol, or those that `search` finds, the best first; page by page."""
     runtime = runtime_of(request)
     market = runtime.services.market
@@ -72,7 +71,7 @@ def get_instruments(
         problems=("unknown-instrument", "ambiguous-instrument", "starting"), tagged=True, data=True,
     ),
 )  # fmt: skip
-def get_instrument(request: _Request, instrument: Instrument) -> ASGIResponse:
+def get_instrument(request: _Request, instrument: Instrument) -> Answer:
     """One instrument: its names, its definition, who has a book of it."""
     runtime = runtime_of(request)
     listing = find_listing(runtime.services, instrument)
@@ -94,13 +93,13 @@ def _respond(
     request: _Request,
     payload: InstrumentsAnswer | InstrumentAnswer,
     headers: dict[str, str] | None = None,
-) -> ASGIResponse:
+) -> Answer:
     """What changes seldom, with a tag of its content."""
     tag = etags.weak(etags.of_content(encode(payload)))
     headers = {**(headers or {}), "ETag": tag}
     given = header(request.scope["headers"], b"if-none-match")
     if given is not None and etags.matches(given, tag):
-        return ASGIResponse(status_code=304, headers=headers)
+        return Answer(status_code=304, headers=headers)
     return response(payload, headers=headers)
 
 

@@ -1,17 +1,14 @@
-"""Parameters that several routes have, and the check for those that none has."""
+"""Parameters that several routes have."""
 
-import difflib
-from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl
+from typing import Annotated, Final
 
-from litestar import Request
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
-from depthcast.api.problems import FieldError, invalid, invalid_fields
+from depthcast.api.problems import invalid
 from depthcast.dbn.layout import PRICE_SCALE
 
-__all__ = ["Depth", "Instrument", "Price", "Publisher", "check_parameters", "parse_order_id", "parse_price"]
+__all__ = ["Depth", "Instrument", "Price", "Publisher", "parse_order_id", "parse_price"]
 
 MAX_LEVELS: Final = 10_000
 """Of each side, in one JSON answer."""
@@ -64,40 +61,6 @@ OrderId = Annotated[
         examples=[Example(value="6413064893113", summary="An order id")],
     ),
 ]
-
-_RESERVED: Final = frozenset({"request", "scope", "state", "services"})
-
-
-async def check_parameters(request: Request[Any, Any, Any]) -> None:
-    """Refuse query parameters that the operation does not know, or that are given twice.
-
-    A misspelt parameter that is silently ignored gives wrong data.
-
-    Raises:
-        ApiProblem: naming them.
-    """
-    query = request.scope["query_string"]
-    if not query:
-        return
-    handler = request.route_handler
-    known = [name for name in handler.parsed_fn_signature.parameters if name not in _RESERVED]
-    known = [name for name in known if name not in request.path_params]
-    errors, seen = [], set()
-    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if name not in known:
-            errors.append(FieldError(name, _unknown(name, known), "query"))
-        elif name in seen:
-            errors.append(FieldError(name, "is given more than once", "query"))
-        seen.add(name)
-    if errors:
-        raise invalid_fields(errors)
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"there is no such parameter; do you mean {close[0]}?"
-    return f"there is no such parameter; there are {', '.join(known)}" if known else "there are no parameters"
 
 
 def parse_price(text: str) -> int:

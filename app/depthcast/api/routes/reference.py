@@ -3,8 +3,8 @@
 from typing import Any, Final, cast
 
 from litestar import Request, get
-from litestar.response.base import ASGIResponse
 
+from depthcast.api.answers import Answer
 from depthcast.api.auth import PUBLIC
 from depthcast.api.documents import Document
 from depthcast.api.operations import operation
@@ -20,13 +20,13 @@ _Request = Request[Any, Any, Any]
         "This description", dict[str, Any], {"openapi": "3.1.0"}, tag="Service", scope=PUBLIC, tagged=True
     ),
 )
-def get_openapi(request: _Request) -> ASGIResponse:
+def get_openapi(request: _Request) -> Answer:
     """The OpenAPI 3.1 document of this API; `/v1/reference` shows it as a page."""
     return cast("Document", request.app.state.openapi).response(request)
 
 
 @get("/reference", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
-def get_reference(request: _Request) -> ASGIResponse:
+def get_reference(request: _Request) -> Answer:
     """The reference as a page."""
     return cast("Document", request.app.state.reference).response(request)
 

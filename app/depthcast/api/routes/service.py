@@ -6,13 +6,13 @@ from typing import Annotated, Any, Final
 from litestar import Request, get
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter
-from litestar.response.base import ASGIResponse
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from depthcast.api import examples
-from depthcast.api.answers import response
+from depthcast.api.answers import Answer, response
 from depthcast.api.auth import PUBLIC, principal_of, require
+from depthcast.api.headers import is_local
 from depthcast.api.hub.classes import DEPTHS, RATES
 from depthcast.api.operations import operation
 from depthcast.api.payloads import (
@@ -52,7 +52,7 @@ _UNCACHED: Final = {"Cache-Control": "no-store"}
 
 
 @get("/status", **operation("State of the feeds", StatusAnswer, examples.STATUS, tag="Service"))
-def get_status(request: _Request) -> ASGIResponse:
+def get_status(request: _Request) -> Answer:
     """Whether each feed is live, how old its data is, its last event, its rates."""
     runtime = runtime_of(request)
     services = runtime.services
@@ -73,7 +73,7 @@ def get_status(request: _Request) -> ASGIResponse:
 
 
 @get("/stats", **operation("Latencies", StatsAnswer, examples.STATS, tag="Service"))
-def get_stats(request: _Request) -> ASGIResponse:
+def get_stats(request: _Request) -> Answer:
     """Percentiles of every hop of the data's way to this process, and of its own answers, since its start."""
     runtime = runtime_of(request)
     hops = [
@@ -86,7 +86,7 @@ def get_stats(request: _Request) -> ASGIResponse:
 
 
 @get("/limits", **operation("Limits", LimitsAnswer, examples.LIMITS, tag="Service"))
-def get_limits(request: _Request) -> ASGIResponse:
+def get_limits(request: _Request) -> Answer:
     """What one client may ask, and hold open, of one process of the service."""
     api, principal = runtime_of(request).services.settings.api, principal_of(request)
     payload = LimitsAnswer(
@@ -115,7 +115,7 @@ def get_limits(request: _Request) -> ASGIResponse:
     "/healthz",
     **operation("Whether the process works", HealthAnswer, examples.HEALTH, tag="Service", scope=PUBLIC),
 )
-def get_health(request: _Request) -> ASGIResponse:
+def get_health(request: _Request) -> Answer:
     """200 whenever the process answers at all: a reason to restart it is that it does not."""
     return response(HealthAnswer(ok=True, version=runtime_of(request).services.version), headers=_UNCACHED)
 
@@ -127,7 +127,7 @@ def get_health(request: _Request) -> ASGIResponse:
         problems=("not-ready",),
     ),
 )  # fmt: skip
-def get_ready(request: _Request) -> ASGIResponse:
+def get_ready(request: _Request) -> Answer:
     """200 from the first complete books until the service drains, and 503 before and after.
 
     A feed that is lost later makes the data stale, never the service unready.
@@ -150,20 +150,18 @@ def get_ready(request: _Request) -> ASGIResponse:
         problems=("key-required", "key-invalid", "key-ended", "scope-missing"),
     ),
 )  # fmt: skip
-def get_metrics(request: _Request) -> ASGIResponse:
+def get_metrics(request: _Request) -> Answer:
     """All metrics of the process. It needs the scope `admin`, or a scraper on the same machine."""
-    if not request.scope["state"]["local"]:
+    if not is_local(request.scope):
         require(request, "admin")
-    return ASGIResponse(
-        body=generate_latest(registry_of(request)), headers={"Content-Type": CONTENT_TYPE_LATEST, **_UNCACHED}
-    )
+    return Answer(generate_latest(registry_of(request)), media_type=CONTENT_TYPE_LATEST, headers=_UNCACHED)
 
 
 @get(
     "/problems",
     **operation("All problems", ProblemTypesAnswer, examples.PROBLEM_TYPES, tag="Problems", scope=PUBLIC),
 )
-def get_problems() -> ASGIResponse:
+def get_problems() -> Answer:
     """Every kind of problem that an answer can be."""
     return response(ProblemTypesAnswer([_problem(name) for name in PROBLEMS]))
 
@@ -175,7 +173,7 @@ def get_problems() -> ASGIResponse:
         problems=("not-found",),
     ),
 )  # fmt: skip
-def get_problem(name: ProblemName) -> ASGIResponse:
+def get_problem(name: ProblemName) -> Answer:
     """What a problem's `type` means."""
     if name not in PROBLEMS:
         raise ApiProblem("not-found", f"there is no problem {name!r}; /v1/problems lists them")

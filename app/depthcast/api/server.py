@@ -40,6 +40,8 @@ PING_S: Final = 20.0
 REQUESTS_S: Final = 5
 """How long answers that are under way may take when all else is closed."""
 LOOK_S: Final = 0.02
+WAITING_S: Final = 2.0
+"""A start that takes longer is told, and why; so is every other reason, no more often."""
 MAX_LINE: Final = 16_384
 """What the first line of a request may take beside its headers."""
 SPARE_FILES: Final = 256
@@ -82,9 +84,11 @@ class ApiServer:
     ) -> None:
         api = settings.api
         tls = ssl.create_default_context() if api.feeds_tls else None
-        self.market = Market(
-            [Replica(*gateway.address, key=key, dataset=gateway.dataset, tls=tls) for gateway in gateways]
-        )
+        followed = [
+            Replica(*gateway.address, key=key, dataset=gateway.dataset, tls=tls, gather_ms=api.gather_ms)
+            for gateway in gateways
+        ]
+        self.market = Market(followed)
         loop = asyncio.get_running_loop()
         self.hub = Hub(self.market, clock=time.time_ns, loop=loop, options=_hub_options(api))
         self.services = Services(
@@ -155,8 +159,14 @@ class ApiServer:
 
     async def _tell_when_ready(self) -> None:
         """Say once that all is there; what lives from then on is not gone through again and again."""
+        told: dict[str, str] = {}
+        due_s = time.monotonic() + WAITING_S
         while self.services.stage is not Stage.RUNNING:
             await asyncio.sleep(LOOK_S)
+            waiting = {each.name: each.reason for each in self.market.replicas if not each.ready}
+            if waiting != told and time.monotonic() >= due_s:
+                told, due_s = waiting, time.monotonic() + WAITING_S
+                self._log.warning("waiting for feeds", feeds=waiting)
         gc.collect()
         gc.freeze()
         feeds = {replica.name: len(replica.engine.books()) for replica in self.market.replicas}

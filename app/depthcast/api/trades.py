@@ -73,6 +73,9 @@ class _Tape:
 
     def on_trades(self, records: bytes) -> None:
         """See `ReplicaListener`."""
+        if not self._most:
+            self._sorted += len(records)
+            return
         self._unsorted.append(records)
         self._unsorted_bytes += len(records)
         if self._unsorted_bytes >= _UNSORTED_BYTES:

@@ -14,6 +14,7 @@ QUIET_S: Final = 1.0
 """A gateway that does not say when its snapshots end has sent them all after so long without one."""
 SHORT_QUIET_S: Final = 0.25
 """Likewise, where every book that was complete is complete again."""
+COMPARE_S: Final = 0.1
 NO_SNAPSHOT_S: Final = 10.0
 """It has none to send if none came in this time."""
 EMPTY_S: Final = 5.0
@@ -43,6 +44,7 @@ class Fill:
         self._begun = now
         self._latest: float | None = None
         self._ending: float | None = None
+        self._compare_at = 0.0
         self._held = b""
 
     def take(self, records: memoryview, now: float) -> None:
@@ -76,9 +78,14 @@ class Fill:
         if self._latest is None:
             return now - self._begun >= NO_SNAPSHOT_S
         quiet_s = now - self._latest
-        if quiet_s >= QUIET_S:
-            return True
-        return quiet_s >= SHORT_QUIET_S and bool(self._before) and self._before <= complete_books(self.engine)
+        return quiet_s >= QUIET_S or (quiet_s >= SHORT_QUIET_S and self._is_all_again(now))
+
+    def _is_all_again(self, now: float) -> bool:
+        """Whether every book that was complete is. Of thousands that takes ms: it is not asked often."""
+        if not self._before or now < self._compare_at:
+            return False
+        self._compare_at = now + COMPARE_S
+        return self._before <= complete_books(self.engine)
 
     def _is_enough(self, now: float) -> bool:
         """Whether there is anything of what there was before; else a moment is given to it."""

@@ -96,6 +96,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     feeds: tuple[str, ...] = ("127.0.0.1:13000",)
     dataset: Annotated[str, Meta(min_length=1, max_length=15)] = "GLBX.MDP3"
     feeds_tls: bool = False
+    gather_ms: Annotated[float, Meta(ge=0, le=100)] = 2.0
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     anonymous_read: bool = False
     keys_file: Path = Path("out/api-keys.json")

@@ -24,6 +24,10 @@ def quiet() -> Iterator[None]:
 
 def told(dataset: str = "GLBX.MDP3", books: tuple[BookKey, ...] = (), **symbols: int) -> Told:
     """A live replica that knows these symbols and has these books."""
+    return told_of(dataset, books, symbols)
+
+
+def told_of(dataset: str, books: tuple[BookKey, ...], symbols: dict[str, int]) -> Told:
     made = Told(dataset)
     made.connect()
     for symbol, number in symbols.items():
@@ -62,12 +66,12 @@ def test_what_nobody_has_is_unknown(text: str) -> None:
 
 
 def test_a_symbol_of_digits_goes_before_an_id() -> None:
-    found = market(told(**{"700": 7, "HSI": 700}))
+    found = market(told_of("XHKG.OMD", (), {"700": 7, "HSI": 700}))
     assert found.find("700").instrument_id == 7
 
 
 def test_a_symbol_may_have_a_colon() -> None:
-    found = market(told(**{"CL:X5": 7}))
+    found = market(told_of("GLBX.MDP3", (), {"CL:X5": 7}))
     assert found.find("CL:X5").instrument_id == 7
     assert found.find("GLBX.MDP3:CL:X5").instrument_id == 7
 
@@ -149,10 +153,10 @@ def test_a_market_is_ready_once_all_its_feeds_are() -> None:
     ready, waiting = told("A.A"), Told("B.B")
     both = market(ready, waiting)
     assert both.datasets == ("A.A", "B.B")
-    assert not both.ready
+    assert both.ready is False
     waiting.connect()
     waiting.completed()
-    assert both.ready
+    assert market(ready, waiting).ready
     with pytest.raises(ValueError, match="at least one"):
         Market([])
 

@@ -66,6 +66,14 @@ def test_no_more_than_so_many_are_kept(told: Told, ask_between: bool) -> None:
     assert tape.total(told.replica) == 9_000
 
 
+def test_a_tape_of_no_length_only_counts(told: Told) -> None:
+    market = Market([told.replica])
+    tape = Tape(market, most=0)
+    told.records(traded(1))
+    assert tape.last(market.find("7")) == []
+    assert tape.total(told.replica) == 1
+
+
 def test_a_swap_keeps_the_trades_there_were(told: Told) -> None:
     market = Market([told.replica])
     tape = Tape(market)

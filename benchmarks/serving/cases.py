@@ -44,8 +44,8 @@ STREAMS: Final = (
     StreamCase("5,000 clients × 4/s", 5_000, 4, 50_000, floor="floor: 5,000 × 4/s, bare uvicorn, no feed"),
     StreamCase("100 clients × 100/s", 100, 100, 50_000, floor="floor: 100 × 100/s, bare uvicorn, no feed"),
     StreamCase(
-        "as much as it can: 1,000 clients ask for 100/s",
-        1_000,
+        "as much as it can: 2,500 clients ask for 100/s",
+        2_500,
         100,
         5_000,
         floor="floor: as much as bare uvicorn can, no feed",

@@ -62,6 +62,10 @@ class Readers:
         cpu, begin = _cpu_s(), perf_counter()
         self._listen(readers, epoll, self.task.seconds)
         seconds = perf_counter() - begin
+        cpu = (_cpu_s() - cpu) / seconds
+        for reader in readers.values():
+            reader.socket.close()
+        epoll.close()
         values = np.percentile(np.frombuffer(self.took, dtype=np.int64), list(PERCENTILES.values())) / 1e6
         return Read(
             requests=len(self.took),
@@ -69,7 +73,7 @@ class Readers:
             milliseconds=dict(zip(PERCENTILES, values.tolist(), strict=True)),
             wrong=self.wrong,
             body_bytes=self.body_bytes,
-            cpu=(_cpu_s() - cpu) / seconds,
+            cpu=cpu,
         )
 
     def _ask(self, reader: Reader) -> None:

@@ -84,6 +84,8 @@ class Load:
         cpu, begin = _cpu_s(), perf_counter()
         self._listen(self.task.seconds)
         seconds = perf_counter() - begin
+        cpu = (_cpu_s() - cpu) / seconds
+        self._close()
         late = np.frombuffer(self.late, dtype=np.int64) if self.late else np.zeros(1, dtype=np.int64)
         values = np.percentile(late, list(PERCENTILES.values())) / 1e6
         return Streamed(
@@ -96,7 +98,7 @@ class Load:
             least=min(client.frames for client in self.clients.values()),
             closed=self.closed,
             connect_s=connect_s,
-            cpu=(_cpu_s() - cpu) / seconds,
+            cpu=cpu,
         )
 
     def _reset(self) -> None:
@@ -122,10 +124,13 @@ class Load:
                 connection.sendall(ask)
                 together.append(connection)
             for connection in together:
-                self._shake_hands(connection, says)
+                self._shake_hands(connection)
+        # Only now: nobody is sent anything while this process does not read.
+        for client in list(self.clients.values()):
+            client.socket.sendall(says)
             self._listen(0)
 
-    def _shake_hands(self, connection: socket.socket, says: bytes) -> None:
+    def _shake_hands(self, connection: socket.socket) -> None:
         answer = b""
         while b"\r\n\r\n" not in answer:
             more = connection.recv(4096)
@@ -135,7 +140,6 @@ class Load:
         head, _, rest = answer.partition(b"\r\n\r\n")
         if b" 101 " not in head:
             raise ConnectionError(f"no WebSocket: {answer!r}")
-        connection.sendall(says)
         connection.setblocking(False)  # noqa: FBT003 - it takes no keyword
         client = Client(connection)
         self.clients[connection.fileno()] = client
@@ -216,6 +220,11 @@ class Load:
             self.gaps += 1
         stop = data.find(b",", at, end)
         client.seq = bytes(data[at + 6 : stop + 1])
+
+    def _close(self) -> None:
+        for client in self.clients.values():
+            client.socket.close()
+        self.epoll.close()
 
     def _lose(self, client: Client) -> None:
         self.epoll.unregister(client.socket.fileno())

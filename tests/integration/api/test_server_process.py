@@ -1,11 +1,13 @@
 """`depthcast api` as it is run: following a feed, ready or not, drained, with workers that die."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +137,28 @@ def test_clients_that_do_not_answer_do_not_hold_up_the_end(feed: FeedProcess, tm
             begin = time.monotonic()
             assert running.stop(timeout_s=20) == 0
             assert time.monotonic() - begin < 15
+
+
+def test_event_streams_end_with_it(feed: FeedProcess, tmp_path: Path) -> None:
+    with api(feed, tmp_path) as running:
+        running.ready()
+        url = f"http://127.0.0.1:{running.port}/v1/events?bbo={INSTRUMENT}"
+        with urllib.request.urlopen(url, timeout=10) as events:
+            while not events.readline().startswith(b"data: "):
+                pass
+            running.process.terminate()
+            with contextlib.suppress(http.client.IncompleteRead):
+                events.read()
+        begin = time.monotonic()
+        assert running.wait() == 0
+        assert time.monotonic() - begin < 5
+
+
+def test_a_signal_before_it_is_ready_ends_it(tmp_path: Path) -> None:
+    with ApiProcess(f"127.0.0.1:9/{DATASET}", cwd=tmp_path) as running:
+        waiting = running.wait_for("waiting for feeds")
+        assert "refused" in waiting["feeds"]["127.0.0.1:9"]
+        assert running.stop() == 0
 
 
 def test_a_feed_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:

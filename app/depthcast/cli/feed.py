@@ -135,7 +135,9 @@ async def _serve(options: FeedOptions, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     try:
-        source = open_source(options.sources, loop=options.loop, batch_bytes=options.chunk_bytes(settings.feed))
+        source = open_source(
+            options.sources, loop=options.loop, batch_bytes=options.chunk_bytes(settings.feed)
+        )
         service = FeedService(source, options, settings)
     except KeyboardInterrupt:
         log.info("stopping", reason="received a signal before it began")

@@ -187,7 +187,7 @@ class Reader:
             self._subscribed(message)
         elif kind == "unsubscribed":
             for held in (self.books, self.trades, self.subscribed, self.statuses):
-                held.pop(name, None)  # type: ignore[attr-defined]
+                held.pop(name, None)
         elif kind == "heartbeat":
             self._heartbeat(message)
         elif kind == "error":

@@ -128,10 +128,24 @@ class FrameProtocol(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) >= MAX_FRAGMENTS:
-            self.conn.fail(1009, "too many fragments")
-            self.handle_parser_exception()
+            self._refuse(1009, "too many fragments")
             return
         super().handle_cont(event)
+
+    def _refuse(self, code: int, reason: str) -> None:
+        if not self.close_sent:
+            self.frames = []
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # no fault of ours: a close code says it, and no log
+                self._refuse(1007, "not UTF-8")
+                return
+        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         if self.transport.get_write_buffer_size() > MAX_PONGS_BYTES:

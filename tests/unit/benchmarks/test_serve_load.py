@@ -51,7 +51,7 @@ def loaded(serve: Callable[[socket.socket], None], **task: object) -> Streamed:
             clients=1,
             says="{}",
             warm_s=0.1,
-            seconds=0.6,
+            seconds=1.5,
             **task,  # type: ignore[arg-type]
         )
         found = Load(order).run()
@@ -62,13 +62,13 @@ def loaded(serve: Callable[[socket.socket], None], **task: object) -> Streamed:
 def test_frames_are_counted_however_they_are_cut_up() -> None:
     def serve(peer: socket.socket) -> None:
         peer.sendall(update(0, 1))
-        time.sleep(0.3)
+        time.sleep(0.6)
         data = b"".join(update(seq, seq + 1, pad) for seq, pad in enumerate((0, 200, 70_000, 30, 5_000), 1))
         data += frame(b'{"type":"heartbeat","seq":{}}') + frame(b'{"type":"resync","class":"book:1:1:10:20"}')
         for begin in range(0, len(data), 777):
             peer.sendall(data[begin : begin + 777])
             time.sleep(0.0005)
-        time.sleep(0.6)
+        time.sleep(1.2)
 
     found = loaded(serve)
     assert (found.frames, found.least, found.gaps, found.closed) == (5, 5, 0, 0)
@@ -79,7 +79,7 @@ def test_frames_are_counted_however_they_are_cut_up() -> None:
 def test_holes_in_a_sequence_and_lost_connections_are_seen() -> None:
     def serve(peer: socket.socket) -> None:
         peer.sendall(update(0, 1))
-        time.sleep(0.3)
+        time.sleep(0.6)
         peer.sendall(update(1, 2) + update(3, 4) + update(4, 5) + update(9, 10))
 
     found = loaded(serve)
@@ -94,7 +94,7 @@ def test_pings_are_answered() -> None:
         peer.settimeout(2)
         while b"are you there" not in heard:
             heard.extend(peer.recv(4096))
-        time.sleep(0.8)
+        time.sleep(1.8)
 
     loaded(serve)
     assert masked(0x8A, b"are you there") in bytes(heard)

@@ -26,7 +26,7 @@ class BreakingLine:
 
     def _accept(self) -> None:
         while not self._closing:
-            with suppress(TimeoutError):
+            with suppress(OSError):  # nobody came; or the server is not there now
                 client, _ = self._listener.accept()
                 with client, socket.create_connection(("127.0.0.1", self._server)) as upstream:
                     self._pass(client, upstream)

@@ -30,6 +30,13 @@ def run(main: Coroutine[Any, Any, T], loop: str = "uvloop") -> T:
         return found
 
 
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for it."""
     while not condition():

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -24,7 +23,7 @@ from depthcast.live.replica_types import FeedState
 from tests.support.breaking_line import BreakingLine
 from tests.support.feed_process import KEY as PROCESS_KEY
 from tests.support.feed_process import FeedProcess
-from tests.support.gateways import run, serve, until
+from tests.support.gateways import free_port, run, serve, until
 from tests.support.live_client import SECRET, key_ring
 from tests.support.market import INSTRUMENTS, START_NS, definition, market, symbology
 from tests.support.recorded_feed import DATASET, RecordedFeed, cut
@@ -56,12 +55,6 @@ async def running(replica: Replica) -> AsyncIterator[asyncio.Task[None]]:
     finally:
         replica.close()
         await task
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def books_after(records: bytes) -> dict[BookKey, int]:

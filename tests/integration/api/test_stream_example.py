@@ -42,6 +42,7 @@ def test_it_holds_the_book_over_lost_connections_and_feeds() -> None:
                     for connection in list(service.server.server_state.connections):
                         connection.transport.abort()
                     service.change(ticks=5)
+                    await asyncio.sleep(0.1)
                 if number == 9:
                     service.told.connect()
                     service.told.records(service.engine.snapshot())

@@ -127,9 +127,16 @@ def test_the_queue_at_a_price_and_an_orders_place_in_it() -> None:
             "orders_ahead": 2,
             "size_ahead": 8,
         }
-        nothing = (await api.get("/v1/books/CLX5/levels/ask/64.79")).json()
-        assert (nothing["size"], nothing["count"], nothing["orders"]) == (0, 0, [])
-        problem(await api.get("/v1/books/CLX5/orders/5"), 404, "unknown-order")
+        for price in (
+            "64.79",
+            "9999999999.999999999",
+            "-9999999999",
+        ):  # the latter are more than a book's can be
+            nothing = (await api.get(f"/v1/books/CLX5/levels/ask/{price}")).json()
+            assert (nothing["size"], nothing["count"], nothing["orders"]) == (0, 0, [])
+            assert nothing["price"] == price
+        for order_id in (5, 2**64):
+            problem(await api.get(f"/v1/books/CLX5/orders/{order_id}"), 404, "unknown-order")
         greatest = (await api.get(f"/v1/books/CLX5/orders/{2**64 - 1}")).json()
         assert greatest["order"]["side"] == "A"
 

@@ -34,7 +34,6 @@ from depthcast.api.routes.parameters import (
     OrderId,
     Price,
     Publisher,
-    parse_order_id,
     parse_price,
 )
 from depthcast.api.runtime import runtime_of
@@ -57,6 +56,7 @@ __all__ = ["ROUTES"]
 
 DEFAULT_TRADES: Final = 100
 MAX_TRADES: Final = 1_000
+MAX_ORDER_ID: Final = 2**64 - 1
 _BOOK_PROBLEMS: Final = (
     "unknown-instrument",
     "unknown-book",
@@ -167,7 +167,7 @@ def get_order(
 ) -> Answer:
     """An order that rests in the book, and how many orders and how much size stand before it."""
     runtime = runtime_of(request)
-    number = parse_order_id(order_id)
+    number = int(order_id)
     books = select(runtime.services, instrument, publisher)
     books.require_one()
     return _respond(
@@ -271,12 +271,14 @@ def _level(books: Books, side: Literal["B", "A"], price: int) -> LevelBody:
         price=price_str(price),
         size=0 if found is None else found.size,
         count=0 if found is None else found.count,
-        orders=_queue(books, side, price),
+        orders=[] if found is None else _queue(books, side, price),
     )
 
 
 def _order(books: Books, order_id: int) -> OrderBody:
     engine, instrument_id, publisher_id = books.engine, books.instrument_id, books.publisher_id
+    if order_id > MAX_ORDER_ID:
+        raise ApiProblem("unknown-order", f"no order has the id {order_id}: it has more than 64 bits")
     place = engine.queue_position(order_id, instrument_id, publisher_id)
     side: Literal["B", "A"] = "B" if place.side == "B" else "A"
     order = engine.orders(instrument_id, side, place.price, publisher_id)[place.orders_ahead]

@@ -5,18 +5,15 @@ from typing import Annotated, Final
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
-from depthcast.api.problems import invalid
 from depthcast.dbn.layout import PRICE_SCALE
 
-__all__ = ["Depth", "Instrument", "Price", "Publisher", "parse_order_id", "parse_price"]
+__all__ = ["Depth", "Instrument", "Price", "Publisher", "parse_price"]
 
 MAX_LEVELS: Final = 10_000
 """Of each side, in one JSON answer."""
 MAX_ORDERS: Final = 10_000
 """In one JSON answer."""
 DEFAULT_DEPTH: Final = 10
-_MAX_PRICE: Final = 2**63 - 2
-_MAX_ID: Final = 2**64 - 1
 
 Instrument = Annotated[
     str,
@@ -64,25 +61,7 @@ OrderId = Annotated[
 
 
 def parse_price(text: str) -> int:
-    """A decimal price in 1e-9 units, exactly.
-
-    Raises:
-        ApiProblem: it is larger than a price can be.
-    """
+    """A decimal price in 1e-9 units, exactly; perhaps larger than a book's can be."""
     whole, _, fraction = text.lstrip("-").partition(".")
     price = int(whole) * PRICE_SCALE + int(fraction.ljust(9, "0") or "0")
-    if price > _MAX_PRICE:
-        raise invalid("price", "is larger than a price can be", where="path")
     return -price if text.startswith("-") else price
-
-
-def parse_order_id(text: str) -> int:
-    """An order id.
-
-    Raises:
-        ApiProblem: it is larger than 64 bits.
-    """
-    order_id = int(text)
-    if order_id > _MAX_ID:
-        raise invalid("order_id", "has more than 64 bits", where="path")
-    return order_id

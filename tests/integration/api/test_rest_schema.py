@@ -1,0 +1,61 @@
+"""The API against its own OpenAPI document: requests that it allows and that it forbids, by schemathesis."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+
+from tests.support.api_thread import served_world
+
+EXAMPLES: Final = int(os.environ.get("DEPTHCAST_SCHEMA_EXAMPLES", "12"))
+"""Requests of each operation and kind. More for a longer look."""
+TOO_LONG: Final = 414
+RULES: Final = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Where the API is served."""
+    with served_world() as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
+)
+def test_every_operation_keeps_to_the_document(url: str, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")
+    operations = [found.ok() for found in schema.get_all_operations()]
+    left_out = set(schema.raw_schema["paths"]) - {operation.path for operation in operations}
+    assert left_out == {"/v1/openapi.json"}  # the document itself
+    checked = 0
+    for operation in operations:
+        if mode is GenerationMode.NEGATIVE and not operation.query and not operation.path_parameters:
+            continue
+
+        @RULES
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def check(case: Case) -> None:
+            query = case.query or {}
+            # That these exclude each other no schema can say; another test does.
+            assume(query.get("format") != "dbn" or not {"depth", "orders"} & query.keys())
+            response = case.call(timeout=10)
+            if response.status_code != TOO_LONG:  # what is wrong with it may be very long
+                case.validate_response(response)
+
+        with contextlib.suppress(Unsatisfiable):  # of some paths no request is wrong
+            check()
+            checked += 1
+    assert checked >= 6

@@ -1,6 +1,6 @@
-"""The README's picture: what the demo's second command really prints, as docs/images/demo.svg.
+"""The README's picture: what the demo really shows after some seconds, as docs/images/demo.svg.
 
-``python -m benchmarks.picture`` simulates, reconstructs in a terminal of its own, and draws what came.
+``python -m benchmarks.picture`` runs it in a terminal of its own, and draws what is on the screen at its end.
 """
 
 import fcntl
@@ -24,7 +24,9 @@ from benchmarks.workloads import ROOT
 
 PATH: Final = ROOT / "docs" / "images" / "demo.svg"
 COLUMNS: Final = 92
-COMMAND: Final = "depthcast reconstruct demo.dbn.zst -o demo.json --picture"
+COMMAND: Final = "depthcast demo --seconds 20"
+REDRAWN: Final = "\x1b[1A\x1b[2K"
+"""What comes before each line that is drawn over."""
 FONTS: Final = 'ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
 
@@ -63,15 +65,20 @@ def svg(*parts: Text) -> str:
     return re.sub(r"[ \t]+$", "", drawing, flags=re.M).strip() + "\n"
 
 
+def screen(printed: str) -> str:
+    """What is on the screen at the end: what came before the first drawing, and the last drawing."""
+    head, _, drawn = printed.partition("\x1b[?25l")  # the cursor is hidden while it is drawn
+    last = drawn.rpartition(REDRAWN)[2]
+    return re.sub(r"\x1b\[(\?25[hl]|2K|1A)|\r", "", head + last)
+
+
 def main() -> None:
-    """Simulate, reconstruct, draw."""
+    """Run it, draw it."""
     program = str(Path(sys.executable).with_name("depthcast"))
     with TemporaryDirectory(prefix="depthcast-picture-") as name:
-        folder = Path(name)
-        in_terminal([program, "simulate", "-o", "demo.dbn.zst"], folder)
-        printed, said = in_terminal([program, *COMMAND.split()[1:]], folder)
+        printed, _ = in_terminal([program, *COMMAND.split()[1:]], Path(name))
     PATH.parent.mkdir(parents=True, exist_ok=True)
-    PATH.write_text(svg(Text.from_ansi(printed.strip("\n")), Text(), Text(said.strip())), encoding="utf-8")
+    PATH.write_text(svg(Text.from_ansi(screen(printed).strip("\n"))), encoding="utf-8")
     print(f"wrote {PATH.relative_to(ROOT)}")
 
 

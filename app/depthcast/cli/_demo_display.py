@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from depthcast.cli._console import is_terminal
+from depthcast.cli._console import bold, is_terminal
 from depthcast.cli._live_display import duration
 from depthcast.cli._picture import ladder
 from depthcast.cli._watched_book import WatchedBook
@@ -52,19 +52,21 @@ class Watch:
         with suppress(OSError, http.client.HTTPException, msgspec.DecodeError):
             self.status = self._get("/v1/status")
 
-    def line(self) -> str:
-        """How it goes, in one line."""
+    def lines(self) -> tuple[str, str]:
+        """How it goes: what there is, and how fast it gets there."""
         feed = self.status["feeds"][0]
         clients = self.status["streams"].get("clients", 0)
-        parts = [
+        there = [
             feed["state"],
             f"{feed['records_per_s']:,.0f} records/s",
             f"{feed['books']:,} books of {feed['live_orders']:,} orders",
             f"{clients:,} client{'' if clients == 1 else 's'}",
+        ]
+        fast = [
             f"gateway to book {_percentiles(feed['lag_ms'], feed['lag_p99_ms'])}",
             f"book to client {_percentiles(self.book.late_ms(0.5), self.book.late_ms(0.99))}",
         ]
-        return "  ".join(parts)
+        return "  ".join(there), "  ".join(fast)
 
     def summary(self) -> list[tuple[str, str]]:
         """The final table's rows."""
@@ -109,7 +111,7 @@ class DemoDisplay:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(), auto_refresh=False)
+            self._live = Live(console=Console(), auto_refresh=False, redirect_stdout=False)
             self._live.start()
         self._line_due_s = time.monotonic() + LINE_S
         return self
@@ -126,10 +128,11 @@ class DemoDisplay:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.update(Text.from_ansi("\n".join([*self._book(), self._watch.line()])), refresh=True)
+            shown = [*self._book(), *(f"  {line}" for line in self._watch.lines())]
+            self._live.update(Text.from_ansi("\n".join(shown)), refresh=True)
         elif self._wanted and time.monotonic() >= self._line_due_s:
             self._line_due_s += LINE_S
-            print(self._watch.line(), flush=True)
+            print("  ".join(self._watch.lines()), flush=True)
 
     def _book(self) -> list[str]:
         bids, asks = self._watch.book.levels()
@@ -139,7 +142,8 @@ class DemoDisplay:
             str(state.get("top") or ""),
             "stale" if state.get("stale") else "",
         ]
-        title = f"  {self._watch.instrument}  {', '.join(word for word in words if word)}"
+        name = bold(f"  {self._watch.instrument}", sys.stdout)
+        title = f"{name}  {', '.join(word for word in words if word)}"
         width = shutil.get_terminal_size().columns
         return [title, "", *ladder(bids, asks, width=width, stream=sys.stdout), ""]
 

@@ -70,7 +70,7 @@ def demo(
                 stopped.wait(LOOK_S)
         rows = watch.summary()
     if not common.quiet:
-        print(table([(bold(name.ljust(8), sys.stdout), value) for name, value in rows]), end="")
+        print("\n" + table([(bold(name.ljust(8), sys.stdout), value) for name, value in rows]), end="")
     return 0
 
 

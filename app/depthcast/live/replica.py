@@ -10,7 +10,6 @@ docs/replica.md says what is served when.
 """
 
 import asyncio
-import contextlib
 import random as random_module
 import ssl
 import time
@@ -41,6 +40,7 @@ from depthcast.live.lifecycle import Policy
 from depthcast.live.limits import Clock
 from depthcast.live.replica_fill import Fill, complete_books
 from depthcast.live.replica_intake import Intake
+from depthcast.live.replica_listeners import Listeners
 from depthcast.live.replica_names import Names
 from depthcast.live.replica_source import RecordsMissingError, Source, Wanted
 from depthcast.live.replica_types import FeedState, ReplicaListener, ResetReason
@@ -124,7 +124,7 @@ class Replica:
         self._fill: Fill | None = None
         self._reset_reason: ResetReason = "feed_reconnected"
         self._silent = False
-        self._listeners: list[ReplicaListener] = []
+        self._listeners = Listeners(self.name)
         wanted = Wanted(address, key, dataset, tuple(symbols), tls, policy)
         self._source = Source(wanted, self, gather_s=gather_ms / 1000, clock=clock, random=random)
 
@@ -168,22 +168,22 @@ class Replica:
         """Bytes received that wait for the end of an event."""
         return self._intake.held_bytes
 
-    def version(self, key: BookKey) -> tuple[int, int]:
-        """Something that is another one whenever the book is: (`generation`, records of the book).
+    def version(self, key: BookKey) -> tuple[int, int, str | None, bool]:
+        """Another one whenever the book is: `generation`, its records and phase, whether it is suspect.
 
         Raises:
             UnknownBookError: there is no such book.
         """
-        return self.generation, self.engine.status(key.instrument_id, key.publisher_id).records
+        book = self.engine.status(key.instrument_id, key.publisher_id)
+        return self.generation, book.records, book.phase, book.suspect
 
     def add_listener(self, listener: ReplicaListener) -> None:
         """Tell somebody from now on; those added first are told first."""
-        self._listeners.append(listener)
+        self._listeners.add(listener)
 
     def remove_listener(self, listener: ReplicaListener) -> None:
         """Do not tell it any more. It may be gone already."""
-        with contextlib.suppress(ValueError):
-            self._listeners.remove(listener)
+        self._listeners.remove(listener)
 
     async def run(self) -> None:
         """Follow the gateway until `close`, whatever happens to it."""
@@ -201,13 +201,11 @@ class Replica:
 
     def on_records(self, records: memoryview) -> None:
         """Records came: for the served books, or for those that are being filled."""
-        others = forms.others(records)
-        if others:
-            self.names.learn(forms.plain(others, ts_out=True))
         now = self._clock.monotonic()
         if self._fill is None:
             self._use(self._intake.take(records, now))
         else:
+            self._learn(records)
             self._fill.take(records, now)
             self._look_at_fill(self._fill, now)
 
@@ -262,16 +260,20 @@ class Replica:
             return
         with applied:
             self._measure(applied)
-            for listener in tuple(self._listeners):
-                if listener.wants_records:
-                    self._tell(listener.on_records, applied)
+            self._listeners.records(applied)
+            phases = self._learn(applied)
             trades = forms.actions(applied, b"T", ts_out=True)
         keys = self.engine.changed()
-        for listener in tuple(self._listeners):
-            if trades:
-                self._tell(listener.on_trades, trades)
-            if keys:
-                self._tell(listener.on_changed, keys)
+        keys += [key for key in phases if key not in keys and self._has_book(key)]
+        self._listeners.applied(trades, keys)
+
+    def _learn(self, records: memoryview) -> list[BookKey]:
+        """Keep the definitions and statuses among these; of which books there is another status."""
+        others = forms.others(records)
+        return self.names.learn(forms.plain(others, ts_out=True)) if others else []
+
+    def _has_book(self, key: BookKey) -> bool:
+        return key.publisher_id in self.engine.publishers(key.instrument_id)
 
     def _measure(self, applied: memoryview) -> None:
         now = self._clock.time_ns()
@@ -282,13 +284,6 @@ class Replica:
             self.last_ts_recv = ts_recv
             if abs(now - ts_recv) < LIVE_NS:
                 self.hops["venue_to_applied"].add_ts_recv(applied, now)
-
-    def _tell(self, listen: Callable[..., object], *news: object) -> None:
-        """A listener's fault is its own: the books go on."""
-        try:
-            listen(*news)
-        except Exception as error:
-            _log.error("replica.listener", feed=self.name, exc_info=error)
 
     # -- fresh books
 
@@ -307,12 +302,9 @@ class Replica:
         self.generation += 1
         _log.info("replica.filled", feed=self.name, books=len(self.engine.books()), told=fill.told)
         reason, self._reset_reason = self._reset_reason, "feed_reconnected"
-        for listener in tuple(self._listeners):
-            self._tell(listener.on_reset, reason)
+        self._listeners.reset(reason)
         self._find_state()
-        if fill.trades:
-            for listener in tuple(self._listeners):
-                self._tell(listener.on_trades, fill.trades)
+        self._listeners.applied(fill.trades, [])
 
     def _miss(self, reason: str) -> None:
         """The session goes on without some records: end it, the next one has whole books."""
@@ -345,5 +337,4 @@ class Replica:
         if state is not self.state:
             self.state = state
             _log.info("replica.state", feed=self.name, state=state.value, reason=reason)
-            for listener in tuple(self._listeners):
-                self._tell(listener.on_state, state)
+            self._listeners.state(state)

@@ -1,12 +1,16 @@
 """What a replica knows of instruments: symbols, definitions, the latest status of each book."""
 
+from struct import Struct
 from typing import Final
 
+from depthcast.book.types import BookKey
 from depthcast.dbn.layout import DEFINITION, LENGTH_WORD, RType
 
 __all__ = ["Names"]
 
 _RAW_SYMBOL: Final = slice(238, 238 + 71)
+_PUBLISHER_ID: Final = 2
+_BOOK: Final = Struct("<HI")
 
 
 class Names:
@@ -24,7 +28,7 @@ class Names:
         self.definitions: dict[int, bytes] = {}
         self.ids: dict[str, int] = {}
         self.version = 0
-        self._statuses: dict[bytes, bytes] = {}
+        self._statuses: dict[BookKey, bytes] = {}
 
     def map(self, instrument_id: int, symbol: str) -> None:
         """An instrument has this symbol. Its own id in digits is none."""
@@ -37,14 +41,17 @@ class Names:
         self.ids[symbol] = instrument_id
         self.version += 1
 
-    def learn(self, records: bytes) -> None:
-        """Take the definitions and status records among these, which have no ts_out."""
+    def learn(self, records: bytes) -> list[BookKey]:
+        """Take the definitions and status records among these, which have no ts_out; whose statuses came."""
+        told: dict[BookKey, None] = {}
         at = 0
         while at < len(records):
             record = records[at : at + records[at] * LENGTH_WORD]
             at += len(record)
             if record[1] == RType.STATUS:
-                self._statuses[record[2:8]] = record
+                key = BookKey(*_BOOK.unpack_from(record, _PUBLISHER_ID))
+                self._statuses[key] = record
+                told[key] = None
             elif record[1] == RType.INSTRUMENT_DEF and len(record) == DEFINITION.itemsize:
                 instrument_id = int.from_bytes(record[4:8], "little")
                 self.definitions[instrument_id] = record
@@ -52,6 +59,7 @@ class Names:
                 symbol = record[_RAW_SYMBOL].partition(b"\0")[0].decode(errors="replace")
                 if symbol:
                     self.map(instrument_id, symbol)
+        return list(told)
 
     def statuses(self) -> bytes:
         """The latest status record of each instrument at each publisher."""

@@ -36,7 +36,7 @@ class ReplicaListener(Protocol):
         """The trades among them: MBO records of action T, 56 bytes each, without ts_out."""
 
     def on_changed(self, keys: list[BookKey]) -> None:
-        """The books of which an event was completed by them."""
+        """The books of which an event was completed by them, or another status came."""
 
     def on_reset(self, reason: ResetReason) -> None:
         """There is another engine: what was read from the one before is to be read anew."""

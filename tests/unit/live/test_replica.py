@@ -336,6 +336,16 @@ def test_phases_are_kept_over_a_reconnect_to_a_gateway_that_does_not_tell_them(l
     assert live.replica.engine.status(7).phase == "trading"
 
 
+def test_another_phase_is_told_as_a_change_of_the_book(live: Told) -> None:
+    live.listener.told.clear()
+    before = live.replica.version(KEY)
+    live.records(status(8), status(8, instrument_id=99))  # nobody has a book of that one
+    assert live.listener.told == ["records", "changed"]
+    assert list(live.listener.seen) == [KEY]
+    assert live.replica.engine.status(7).phase == "halt"
+    assert live.replica.version(KEY) != before
+
+
 def test_symbols_come_from_mappings_and_from_definitions(live: Told) -> None:
     told = live.replica
     told.on_event(SymbolMapped(7, "CLX5"))

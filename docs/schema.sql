@@ -1,0 +1,2366 @@
+--
+-- PostgreSQL database dump
+--
+
+SELECT pg_catalog.set_config('search_path', '', false);
+
+--
+-- Name: depthcast; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA depthcast;
+
+--
+-- Name: SCHEMA depthcast; Type: COMMENT; Schema: -; Owner: -
+--
+
+COMMENT ON SCHEMA depthcast IS 'What is stored. Readers use the views of schema history.';
+
+--
+-- Name: history; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA history;
+
+--
+-- Name: SCHEMA history; Type: COMMENT; Schema: -; Owner: -
+--
+
+COMMENT ON SCHEMA history IS 'What readers use: the stored rows with the names of their feeds, prices as decimals.';
+
+--
+-- Name: drop_before(text, timestamp with time zone); Type: FUNCTION; Schema: depthcast; Owner: -
+--
+
+CREATE FUNCTION depthcast.drop_before(which text, moment timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'depthcast', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+DECLARE
+  old record;
+  dropped integer := 0;
+BEGIN
+  FOR old IN
+    SELECT c.relname,
+           substring(pg_get_expr(c.relpartbound, c.oid) FROM $re$TO \('([^']+)'\)$re$)::timestamptz AS ended
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = to_regclass(format('depthcast.%I', which)) AND which IN (SELECT name FROM partitioned())
+    ORDER BY c.relname
+  LOOP
+    CONTINUE WHEN old.ended > moment;
+    EXECUTE format('DROP TABLE depthcast.%I', old.relname);
+    dropped := dropped + 1;
+  END LOOP;
+  RETURN dropped;
+END
+$_$;
+
+--
+-- Name: FUNCTION drop_before(which text, moment timestamp with time zone); Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON FUNCTION depthcast.drop_before(which text, moment timestamp with time zone) IS 'Drops the partitions of a table that end at this time or before; how many.';
+
+--
+-- Name: make_partitions(date[]); Type: FUNCTION; Schema: depthcast; Owner: -
+--
+
+CREATE FUNCTION depthcast.make_partitions(days date[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'depthcast', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+  missing record;
+  made integer := 0;
+BEGIN
+  FOR missing IN
+    SELECT DISTINCT p.name, begun, begun + ('1 ' || p.step)::interval AS ended,
+           p.name || to_char(begun, CASE p.step WHEN 'day' THEN '_YYYYMMDD' ELSE '_YYYYMM' END) AS part
+    FROM partitioned() p, unnest(days) AS day, date_trunc(p.step, day::timestamp) AS begun
+    ORDER BY p.name, begun
+  LOOP
+    CONTINUE WHEN to_regclass('depthcast.' || missing.part) IS NOT NULL;
+    PERFORM pg_advisory_xact_lock(hashtext('depthcast.make_partitions'));
+    CONTINUE WHEN to_regclass('depthcast.' || missing.part) IS NOT NULL;
+    -- Made apart and attached, it does not keep readers waiting.
+    EXECUTE format('CREATE TABLE depthcast.%I (LIKE depthcast.%I INCLUDING DEFAULTS)', missing.part, missing.name);
+    EXECUTE format('ALTER TABLE depthcast.%I ATTACH PARTITION depthcast.%I FOR VALUES FROM (%L) TO (%L)',
+                   missing.name, missing.part, missing.begun, missing.ended);
+    made := made + 1;
+  END LOOP;
+  RETURN made;
+END
+$$;
+
+--
+-- Name: FUNCTION make_partitions(days date[]); Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON FUNCTION depthcast.make_partitions(days date[]) IS 'Makes the partitions of these days that are missing; how many there were.';
+
+--
+-- Name: partitioned(); Type: FUNCTION; Schema: depthcast; Owner: -
+--
+
+CREATE FUNCTION depthcast.partitioned(OUT name text, OUT step text) RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  VALUES ('trades', 'day'), ('bbo', 'day'), ('depth', 'day'), ('bbo_1s', 'month'), ('ohlcv_1s', 'month')
+$$;
+
+--
+-- Name: FUNCTION partitioned(OUT name text, OUT step text); Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON FUNCTION depthcast.partitioned(OUT name text, OUT step text) IS 'The partitioned tables, and how long a partition of each is.';
+
+--
+-- Name: refresh_bars(smallint, text, text, text); Type: FUNCTION; Schema: depthcast; Owner: -
+--
+
+CREATE FUNCTION depthcast.refresh_bars(feed smallint, lower_bars text, bars text, step text) RETURNS void
+    LANGUAGE plpgsql
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+DECLARE
+  low timestamptz;
+  high timestamptz;
+BEGIN
+  SELECT date_trunc(step, min(bucket)), date_trunc(step, max(bucket)) + ('1 ' || step)::interval
+    INTO low, high FROM touched_trades;
+  EXECUTE format('DELETE FROM depthcast.%I r
+      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      WHERE r.feed_id = $1 AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
+        AND r.ts = t.bucket', bars)
+    USING feed, step;
+  EXECUTE format('INSERT INTO depthcast.%I
+        (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+      SELECT t.bucket, t.instrument_id,
+             (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1],
+             max(x.high), min(x.low),
+             (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1],
+             sum(x.volume), sum(x.trades), t.publisher_id, $1
+      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      JOIN depthcast.%I x
+        ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id AND date_trunc($2, x.ts) = t.bucket
+      WHERE x.feed_id = $1 AND x.ts >= $3 AND x.ts < $4
+      GROUP BY t.instrument_id, t.publisher_id, t.bucket', bars, lower_bars)
+    USING feed, step, low, high;
+END
+$_$;
+
+--
+-- Name: FUNCTION refresh_bars(feed smallint, lower_bars text, bars text, step text); Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON FUNCTION depthcast.refresh_bars(feed smallint, lower_bars text, bars text, step text) IS 'Computes longer bars of one feed again, from shorter ones.';
+
+--
+-- Name: refresh_rollups(smallint); Type: FUNCTION; Schema: depthcast; Owner: -
+--
+
+CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
+    LANGUAGE plpgsql
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+  low timestamptz;
+  high timestamptz;
+BEGIN
+  -- Bars of a second.
+  SELECT min(bucket), max(bucket) + interval '1 second' INTO low, high FROM touched_trades;
+  DELETE FROM depthcast.ohlcv_1s r USING touched_trades t
+    WHERE r.feed_id = feed AND r.ts >= low AND r.ts < high
+      AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
+  INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+    SELECT t.bucket, t.instrument_id,
+           (array_agg(x.price ORDER BY x.position) FILTER (WHERE x.price IS NOT NULL))[1],
+           max(x.price), min(x.price),
+           (array_agg(x.price ORDER BY x.position DESC) FILTER (WHERE x.price IS NOT NULL))[1],
+           coalesce(sum(x.size), 0), count(*), t.publisher_id, feed
+    FROM touched_trades t JOIN depthcast.trades x
+      ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
+     AND date_trunc('second', x.ts) = t.bucket
+    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
+
+  -- Of a minute and an hour, each from the one below.
+  PERFORM depthcast.refresh_bars(feed, 'ohlcv_1s', 'ohlcv_1m', 'minute');
+  PERFORM depthcast.refresh_bars(feed, 'ohlcv_1m', 'ohlcv_1h', 'hour');
+
+  -- The best bid and offer at the end of a second.
+  SELECT min(bucket), max(bucket) INTO low, high FROM touched_bbo;
+  DELETE FROM depthcast.bbo_1s r USING touched_bbo t
+    WHERE r.feed_id = feed AND r.ts >= low AND r.ts <= high
+      AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
+  INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
+                                updates, publisher_id, feed_id, flags)
+    SELECT l.bucket, l.instrument_id, l.position, x.sequence, x.bid_px, x.ask_px, x.bid_sz, x.ask_sz, x.bid_ct,
+           x.ask_ct, l.updates, l.publisher_id, feed, x.flags
+    FROM (
+      SELECT t.bucket, t.instrument_id, t.publisher_id, max(y.position) AS position, count(*) AS updates
+      FROM touched_bbo t JOIN depthcast.bbo y
+        ON y.instrument_id = t.instrument_id AND y.publisher_id = t.publisher_id
+       AND date_trunc('second', y.ts + interval '999999 microseconds') = t.bucket
+      WHERE y.feed_id = feed AND y.ts > low - interval '1 second' AND y.ts <= high
+      GROUP BY t.bucket, t.instrument_id, t.publisher_id
+    ) l JOIN depthcast.bbo x ON x.position = l.position
+    WHERE x.feed_id = feed AND x.ts > low - interval '1 second' AND x.ts <= high;
+
+  -- The depth in a minute.
+  SELECT min(bucket), max(bucket) + interval '1 minute' INTO low, high FROM touched_depth;
+  DELETE FROM depthcast.depth_1m r USING touched_depth t
+    WHERE r.feed_id = feed AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
+      AND r.ts = t.bucket;
+  INSERT INTO depthcast.depth_1m (ts, instrument_id, samples, two_sided, spread_sum, spread_min, spread_max,
+                                  bid_sz_10_sum, ask_sz_10_sum, publisher_id, feed_id)
+    SELECT t.bucket, t.instrument_id, count(*), count(x.ask_px::numeric - x.bid_px), sum(x.ask_px::numeric - x.bid_px),
+           min(x.ask_px::numeric - x.bid_px), max(x.ask_px::numeric - x.bid_px), sum(x.bid_sz_10), sum(x.ask_sz_10),
+           t.publisher_id, feed
+    FROM touched_depth t JOIN depthcast.depth x
+      ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
+     AND date_trunc('minute', x.ts) = t.bucket
+    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
+END
+$$;
+
+--
+-- Name: FUNCTION refresh_rollups(feed smallint); Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON FUNCTION depthcast.refresh_rollups(feed smallint) IS 'Computes the rollups of one feed again, for the buckets in the temporary tables touched_trades, touched_bbo, touched_depth.';
+
+--
+-- Name: alembic_version; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+--
+-- Name: TABLE alembic_version; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.alembic_version IS 'Which migration the schema has.';
+
+--
+-- Name: COLUMN alembic_version.version_num; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.alembic_version.version_num IS 'The revision.';
+
+--
+-- Name: api_keys; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.api_keys (
+    key_id text NOT NULL,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    scopes text[] NOT NULL,
+    created timestamp with time zone NOT NULL,
+    expires timestamp with time zone,
+    revoked timestamp with time zone
+);
+
+--
+-- Name: TABLE api_keys; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.api_keys IS 'The API''s keys, hashed.';
+
+--
+-- Name: COLUMN api_keys.key_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.api_keys.key_id IS 'The part of the token that may be shown.';
+
+--
+-- Name: COLUMN api_keys.name; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.api_keys.name IS 'Who has it.';
+
+--
+-- Name: COLUMN api_keys.sha256; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.api_keys.sha256 IS 'Of the token, in hexadecimal.';
+
+--
+-- Name: COLUMN api_keys.scopes; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.api_keys.scopes IS 'What it allows: read, replay, admin.';
+
+--
+-- Name: COLUMN api_keys.created; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.api_keys.created IS 'When it was made.';
+
+--
+-- Name: COLUMN api_keys.expires; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.api_keys.expires IS 'From when on it is not accepted; null for never.';
+
+--
+-- Name: COLUMN api_keys.revoked; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.api_keys.revoked IS 'When it was revoked; null if it was not.';
+
+--
+-- Name: bbo; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.bbo (
+    ts timestamp with time zone NOT NULL,
+    "position" bigint NOT NULL,
+    instrument_id bigint NOT NULL,
+    ts_event bigint,
+    ts_recv bigint,
+    sequence bigint NOT NULL,
+    price bigint,
+    size bigint,
+    bid_px bigint,
+    ask_px bigint,
+    bid_sz bigint NOT NULL,
+    ask_sz bigint NOT NULL,
+    bid_ct bigint NOT NULL,
+    ask_ct bigint NOT NULL,
+    epoch integer NOT NULL,
+    publisher_id integer NOT NULL,
+    ts_in_delta integer NOT NULL,
+    feed_id smallint NOT NULL,
+    ordinal smallint NOT NULL,
+    depth smallint NOT NULL,
+    flags smallint NOT NULL,
+    action "char" NOT NULL,
+    side "char" NOT NULL
+)
+PARTITION BY RANGE (ts);
+
+--
+-- Name: TABLE bbo; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.bbo IS 'Every trade and every change of the best bid and offer: the records of schema mbp-1.';
+
+--
+-- Name: COLUMN bbo.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ts IS 'ts_recv (else ts_event, else 1970) rounded up to the microsecond, so that intervals (a, b] are told by it.';
+
+--
+-- Name: COLUMN bbo."position"; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo."position" IS 'Of the MBO record in the feed.';
+
+--
+-- Name: COLUMN bbo.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN bbo.ts_event; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ts_event IS 'ns since the epoch, the 64 bits of a uint64; null if undefined.';
+
+--
+-- Name: COLUMN bbo.ts_recv; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ts_recv IS 'ns since the epoch, the 64 bits of a uint64; null if undefined.';
+
+--
+-- Name: COLUMN bbo.sequence; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.sequence IS 'uint32.';
+
+--
+-- Name: COLUMN bbo.price; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.price IS 'Of the trade or of the event''s last change, in 1e-9; null if undefined.';
+
+--
+-- Name: COLUMN bbo.size; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.size IS 'Of the same, uint32; null if undefined.';
+
+--
+-- Name: COLUMN bbo.bid_px; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.bid_px IS 'The best bid, in 1e-9; null if there is none.';
+
+--
+-- Name: COLUMN bbo.ask_px; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ask_px IS 'The best offer, in 1e-9; null if there is none.';
+
+--
+-- Name: COLUMN bbo.bid_sz; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.bid_sz IS 'Its size, uint32.';
+
+--
+-- Name: COLUMN bbo.ask_sz; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ask_sz IS 'Its size, uint32.';
+
+--
+-- Name: COLUMN bbo.bid_ct; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.bid_ct IS 'Orders there, uint32.';
+
+--
+-- Name: COLUMN bbo.ask_ct; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ask_ct IS 'Orders there, uint32.';
+
+--
+-- Name: COLUMN bbo.epoch; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.epoch IS 'The number of the life of the writer that recorded it.';
+
+--
+-- Name: COLUMN bbo.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN bbo.ts_in_delta; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ts_in_delta IS 'ns.';
+
+--
+-- Name: COLUMN bbo.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.feed_id IS 'Of which feed.';
+
+--
+-- Name: COLUMN bbo.ordinal; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.ordinal IS 'Numbers the rows of one MBO record, from 0.';
+
+--
+-- Name: COLUMN bbo.depth; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.depth IS 'Levels strictly better than price on the side that is touched.';
+
+--
+-- Name: COLUMN bbo.flags; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.flags IS 'uint8; with 4 the book is not known to be right.';
+
+--
+-- Name: COLUMN bbo.action; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.action IS 'A, C, M, R or T.';
+
+--
+-- Name: COLUMN bbo.side; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo.side IS 'A, B or N.';
+
+--
+-- Name: bbo_1s; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.bbo_1s (
+    ts timestamp with time zone NOT NULL,
+    instrument_id bigint NOT NULL,
+    "position" bigint NOT NULL,
+    sequence bigint NOT NULL,
+    bid_px bigint,
+    ask_px bigint,
+    bid_sz bigint NOT NULL,
+    ask_sz bigint NOT NULL,
+    bid_ct bigint NOT NULL,
+    ask_ct bigint NOT NULL,
+    updates bigint NOT NULL,
+    publisher_id integer NOT NULL,
+    feed_id smallint NOT NULL,
+    flags smallint NOT NULL
+)
+PARTITION BY RANGE (ts);
+
+--
+-- Name: TABLE bbo_1s; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.bbo_1s IS 'The best bid and offer of each book at the end of every second in which it had a row of bbo.';
+
+--
+-- Name: COLUMN bbo_1s.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.ts IS 'The end of the second; a row at that very time belongs to it.';
+
+--
+-- Name: COLUMN bbo_1s.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN bbo_1s."position"; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s."position" IS 'Of its last row of bbo.';
+
+--
+-- Name: COLUMN bbo_1s.sequence; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.sequence IS 'Of its last row of bbo, uint32.';
+
+--
+-- Name: COLUMN bbo_1s.bid_px; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.bid_px IS 'The best bid, in 1e-9; null if there is none.';
+
+--
+-- Name: COLUMN bbo_1s.ask_px; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.ask_px IS 'The best offer, in 1e-9; null if there is none.';
+
+--
+-- Name: COLUMN bbo_1s.bid_sz; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.bid_sz IS 'Its size, uint32.';
+
+--
+-- Name: COLUMN bbo_1s.ask_sz; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.ask_sz IS 'Its size, uint32.';
+
+--
+-- Name: COLUMN bbo_1s.bid_ct; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.bid_ct IS 'Orders there, uint32.';
+
+--
+-- Name: COLUMN bbo_1s.ask_ct; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.ask_ct IS 'Orders there, uint32.';
+
+--
+-- Name: COLUMN bbo_1s.updates; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.updates IS 'Rows of bbo in the second.';
+
+--
+-- Name: COLUMN bbo_1s.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN bbo_1s.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.feed_id IS 'Of which feed.';
+
+--
+-- Name: COLUMN bbo_1s.flags; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.bbo_1s.flags IS 'uint8; with 4 the book is not known to be right.';
+
+--
+-- Name: depth; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.depth (
+    ts timestamp with time zone NOT NULL,
+    "position" bigint NOT NULL,
+    instrument_id bigint NOT NULL,
+    ts_event bigint,
+    ts_recv bigint,
+    sequence bigint NOT NULL,
+    bid_px bigint,
+    ask_px bigint,
+    bid_sz bigint NOT NULL,
+    ask_sz bigint NOT NULL,
+    bid_ct bigint NOT NULL,
+    ask_ct bigint NOT NULL,
+    bid_sz_10 bigint NOT NULL,
+    ask_sz_10 bigint NOT NULL,
+    epoch integer NOT NULL,
+    publisher_id integer NOT NULL,
+    feed_id smallint NOT NULL,
+    flags smallint NOT NULL,
+    bid_pxs bigint[] NOT NULL,
+    ask_pxs bigint[] NOT NULL,
+    bid_szs bigint[] NOT NULL,
+    ask_szs bigint[] NOT NULL,
+    bid_cts bigint[] NOT NULL,
+    ask_cts bigint[] NOT NULL
+)
+PARTITION BY RANGE (ts);
+
+--
+-- Name: TABLE depth; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.depth IS 'Ten levels of each book at every full second in which they changed: the last mbp-10 record of each.';
+
+--
+-- Name: COLUMN depth.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ts IS 'The end of the second; a record at that very time belongs to it.';
+
+--
+-- Name: COLUMN depth."position"; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth."position" IS 'Of the MBO record that made the levels so, in the feed.';
+
+--
+-- Name: COLUMN depth.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN depth.ts_event; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ts_event IS 'Of that record, ns, the 64 bits of a uint64; null if undefined.';
+
+--
+-- Name: COLUMN depth.ts_recv; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ts_recv IS 'Of that record, ns, the 64 bits of a uint64; null if undefined.';
+
+--
+-- Name: COLUMN depth.sequence; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.sequence IS 'Of that record, uint32.';
+
+--
+-- Name: COLUMN depth.bid_px; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.bid_px IS 'The best bid, in 1e-9; null if there is none.';
+
+--
+-- Name: COLUMN depth.ask_px; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ask_px IS 'The best offer, in 1e-9; null if there is none.';
+
+--
+-- Name: COLUMN depth.bid_sz; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.bid_sz IS 'Its size, uint32.';
+
+--
+-- Name: COLUMN depth.ask_sz; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ask_sz IS 'Its size, uint32.';
+
+--
+-- Name: COLUMN depth.bid_ct; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.bid_ct IS 'Orders there, uint32.';
+
+--
+-- Name: COLUMN depth.ask_ct; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ask_ct IS 'Orders there, uint32.';
+
+--
+-- Name: COLUMN depth.bid_sz_10; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.bid_sz_10 IS 'The size of the ten best bids together.';
+
+--
+-- Name: COLUMN depth.ask_sz_10; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ask_sz_10 IS 'The size of the ten best offers together.';
+
+--
+-- Name: COLUMN depth.epoch; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.epoch IS 'The number of the life of the writer that recorded it.';
+
+--
+-- Name: COLUMN depth.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN depth.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.feed_id IS 'Of which feed.';
+
+--
+-- Name: COLUMN depth.flags; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.flags IS 'uint8; with 4 the book is not known to be right.';
+
+--
+-- Name: COLUMN depth.bid_pxs; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.bid_pxs IS 'Prices of the bids there are, up to ten, best first, in 1e-9.';
+
+--
+-- Name: COLUMN depth.ask_pxs; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ask_pxs IS 'Prices of the offers there are, up to ten, best first, in 1e-9.';
+
+--
+-- Name: COLUMN depth.bid_szs; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.bid_szs IS 'Their sizes.';
+
+--
+-- Name: COLUMN depth.ask_szs; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ask_szs IS 'Their sizes.';
+
+--
+-- Name: COLUMN depth.bid_cts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.bid_cts IS 'The orders at each.';
+
+--
+-- Name: COLUMN depth.ask_cts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth.ask_cts IS 'The orders at each.';
+
+--
+-- Name: depth_1m; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.depth_1m (
+    ts timestamp with time zone NOT NULL,
+    instrument_id bigint NOT NULL,
+    samples bigint NOT NULL,
+    two_sided bigint NOT NULL,
+    spread_sum numeric,
+    spread_min numeric,
+    spread_max numeric,
+    bid_sz_10_sum numeric NOT NULL,
+    ask_sz_10_sum numeric NOT NULL,
+    publisher_id integer NOT NULL,
+    feed_id smallint NOT NULL
+);
+
+--
+-- Name: TABLE depth_1m; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.depth_1m IS 'How deep each book was, by its rows of depth, in every minute that has any.';
+
+--
+-- Name: COLUMN depth_1m.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.ts IS 'The start of the minute.';
+
+--
+-- Name: COLUMN depth_1m.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN depth_1m.samples; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.samples IS 'Rows of depth in it.';
+
+--
+-- Name: COLUMN depth_1m.two_sided; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.two_sided IS 'Those that have a bid and an offer.';
+
+--
+-- Name: COLUMN depth_1m.spread_sum; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.spread_sum IS 'The sum of their spreads, in 1e-9; null if there is none.';
+
+--
+-- Name: COLUMN depth_1m.spread_min; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.spread_min IS 'The least spread, in 1e-9.';
+
+--
+-- Name: COLUMN depth_1m.spread_max; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.spread_max IS 'The greatest spread, in 1e-9.';
+
+--
+-- Name: COLUMN depth_1m.bid_sz_10_sum; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.bid_sz_10_sum IS 'The sum of bid_sz_10 over its samples.';
+
+--
+-- Name: COLUMN depth_1m.ask_sz_10_sum; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.ask_sz_10_sum IS 'The sum of ask_sz_10 over its samples.';
+
+--
+-- Name: COLUMN depth_1m.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN depth_1m.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_1m.feed_id IS 'Of which feed.';
+
+--
+-- Name: exports; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.exports (
+    export_id uuid NOT NULL,
+    key_id text NOT NULL,
+    request jsonb NOT NULL,
+    state text NOT NULL,
+    rows_written bigint DEFAULT 0 NOT NULL,
+    rows_total bigint,
+    result text,
+    problem text,
+    created timestamp with time zone DEFAULT now() NOT NULL,
+    started timestamp with time zone,
+    finished timestamp with time zone,
+    expires timestamp with time zone NOT NULL,
+    CONSTRAINT exports_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
+--
+-- Name: TABLE exports; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.exports IS 'Exports that were asked for: shared by all tasks of the API.';
+
+--
+-- Name: COLUMN exports.export_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.export_id IS 'Its name.';
+
+--
+-- Name: COLUMN exports.key_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.key_id IS 'Of the API key that asked; empty for none.';
+
+--
+-- Name: COLUMN exports.request; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.request IS 'What was asked for.';
+
+--
+-- Name: COLUMN exports.state; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.state IS 'waiting, running, done or failed.';
+
+--
+-- Name: COLUMN exports.rows_written; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.rows_written IS 'Rows written so far.';
+
+--
+-- Name: COLUMN exports.rows_total; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.rows_total IS 'Rows there will be; null until that is known.';
+
+--
+-- Name: COLUMN exports.result; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.result IS 'The key of the result in the object store; null until it is done.';
+
+--
+-- Name: COLUMN exports.problem; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.problem IS 'Why it failed; null if it did not.';
+
+--
+-- Name: COLUMN exports.created; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.created IS 'When it was asked for.';
+
+--
+-- Name: COLUMN exports.started; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.started IS 'When it was begun; null until then.';
+
+--
+-- Name: COLUMN exports.finished; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.finished IS 'When it was done or failed; null until then.';
+
+--
+-- Name: COLUMN exports.expires; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.expires IS 'When it and its result go.';
+
+--
+-- Name: feeds; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.feeds (
+    feed_id smallint NOT NULL,
+    dataset text NOT NULL,
+    shard text NOT NULL
+);
+
+--
+-- Name: TABLE feeds; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.feeds IS 'The journals whose segments are here.';
+
+--
+-- Name: COLUMN feeds.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.feeds.feed_id IS 'Their number in this database.';
+
+--
+-- Name: COLUMN feeds.dataset; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.feeds.dataset IS 'The dataset, such as GLBX.MDP3.';
+
+--
+-- Name: COLUMN feeds.shard; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.feeds.shard IS 'The shard of its instruments.';
+
+--
+-- Name: feeds_feed_id_seq; Type: SEQUENCE; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE depthcast.feeds ALTER COLUMN feed_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME depthcast.feeds_feed_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: idempotency_keys; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.idempotency_keys (
+    key_id text NOT NULL,
+    idempotency_key text NOT NULL,
+    request_sha256 text NOT NULL,
+    status smallint,
+    answer jsonb,
+    created timestamp with time zone DEFAULT now() NOT NULL,
+    expires timestamp with time zone NOT NULL
+);
+
+--
+-- Name: TABLE idempotency_keys; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.idempotency_keys IS 'Requests that were answered: the same key and body get the same answer, another body is refused.';
+
+--
+-- Name: COLUMN idempotency_keys.key_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.idempotency_keys.key_id IS 'Of the API key that asked; empty for none.';
+
+--
+-- Name: COLUMN idempotency_keys.idempotency_key; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.idempotency_keys.idempotency_key IS 'As it was sent.';
+
+--
+-- Name: COLUMN idempotency_keys.request_sha256; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.idempotency_keys.request_sha256 IS 'Of the request''s path and body, in hexadecimal.';
+
+--
+-- Name: COLUMN idempotency_keys.status; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.idempotency_keys.status IS 'Of the answer; null while it is being made.';
+
+--
+-- Name: COLUMN idempotency_keys.answer; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.idempotency_keys.answer IS 'The answer''s body; null while it is being made.';
+
+--
+-- Name: COLUMN idempotency_keys.created; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.idempotency_keys.created IS 'When it was first sent.';
+
+--
+-- Name: COLUMN idempotency_keys.expires; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.idempotency_keys.expires IS 'When it is forgotten.';
+
+--
+-- Name: instruments; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.instruments (
+    instrument_id bigint NOT NULL,
+    feed_id smallint NOT NULL,
+    publisher_id integer,
+    ts_recv bigint,
+    ts_event bigint,
+    raw_symbol text NOT NULL,
+    asset text,
+    exchange text,
+    currency text,
+    security_type text,
+    instrument_class text,
+    min_price_increment bigint,
+    display_factor bigint,
+    unit_of_measure_qty bigint,
+    expiration bigint
+);
+
+--
+-- Name: TABLE instruments; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.instruments IS 'What is known of each instrument: its newest definition (by ts_recv, then ts_event), else its symbol alone.';
+
+--
+-- Name: COLUMN instruments.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN instruments.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.feed_id IS 'Of which feed.';
+
+--
+-- Name: COLUMN instruments.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.publisher_id IS 'uint16; of the definition; null without one.';
+
+--
+-- Name: COLUMN instruments.ts_recv; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.ts_recv IS 'Of the definition, ns since the epoch; null without one.';
+
+--
+-- Name: COLUMN instruments.ts_event; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.ts_event IS 'Of the definition, ns since the epoch; null without one.';
+
+--
+-- Name: COLUMN instruments.raw_symbol; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.raw_symbol IS 'The venue''s symbol.';
+
+--
+-- Name: COLUMN instruments.asset; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.asset IS 'The underlying asset.';
+
+--
+-- Name: COLUMN instruments.exchange; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.exchange IS 'The exchange''s code.';
+
+--
+-- Name: COLUMN instruments.currency; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.currency IS 'The currency of its prices.';
+
+--
+-- Name: COLUMN instruments.security_type; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.security_type IS 'As the venue calls it.';
+
+--
+-- Name: COLUMN instruments.instrument_class; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.instrument_class IS 'One letter, as DBN has it: F is a future.';
+
+--
+-- Name: COLUMN instruments.min_price_increment; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.min_price_increment IS 'The tick, in 1e-9; null if undefined.';
+
+--
+-- Name: COLUMN instruments.display_factor; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.display_factor IS 'Price times this is what is displayed, in 1e-9.';
+
+--
+-- Name: COLUMN instruments.unit_of_measure_qty; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.unit_of_measure_qty IS 'The contract''s size, in 1e-9; null if undefined.';
+
+--
+-- Name: COLUMN instruments.expiration; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.instruments.expiration IS 'ns since the epoch; null if it has none.';
+
+--
+-- Name: ohlcv_1h; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.ohlcv_1h (
+    ts timestamp with time zone CONSTRAINT ohlcv_1s_ts_not_null NOT NULL,
+    instrument_id bigint CONSTRAINT ohlcv_1s_instrument_id_not_null NOT NULL,
+    open bigint,
+    high bigint,
+    low bigint,
+    close bigint,
+    volume bigint CONSTRAINT ohlcv_1s_volume_not_null NOT NULL,
+    trades bigint CONSTRAINT ohlcv_1s_trades_not_null NOT NULL,
+    publisher_id integer CONSTRAINT ohlcv_1s_publisher_id_not_null NOT NULL,
+    feed_id smallint CONSTRAINT ohlcv_1s_feed_id_not_null NOT NULL
+);
+
+--
+-- Name: TABLE ohlcv_1h; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.ohlcv_1h IS 'Bars of the trades of each book, of 1 h; none where there was no trade.';
+
+--
+-- Name: COLUMN ohlcv_1h.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.ts IS 'The start of the interval; a trade at that very time belongs to it.';
+
+--
+-- Name: COLUMN ohlcv_1h.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN ohlcv_1h.open; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.open IS 'Price of its first trade that has one, in 1e-9; null if none has.';
+
+--
+-- Name: COLUMN ohlcv_1h.high; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.high IS 'The highest price, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1h.low; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.low IS 'The lowest price, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1h.close; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.close IS 'Price of its last trade that has one, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1h.volume; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.volume IS 'The sum of the sizes that are defined.';
+
+--
+-- Name: COLUMN ohlcv_1h.trades; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.trades IS 'How many there were.';
+
+--
+-- Name: COLUMN ohlcv_1h.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN ohlcv_1h.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1h.feed_id IS 'Of which feed.';
+
+--
+-- Name: ohlcv_1m; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.ohlcv_1m (
+    ts timestamp with time zone CONSTRAINT ohlcv_1s_ts_not_null NOT NULL,
+    instrument_id bigint CONSTRAINT ohlcv_1s_instrument_id_not_null NOT NULL,
+    open bigint,
+    high bigint,
+    low bigint,
+    close bigint,
+    volume bigint CONSTRAINT ohlcv_1s_volume_not_null NOT NULL,
+    trades bigint CONSTRAINT ohlcv_1s_trades_not_null NOT NULL,
+    publisher_id integer CONSTRAINT ohlcv_1s_publisher_id_not_null NOT NULL,
+    feed_id smallint CONSTRAINT ohlcv_1s_feed_id_not_null NOT NULL
+);
+
+--
+-- Name: TABLE ohlcv_1m; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.ohlcv_1m IS 'Bars of the trades of each book, of 1 m; none where there was no trade.';
+
+--
+-- Name: COLUMN ohlcv_1m.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.ts IS 'The start of the interval; a trade at that very time belongs to it.';
+
+--
+-- Name: COLUMN ohlcv_1m.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN ohlcv_1m.open; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.open IS 'Price of its first trade that has one, in 1e-9; null if none has.';
+
+--
+-- Name: COLUMN ohlcv_1m.high; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.high IS 'The highest price, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1m.low; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.low IS 'The lowest price, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1m.close; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.close IS 'Price of its last trade that has one, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1m.volume; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.volume IS 'The sum of the sizes that are defined.';
+
+--
+-- Name: COLUMN ohlcv_1m.trades; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.trades IS 'How many there were.';
+
+--
+-- Name: COLUMN ohlcv_1m.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN ohlcv_1m.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1m.feed_id IS 'Of which feed.';
+
+--
+-- Name: ohlcv_1s; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.ohlcv_1s (
+    ts timestamp with time zone NOT NULL,
+    instrument_id bigint NOT NULL,
+    open bigint,
+    high bigint,
+    low bigint,
+    close bigint,
+    volume bigint NOT NULL,
+    trades bigint NOT NULL,
+    publisher_id integer NOT NULL,
+    feed_id smallint NOT NULL
+)
+PARTITION BY RANGE (ts);
+
+--
+-- Name: TABLE ohlcv_1s; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.ohlcv_1s IS 'Bars of the trades of each book, of 1 s; none where there was no trade.';
+
+--
+-- Name: COLUMN ohlcv_1s.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.ts IS 'The start of the interval; a trade at that very time belongs to it.';
+
+--
+-- Name: COLUMN ohlcv_1s.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN ohlcv_1s.open; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.open IS 'Price of its first trade that has one, in 1e-9; null if none has.';
+
+--
+-- Name: COLUMN ohlcv_1s.high; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.high IS 'The highest price, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1s.low; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.low IS 'The lowest price, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1s.close; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.close IS 'Price of its last trade that has one, in 1e-9.';
+
+--
+-- Name: COLUMN ohlcv_1s.volume; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.volume IS 'The sum of the sizes that are defined.';
+
+--
+-- Name: COLUMN ohlcv_1s.trades; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.trades IS 'How many there were.';
+
+--
+-- Name: COLUMN ohlcv_1s.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN ohlcv_1s.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.ohlcv_1s.feed_id IS 'Of which feed.';
+
+--
+-- Name: segments; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.segments (
+    feed_id smallint NOT NULL,
+    epoch integer NOT NULL,
+    "position" bigint NOT NULL,
+    records bigint NOT NULL,
+    until bigint NOT NULL,
+    first_ts timestamp with time zone,
+    last_ts timestamp with time zone,
+    stored_bytes bigint NOT NULL,
+    sha256 text NOT NULL,
+    key text NOT NULL,
+    trades bigint NOT NULL,
+    bbo bigint NOT NULL,
+    depth bigint NOT NULL,
+    version text NOT NULL,
+    compacted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: TABLE segments; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.segments IS 'The ledger: the segments of the journal whose rows are here.';
+
+--
+-- Name: COLUMN segments.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.feed_id IS 'Of which feed.';
+
+--
+-- Name: COLUMN segments.epoch; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.epoch IS 'The number of the writer''s life.';
+
+--
+-- Name: COLUMN segments."position"; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments."position" IS 'Of its first record in the feed.';
+
+--
+-- Name: COLUMN segments.records; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.records IS 'How many it has.';
+
+--
+-- Name: COLUMN segments.until; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.until IS 'Records from this position on do not count, for a newer epoch has them; else the position after the last one.';
+
+--
+-- Name: COLUMN segments.first_ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.first_ts IS 'The earliest ts of its rows; null if it has none.';
+
+--
+-- Name: COLUMN segments.last_ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.last_ts IS 'The latest ts of its rows; null if it has none.';
+
+--
+-- Name: COLUMN segments.stored_bytes; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.stored_bytes IS 'Of its file.';
+
+--
+-- Name: COLUMN segments.sha256; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.sha256 IS 'Of its file, in hexadecimal.';
+
+--
+-- Name: COLUMN segments.key; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.key IS 'Its key in the object store, or its path below the journal''s folder.';
+
+--
+-- Name: COLUMN segments.trades; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.trades IS 'Rows of trades that its records give.';
+
+--
+-- Name: COLUMN segments.bbo; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.bbo IS 'Rows of bbo that its records give.';
+
+--
+-- Name: COLUMN segments.depth; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.depth IS 'Seconds of books in which its records give a row of depth.';
+
+--
+-- Name: COLUMN segments.version; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.version IS 'What compacted it.';
+
+--
+-- Name: COLUMN segments.compacted_at; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.segments.compacted_at IS 'When.';
+
+--
+-- Name: trades; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.trades (
+    ts timestamp with time zone NOT NULL,
+    "position" bigint NOT NULL,
+    instrument_id bigint NOT NULL,
+    ts_event bigint,
+    ts_recv bigint,
+    sequence bigint NOT NULL,
+    order_id bigint NOT NULL,
+    price bigint,
+    size bigint,
+    epoch integer NOT NULL,
+    publisher_id integer NOT NULL,
+    ts_in_delta integer NOT NULL,
+    feed_id smallint NOT NULL,
+    ordinal smallint NOT NULL,
+    depth smallint NOT NULL,
+    flags smallint NOT NULL,
+    side "char" NOT NULL
+)
+PARTITION BY RANGE (ts);
+
+--
+-- Name: TABLE trades; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.trades IS 'Every trade: the records of schema trades.';
+
+--
+-- Name: COLUMN trades.ts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.ts IS 'ts_recv (else ts_event, else 1970) rounded down to the microsecond: what rows are found and partitioned by.';
+
+--
+-- Name: COLUMN trades."position"; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades."position" IS 'Of the MBO record in the feed.';
+
+--
+-- Name: COLUMN trades.instrument_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.instrument_id IS 'uint32.';
+
+--
+-- Name: COLUMN trades.ts_event; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.ts_event IS 'ns since the epoch, the 64 bits of a uint64; null if undefined.';
+
+--
+-- Name: COLUMN trades.ts_recv; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.ts_recv IS 'ns since the epoch, the 64 bits of a uint64; null if undefined.';
+
+--
+-- Name: COLUMN trades.sequence; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.sequence IS 'uint32.';
+
+--
+-- Name: COLUMN trades.order_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.order_id IS 'Of the MBO record, the 64 bits of a uint64; history.trades has the number.';
+
+--
+-- Name: COLUMN trades.price; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.price IS 'In 1e-9; null if undefined.';
+
+--
+-- Name: COLUMN trades.size; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.size IS 'uint32; null if undefined.';
+
+--
+-- Name: COLUMN trades.epoch; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.epoch IS 'The number of the life of the writer that recorded it.';
+
+--
+-- Name: COLUMN trades.publisher_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.publisher_id IS 'uint16.';
+
+--
+-- Name: COLUMN trades.ts_in_delta; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.ts_in_delta IS 'ns.';
+
+--
+-- Name: COLUMN trades.feed_id; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.feed_id IS 'Of which feed.';
+
+--
+-- Name: COLUMN trades.ordinal; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.ordinal IS 'Numbers the rows of one MBO record, from 0.';
+
+--
+-- Name: COLUMN trades.depth; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.depth IS 'Levels strictly better than its price on the resting side.';
+
+--
+-- Name: COLUMN trades.flags; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.flags IS 'uint8.';
+
+--
+-- Name: COLUMN trades.side; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.trades.side IS 'Of the aggressor: A, B or N.';
+
+--
+-- Name: bbo; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.bbo AS
+ SELECT f.dataset,
+    f.shard,
+    b.instrument_id,
+    b.publisher_id,
+    b.ts,
+    b.epoch,
+    b."position",
+    b.ordinal,
+    b.ts_event,
+    b.ts_recv,
+    b.ts_in_delta,
+    b.sequence,
+    (b.action)::text AS action,
+    (b.side)::text AS side,
+    b.depth,
+    b.flags,
+    ((b.price)::numeric * 0.000000001) AS price,
+    b.size,
+    ((b.bid_px)::numeric * 0.000000001) AS bid_px,
+    b.bid_sz,
+    b.bid_ct,
+    ((b.ask_px)::numeric * 0.000000001) AS ask_px,
+    b.ask_sz,
+    b.ask_ct
+   FROM (depthcast.bbo b
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW bbo; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.bbo IS 'Every trade and every change of the best bid and offer.';
+
+--
+-- Name: bbo_1s; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.bbo_1s AS
+ SELECT f.dataset,
+    f.shard,
+    b.instrument_id,
+    b.publisher_id,
+    b.ts,
+    b."position",
+    b.sequence,
+    b.flags,
+    b.updates,
+    ((b.bid_px)::numeric * 0.000000001) AS bid_px,
+    b.bid_sz,
+    b.bid_ct,
+    ((b.ask_px)::numeric * 0.000000001) AS ask_px,
+    b.ask_sz,
+    b.ask_ct
+   FROM (depthcast.bbo_1s b
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW bbo_1s; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.bbo_1s IS 'The best bid and offer of each book at the end of every second in which it had a row of bbo.';
+
+--
+-- Name: depth; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.depth AS
+ SELECT f.dataset,
+    f.shard,
+    d.instrument_id,
+    d.publisher_id,
+    d.ts,
+    d.epoch,
+    d."position",
+    d.ts_event,
+    d.ts_recv,
+    d.sequence,
+    d.flags,
+    ((d.bid_px)::numeric * 0.000000001) AS bid_px,
+    d.bid_sz,
+    d.bid_ct,
+    ((d.ask_px)::numeric * 0.000000001) AS ask_px,
+    d.ask_sz,
+    d.ask_ct,
+    ARRAY( SELECT ((l.px)::numeric * 0.000000001)
+           FROM unnest(d.bid_pxs) WITH ORDINALITY l(px, n)
+          ORDER BY l.n) AS bid_pxs,
+    d.bid_szs,
+    d.bid_cts,
+    ARRAY( SELECT ((l.px)::numeric * 0.000000001)
+           FROM unnest(d.ask_pxs) WITH ORDINALITY l(px, n)
+          ORDER BY l.n) AS ask_pxs,
+    d.ask_szs,
+    d.ask_cts
+   FROM (depthcast.depth d
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW depth; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.depth IS 'Ten levels of each book at every full second in which they changed.';
+
+--
+-- Name: depth_1m; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.depth_1m AS
+ SELECT f.dataset,
+    f.shard,
+    d.instrument_id,
+    d.publisher_id,
+    d.ts,
+    d.samples,
+    d.two_sided,
+    ((d.spread_sum / (NULLIF(d.two_sided, 0))::numeric) * 0.000000001) AS spread_mean,
+    (d.spread_min * 0.000000001) AS spread_min,
+    (d.spread_max * 0.000000001) AS spread_max,
+    (d.bid_sz_10_sum / (d.samples)::numeric) AS bid_sz_10_mean,
+    (d.ask_sz_10_sum / (d.samples)::numeric) AS ask_sz_10_mean
+   FROM (depthcast.depth_1m d
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW depth_1m; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.depth_1m IS 'How deep each book was in every minute.';
+
+--
+-- Name: instruments; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.instruments AS
+ SELECT f.dataset,
+    f.shard,
+    i.instrument_id,
+    i.publisher_id,
+    i.raw_symbol,
+    i.asset,
+    i.exchange,
+    i.currency,
+    i.security_type,
+    i.instrument_class,
+    ((i.min_price_increment)::numeric * 0.000000001) AS min_price_increment,
+    ((i.display_factor)::numeric * 0.000000001) AS display_factor,
+    ((i.unit_of_measure_qty)::numeric * 0.000000001) AS unit_of_measure_qty,
+    i.expiration
+   FROM (depthcast.instruments i
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW instruments; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.instruments IS 'Instruments, and what their newest definitions say.';
+
+--
+-- Name: ohlcv_1h; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.ohlcv_1h AS
+ SELECT f.dataset,
+    f.shard,
+    o.instrument_id,
+    o.publisher_id,
+    o.ts,
+    ((o.open)::numeric * 0.000000001) AS open,
+    ((o.high)::numeric * 0.000000001) AS high,
+    ((o.low)::numeric * 0.000000001) AS low,
+    ((o.close)::numeric * 0.000000001) AS close,
+    o.volume,
+    o.trades
+   FROM (depthcast.ohlcv_1h o
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW ohlcv_1h; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.ohlcv_1h IS 'Bars of an hour.';
+
+--
+-- Name: ohlcv_1m; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.ohlcv_1m AS
+ SELECT f.dataset,
+    f.shard,
+    o.instrument_id,
+    o.publisher_id,
+    o.ts,
+    ((o.open)::numeric * 0.000000001) AS open,
+    ((o.high)::numeric * 0.000000001) AS high,
+    ((o.low)::numeric * 0.000000001) AS low,
+    ((o.close)::numeric * 0.000000001) AS close,
+    o.volume,
+    o.trades
+   FROM (depthcast.ohlcv_1m o
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW ohlcv_1m; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.ohlcv_1m IS 'Bars of a minute.';
+
+--
+-- Name: ohlcv_1s; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.ohlcv_1s AS
+ SELECT f.dataset,
+    f.shard,
+    o.instrument_id,
+    o.publisher_id,
+    o.ts,
+    ((o.open)::numeric * 0.000000001) AS open,
+    ((o.high)::numeric * 0.000000001) AS high,
+    ((o.low)::numeric * 0.000000001) AS low,
+    ((o.close)::numeric * 0.000000001) AS close,
+    o.volume,
+    o.trades
+   FROM (depthcast.ohlcv_1s o
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW ohlcv_1s; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.ohlcv_1s IS 'Bars of a second.';
+
+--
+-- Name: segments; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.segments AS
+ SELECT f.dataset,
+    f.shard,
+    s.epoch,
+    s."position",
+    s.records,
+    s.until,
+    s.first_ts,
+    s.last_ts,
+    s.stored_bytes,
+    s.sha256,
+    s.key,
+    s.trades,
+    s.bbo,
+    s.depth,
+    s.version,
+    s.compacted_at
+   FROM (depthcast.segments s
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW segments; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.segments IS 'The segments of the journals that are in the tables.';
+
+--
+-- Name: trades; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.trades AS
+ SELECT f.dataset,
+    f.shard,
+    t.instrument_id,
+    t.publisher_id,
+    t.ts,
+    t.epoch,
+    t."position",
+    t.ordinal,
+    t.ts_event,
+    t.ts_recv,
+    t.ts_in_delta,
+    t.sequence,
+        CASE
+            WHEN (t.order_id < 0) THEN ((t.order_id)::numeric + '18446744073709551616'::numeric)
+            ELSE (t.order_id)::numeric
+        END AS order_id,
+    ((t.price)::numeric * 0.000000001) AS price,
+    t.size,
+    (t.side)::text AS side,
+    t.depth,
+    t.flags
+   FROM (depthcast.trades t
+     JOIN depthcast.feeds f USING (feed_id));
+
+--
+-- Name: VIEW trades; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.trades IS 'Every trade.';
+
+--
+-- Name: alembic_version alembic_version_pkc; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+--
+-- Name: api_keys api_keys_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (key_id);
+
+--
+-- Name: bbo_1s bbo_1s_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.bbo_1s
+    ADD CONSTRAINT bbo_1s_pkey PRIMARY KEY (instrument_id, ts, publisher_id, feed_id);
+
+--
+-- Name: bbo bbo_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.bbo
+    ADD CONSTRAINT bbo_pkey PRIMARY KEY (feed_id, epoch, "position", ordinal, ts);
+
+--
+-- Name: depth_1m depth_1m_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.depth_1m
+    ADD CONSTRAINT depth_1m_pkey PRIMARY KEY (instrument_id, ts, publisher_id, feed_id);
+
+--
+-- Name: depth depth_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.depth
+    ADD CONSTRAINT depth_pkey PRIMARY KEY (instrument_id, ts, publisher_id, feed_id);
+
+--
+-- Name: exports exports_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.exports
+    ADD CONSTRAINT exports_pkey PRIMARY KEY (export_id);
+
+--
+-- Name: feeds feeds_dataset_shard_key; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.feeds
+    ADD CONSTRAINT feeds_dataset_shard_key UNIQUE (dataset, shard);
+
+--
+-- Name: feeds feeds_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.feeds
+    ADD CONSTRAINT feeds_pkey PRIMARY KEY (feed_id);
+
+--
+-- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key_id, idempotency_key);
+
+--
+-- Name: instruments instruments_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.instruments
+    ADD CONSTRAINT instruments_pkey PRIMARY KEY (feed_id, instrument_id);
+
+--
+-- Name: ohlcv_1h ohlcv_1h_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.ohlcv_1h
+    ADD CONSTRAINT ohlcv_1h_pkey PRIMARY KEY (instrument_id, ts, publisher_id, feed_id);
+
+--
+-- Name: ohlcv_1m ohlcv_1m_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.ohlcv_1m
+    ADD CONSTRAINT ohlcv_1m_pkey PRIMARY KEY (instrument_id, ts, publisher_id, feed_id);
+
+--
+-- Name: ohlcv_1s ohlcv_1s_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.ohlcv_1s
+    ADD CONSTRAINT ohlcv_1s_pkey PRIMARY KEY (instrument_id, ts, publisher_id, feed_id);
+
+--
+-- Name: segments segments_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.segments
+    ADD CONSTRAINT segments_pkey PRIMARY KEY (feed_id, epoch, "position", records);
+
+--
+-- Name: trades trades_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.trades
+    ADD CONSTRAINT trades_pkey PRIMARY KEY (feed_id, epoch, "position", ordinal, ts);
+
+--
+-- Name: bbo_instrument; Type: INDEX; Schema: depthcast; Owner: -
+--
+
+CREATE INDEX bbo_instrument ON ONLY depthcast.bbo USING btree (instrument_id, ts);
+
+--
+-- Name: bbo_ts; Type: INDEX; Schema: depthcast; Owner: -
+--
+
+CREATE INDEX bbo_ts ON ONLY depthcast.bbo USING brin (ts);
+
+--
+-- Name: depth_ts; Type: INDEX; Schema: depthcast; Owner: -
+--
+
+CREATE INDEX depth_ts ON ONLY depthcast.depth USING brin (ts);
+
+--
+-- Name: exports_waiting; Type: INDEX; Schema: depthcast; Owner: -
+--
+
+CREATE INDEX exports_waiting ON depthcast.exports USING btree (created) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]));
+
+--
+-- Name: idempotency_keys_expires; Type: INDEX; Schema: depthcast; Owner: -
+--
+
+CREATE INDEX idempotency_keys_expires ON depthcast.idempotency_keys USING btree (expires);
+
+--
+-- Name: trades_instrument; Type: INDEX; Schema: depthcast; Owner: -
+--
+
+CREATE INDEX trades_instrument ON ONLY depthcast.trades USING btree (instrument_id, ts);
+
+--
+-- Name: trades_ts; Type: INDEX; Schema: depthcast; Owner: -
+--
+
+CREATE INDEX trades_ts ON ONLY depthcast.trades USING brin (ts);
+
+--
+-- Name: instruments instruments_feed_id_fkey; Type: FK CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.instruments
+    ADD CONSTRAINT instruments_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES depthcast.feeds(feed_id);
+
+--
+-- Name: segments segments_feed_id_fkey; Type: FK CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.segments
+    ADD CONSTRAINT segments_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES depthcast.feeds(feed_id);
+
+--
+-- Name: SCHEMA depthcast; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA depthcast TO depthcast_writer;
+GRANT USAGE ON SCHEMA depthcast TO depthcast_reader;
+
+--
+-- Name: SCHEMA history; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA history TO depthcast_writer;
+GRANT USAGE ON SCHEMA history TO depthcast_reader;
+
+--
+-- Name: FUNCTION drop_before(which text, moment timestamp with time zone); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.drop_before(which text, moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.drop_before(which text, moment timestamp with time zone) TO depthcast_writer;
+
+--
+-- Name: FUNCTION make_partitions(days date[]); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.make_partitions(days date[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.make_partitions(days date[]) TO depthcast_writer;
+
+--
+-- Name: FUNCTION refresh_rollups(feed smallint); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.refresh_rollups(feed smallint) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.refresh_rollups(feed smallint) TO depthcast_writer;
+
+--
+-- Name: TABLE api_keys; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT ON TABLE depthcast.api_keys TO depthcast_reader;
+
+--
+-- Name: TABLE bbo; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.bbo TO depthcast_writer;
+
+--
+-- Name: TABLE bbo_1s; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.bbo_1s TO depthcast_writer;
+
+--
+-- Name: TABLE depth; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.depth TO depthcast_writer;
+
+--
+-- Name: TABLE depth_1m; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.depth_1m TO depthcast_writer;
+
+--
+-- Name: TABLE exports; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.exports TO depthcast_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.exports TO depthcast_reader;
+
+--
+-- Name: TABLE feeds; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.feeds TO depthcast_writer;
+
+--
+-- Name: TABLE idempotency_keys; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.idempotency_keys TO depthcast_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.idempotency_keys TO depthcast_reader;
+
+--
+-- Name: TABLE instruments; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.instruments TO depthcast_writer;
+
+--
+-- Name: TABLE ohlcv_1h; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.ohlcv_1h TO depthcast_writer;
+
+--
+-- Name: TABLE ohlcv_1m; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.ohlcv_1m TO depthcast_writer;
+
+--
+-- Name: TABLE ohlcv_1s; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.ohlcv_1s TO depthcast_writer;
+
+--
+-- Name: TABLE segments; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.segments TO depthcast_writer;
+
+--
+-- Name: TABLE trades; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.trades TO depthcast_writer;
+
+--
+-- Name: TABLE bbo; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.bbo TO depthcast_reader;
+GRANT SELECT ON TABLE history.bbo TO depthcast_writer;
+
+--
+-- Name: TABLE bbo_1s; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.bbo_1s TO depthcast_reader;
+GRANT SELECT ON TABLE history.bbo_1s TO depthcast_writer;
+
+--
+-- Name: TABLE depth; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.depth TO depthcast_reader;
+GRANT SELECT ON TABLE history.depth TO depthcast_writer;
+
+--
+-- Name: TABLE depth_1m; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.depth_1m TO depthcast_reader;
+GRANT SELECT ON TABLE history.depth_1m TO depthcast_writer;
+
+--
+-- Name: TABLE instruments; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.instruments TO depthcast_reader;
+GRANT SELECT ON TABLE history.instruments TO depthcast_writer;
+
+--
+-- Name: TABLE ohlcv_1h; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.ohlcv_1h TO depthcast_reader;
+GRANT SELECT ON TABLE history.ohlcv_1h TO depthcast_writer;
+
+--
+-- Name: TABLE ohlcv_1m; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.ohlcv_1m TO depthcast_reader;
+GRANT SELECT ON TABLE history.ohlcv_1m TO depthcast_writer;
+
+--
+-- Name: TABLE ohlcv_1s; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.ohlcv_1s TO depthcast_reader;
+GRANT SELECT ON TABLE history.ohlcv_1s TO depthcast_writer;
+
+--
+-- Name: TABLE segments; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.segments TO depthcast_reader;
+GRANT SELECT ON TABLE history.segments TO depthcast_writer;
+
+--
+-- Name: TABLE trades; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.trades TO depthcast_reader;
+GRANT SELECT ON TABLE history.trades TO depthcast_writer;
+
+--
+-- PostgreSQL database dump complete
+--

@@ -2,32 +2,23 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
 
 from depthcast.api.hub.classes import StreamClass
 from depthcast.api.hub.clients import Client, CloseCode
 from depthcast.api.hub.connections import Connections
 from depthcast.api.hub.encoded import Encoded, Form
 from depthcast.api.hub.errors import RequestError
-from depthcast.api.hub.face_stream import BboStream, BookStream
-from depthcast.api.hub.follower import Follower
 from depthcast.api.hub.heartbeats import SLOTS, Heartbeats
 from depthcast.api.hub.messages import Subscribed, Unsubscribed, encode
 from depthcast.api.hub.options import HubOptions
-from depthcast.api.hub.order_stream import OrderStream
-from depthcast.api.hub.ports import Clock, HubListing, HubMarket, HubReplica, Loop, Sink, Timer
+from depthcast.api.hub.ports import Clock, HubListing, HubMarket, Loop, Sink, Timer
 from depthcast.api.hub.requests import Subscribe, depth_and_rate, error_message
 from depthcast.api.hub.schedule import Schedule
-from depthcast.api.hub.status_stream import StatusStream, status_message, told
+from depthcast.api.hub.status_stream import status_message, told
 from depthcast.api.hub.stream import Numbering, Stream
-from depthcast.api.hub.trade_stream import TradeStream
-from depthcast.api.hub.view import ReplicaView
-from depthcast.errors import DepthcastError
+from depthcast.api.hub.streams import Streams, label
 
 __all__ = ["Hub"]
-
-_GOLDEN = 0.6180339887498949
-"""Multiples of it, modulo 1, lie evenly however many there are: the phases of the classes' ticks."""
 
 
 class Hub:
@@ -58,13 +49,11 @@ class Hub:
         self.counters = self.numbering.counters
         self.connections = Connections(self.options)
         self.closing = False
-        self._market = market
         self._clients: dict[Client, None] = {}
         self._paused: dict[Client, None] = {}
         self._heartbeats = Heartbeats(self.numbering)
         self._schedule = Schedule(self.loop, self.counters, self.options.turn_sends, self._flushed)
-        self._followers: dict[int, Follower] = {}
-        self._made = 0
+        self._streams = Streams(market, self.numbering, self.loop, self._schedule)
         self._beats = 0
         self._timer: Timer | None = None
 
@@ -72,8 +61,7 @@ class Hub:
 
     def start(self) -> None:
         """Follow the replicas and begin the heartbeats."""
-        for replica in self._market.replicas:
-            self._follower(replica)
+        self._streams.follow_all()
         self._arm()
 
     async def close(self, spread_s: float) -> None:
@@ -97,19 +85,7 @@ class Hub:
             self._timer.cancel()
             self._timer = None
         self._schedule.close()
-        for follower in self._followers.values():
-            follower.view.replica.remove_listener(follower)
-        self._followers.clear()
-
-    def _follower(self, replica: HubReplica) -> Follower:
-        follower = self._followers.get(id(replica))
-        if follower is None:
-            view = ReplicaView(replica, self.numbering.clock)
-            schedule = self._schedule
-            follower = Follower(view, self.numbering.clock, schedule.changed, schedule.soon, schedule.at_once)
-            self._followers[id(replica)] = follower
-            replica.add_listener(follower)
-        return follower
+        self._streams.close()
 
     # -- clients
 
@@ -180,9 +156,9 @@ class Hub:
         depth, rate = depth_and_rate(request.channel, request.depth, request.rate)
         wanted: dict[StreamClass, HubListing] = {}
         for text in request.instruments:
-            listing = self._find(text)
-            publisher = self._publisher(listing, request)
-            dataset = listing.replica.dataset if len(self._market.replicas) > 1 else ""
+            listing = self._streams.find(text)
+            publisher = self._streams.publisher(listing, request)
+            dataset = listing.replica.dataset if self._streams.several_datasets else ""
             of = StreamClass(request.channel, listing.instrument_id, publisher, depth, rate, dataset)
             if of not in wanted and not any(stream.of == of for stream in client.streams):
                 wanted[of] = listing
@@ -191,7 +167,7 @@ class Hub:
             raise RequestError(
                 "too_many_subscriptions", f"at most {limit} subscriptions on a connection", fatal=True
             )
-        streams = [(self._stream(of, listing), listing) for of, listing in wanted.items()]
+        streams = [(self._streams.get(of, listing), listing) for of, listing in wanted.items()]
         for stream, listing in streams:
             self._join(client, stream, listing, request)
         self._heartbeats.regroup(client)
@@ -229,72 +205,11 @@ class Hub:
         Raises:
             RequestError: one is not known.
         """
-        for listing in [self._find(text) for text in instruments]:
-            view = self._follower(listing.replica).view
+        for listing in [self._streams.find(text) for text in instruments]:
+            view = self._streams.follower(listing.replica).view
             now = told(view, listing.instrument_id, None)
-            status = status_message(view, now, _label(listing), listing.instrument_id, self.numbering)
+            status = status_message(view, now, label(listing), listing.instrument_id, self.numbering)
             client.send(Encoded("status", encode(status)))
-
-    def _find(self, text: str) -> HubListing:
-        try:
-            return self._market.find(text)
-        except DepthcastError as error:
-            raise RequestError("unknown_instrument", str(error)) from None
-
-    def _publisher(self, listing: HubListing, request: Subscribe) -> int | None:
-        known = listing.publishers()
-        if request.publisher is not None:
-            if request.publisher not in known:
-                some = ", ".join(map(str, known)) or "none yet"
-                raise RequestError(
-                    "unknown_publisher",
-                    f"{_label(listing)} has no book of publisher {request.publisher}: {some}",
-                )
-            return request.publisher
-        if len(known) == 1:
-            return known[0]
-        if request.channel == "orders":
-            raise RequestError(
-                "publisher_required",
-                f"{_label(listing)} has books of publishers {', '.join(map(str, known)) or '(none yet)'}:"
-                " the orders channel is of one",
-            )
-        return None
-
-    def _stream(self, of: StreamClass, listing: HubListing) -> Stream:
-        follower = self._follower(listing.replica)
-        stream = follower.stream(of)
-        if stream is not None:
-            return stream
-        if self.counters.classes >= self.options.max_classes:
-            raise RequestError("too_many_classes", "no further class now: use one that others use too")
-        if of.channel == "orders" and self._order_books() >= self.options.order_books:
-            raise RequestError("too_many_order_books", "no further book's orders can be followed now")
-        stream = self._new_stream(of, listing, follower)
-        if stream.failed:
-            raise RequestError("book_too_large", stream.failed)
-        stream.idle_since = self.loop.time()
-        follower.add(stream)
-        self.counters.classes += 1
-        return stream
-
-    def _new_stream(self, of: StreamClass, listing: HubListing, follower: Follower) -> Stream:
-        self._made += 1
-        phase = self._made * _GOLDEN % 1.0
-        numbering, view = self.numbering, follower.view
-        if of.channel == "book":
-            return BookStream(of, numbering, phase, view)
-        if of.channel == "bbo":
-            return BboStream(of, numbering, phase, view)
-        with_name: Callable[..., Stream] = {
-            "trades": TradeStream,
-            "orders": OrderStream,
-            "status": StatusStream,
-        }[of.channel]
-        return with_name(of, numbering, phase, view, _label(listing))
-
-    def _order_books(self) -> int:
-        return sum(follower.order_books for follower in self._followers.values())
 
     def _join(self, client: Client, stream: Stream, listing: HubListing, request: Subscribe) -> None:
         since = request.since
@@ -306,7 +221,7 @@ class Hub:
             stream=stream.name,
             id=request.id,
             channel=of.channel,
-            instrument=_label(listing),
+            instrument=label(listing),
             instrument_id=of.instrument_id,
             dataset=listing.replica.dataset,
             publisher=of.publisher_id,
@@ -314,7 +229,7 @@ class Hub:
             rate=of.rate,
             epoch=self.numbering.epoch,
             seq=stream.seq if held is None else held,
-            feed=self._follower(listing.replica).view.feed,
+            feed=self._streams.follower(listing.replica).view.feed,
             resumed=resumed,
         )
         client.send(Encoded("subscribed", encode(message)))
@@ -354,12 +269,7 @@ class Hub:
         for client in list(self._paused):
             if client.paused_at is not None and now - client.paused_at > self.options.slow_close_s:
                 self.close_slow(client)
-        for follower in self._followers.values():
-            follower.look_again()
-            for stream in follower.streams:
-                idle_since = stream.idle_since
-                if not stream.users and idle_since is not None and now - idle_since > self.options.linger_s:
-                    self._remove(follower, stream)
+        self._streams.look_again(now)
 
     def _flushed(self, stream: Stream) -> None:
         """Stop a class that cannot go on, and say so to its clients."""
@@ -371,15 +281,4 @@ class Hub:
                 self._leave_stream(client, stream)
                 self._heartbeats.regroup(client)
                 client.send(error_message(None, RequestError("class_ended", f"{stream.name}: {why}")))
-        for follower in self._followers.values():
-            if follower.stream(stream.of) is stream:
-                self._remove(follower, stream)
-
-    def _remove(self, follower: Follower, stream: Stream) -> None:
-        follower.remove(stream)
-        stream.scheduled = False
-        self.counters.classes -= 1
-
-
-def _label(listing: HubListing) -> str:
-    return listing.symbol or str(listing.instrument_id)
+        self._streams.remove(stream)

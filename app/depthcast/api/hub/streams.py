@@ -1,0 +1,178 @@
+"""Which stream classes are at work: made when first asked for, kept a while after their last reader."""
+
+from collections.abc import Callable
+from typing import Final
+
+from depthcast.api.hub.classes import StreamClass
+from depthcast.api.hub.errors import RequestError
+from depthcast.api.hub.face_stream import BboStream, BookStream
+from depthcast.api.hub.follower import Follower
+from depthcast.api.hub.order_stream import OrderStream
+from depthcast.api.hub.ports import HubListing, HubMarket, HubReplica, Loop
+from depthcast.api.hub.requests import Subscribe
+from depthcast.api.hub.schedule import Schedule
+from depthcast.api.hub.status_stream import StatusStream
+from depthcast.api.hub.stream import Numbering, Stream
+from depthcast.api.hub.trade_stream import TradeStream
+from depthcast.api.hub.view import ReplicaView
+from depthcast.errors import DepthcastError
+from depthcast.live.replica_types import FeedState
+
+__all__ = ["Streams", "label"]
+
+_GOLDEN: Final = 0.6180339887498949
+"""Multiples of it, modulo 1, lie evenly however many there are: the phases of the classes' ticks."""
+
+
+class Streams:
+    """The streams of a hub, by class; each belongs to the follower of its replica."""
+
+    __slots__ = ("_followers", "_loop", "_made", "_market", "_numbering", "_schedule")
+
+    def __init__(self, market: HubMarket, numbering: Numbering, loop: Loop, schedule: Schedule) -> None:
+        self._market = market
+        self._numbering = numbering
+        self._loop = loop
+        self._schedule = schedule
+        self._followers: dict[int, Follower] = {}
+        self._made = 0
+
+    # -- replicas
+
+    def follow_all(self) -> None:
+        """Listen to every replica."""
+        for replica in self._market.replicas:
+            self.follower(replica)
+
+    def close(self) -> None:
+        """Listen to none any more."""
+        for follower in self._followers.values():
+            follower.view.replica.remove_listener(follower)
+        self._followers.clear()
+
+    @property
+    def several_datasets(self) -> bool:
+        """An instrument id alone may mean several instruments."""
+        return len({replica.dataset for replica in self._market.replicas}) > 1
+
+    def follower(self, replica: HubReplica) -> Follower:
+        """Its listener."""
+        follower = self._followers.get(id(replica))
+        if follower is None:
+            view = ReplicaView(replica, self._numbering.clock)
+            schedule, clock = self._schedule, self._numbering.clock
+            follower = Follower(view, clock, schedule.changed, schedule.soon, schedule.at_once)
+            self._followers[id(replica)] = follower
+            replica.add_listener(follower)
+        return follower
+
+    # -- what is asked for
+
+    def find(self, text: str) -> HubListing:
+        """The instrument of that name.
+
+        Raises:
+            RequestError: there is none, or several, or no books at all yet.
+        """
+        try:
+            return self._market.find(text)
+        except DepthcastError as error:
+            if all(replica.state is FeedState.CONNECTING for replica in self._market.replicas):
+                raise RequestError(
+                    "starting", "the books are not filled yet: ask again in a second"
+                ) from None
+            raise RequestError("unknown_instrument", str(error)) from None
+
+    def publisher(self, listing: HubListing, request: Subscribe) -> int | None:
+        """Whose book is meant; None is all together.
+
+        Raises:
+            RequestError: there is no such book, or the channel needs one.
+        """
+        known = listing.publishers()
+        if request.publisher is not None:
+            if request.publisher not in known:
+                some = ", ".join(map(str, known)) or "none yet"
+                raise RequestError(
+                    "unknown_publisher",
+                    f"{label(listing)} has no book of publisher {request.publisher}: {some}",
+                )
+            return request.publisher
+        if len(known) == 1:
+            return known[0]
+        if request.channel == "orders":
+            raise RequestError(
+                "publisher_required",
+                f"{label(listing)} has books of publishers {', '.join(map(str, known)) or '(none yet)'}:"
+                " the orders channel is of one",
+            )
+        return None
+
+    def get(self, of: StreamClass, listing: HubListing) -> Stream:
+        """The stream of a class, a new one if there is none.
+
+        Raises:
+            RequestError: there may be no further one.
+        """
+        follower = self.follower(listing.replica)
+        stream = follower.stream(of)
+        if stream is not None:
+            return stream
+        counters, options = self._numbering.counters, self._numbering.options
+        if counters.classes >= options.max_classes:
+            raise RequestError("too_many_classes", "no further class now: use one that others use too")
+        if of.channel == "orders" and self._order_books() >= options.order_books:
+            raise RequestError("too_many_order_books", "no further book's orders can be followed now")
+        stream = self._new_stream(of, listing, follower)
+        if stream.failed:
+            raise RequestError("book_too_large", stream.failed)
+        stream.idle_since = self._loop.time()
+        follower.add(stream)
+        counters.classes += 1
+        return stream
+
+    def _new_stream(self, of: StreamClass, listing: HubListing, follower: Follower) -> Stream:
+        self._made += 1
+        phase = self._made * _GOLDEN % 1.0
+        numbering, view = self._numbering, follower.view
+        if of.channel == "book":
+            return BookStream(of, numbering, phase, view)
+        if of.channel == "bbo":
+            return BboStream(of, numbering, phase, view)
+        with_name: Callable[..., Stream] = {
+            "trades": TradeStream,
+            "orders": OrderStream,
+            "status": StatusStream,
+        }[of.channel]
+        return with_name(of, numbering, phase, view, label(listing))
+
+    def _order_books(self) -> int:
+        return sum(follower.order_books for follower in self._followers.values())
+
+    # -- time
+
+    def look_again(self, now: float) -> None:
+        """Find what no event tells, and remove what nobody has read for a while."""
+        linger_s = self._numbering.options.linger_s
+        for follower in self._followers.values():
+            follower.look_again()
+            for stream in follower.streams:
+                idle_since = stream.idle_since
+                if not stream.users and idle_since is not None and now - idle_since > linger_s:
+                    self._remove(follower, stream)
+
+    def remove(self, stream: Stream) -> None:
+        """End a stream that nobody reads any more."""
+        for follower in self._followers.values():
+            if follower.stream(stream.of) is stream:
+                self._remove(follower, stream)
+
+    def _remove(self, follower: Follower, stream: Stream) -> None:
+        follower.remove(stream)
+        stream.scheduled = False
+        self._numbering.counters.classes -= 1
+
+
+def label(listing: HubListing) -> str:
+    """What an instrument is called in messages."""
+    return listing.symbol or str(listing.instrument_id)

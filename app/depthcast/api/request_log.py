@@ -23,7 +23,7 @@ log = structlog.get_logger("depthcast.api.requests")
 
 
 class RequestLog:
-    """An ASGI application around another. Streams (WebSocket, SSE) are logged by their end alone with ``all``.
+    """An ASGI application around another. WebSockets are logged with ``all`` alone, when they end.
 
     Neither queries nor headers are logged: they may hold what is nobody else's business.
     """

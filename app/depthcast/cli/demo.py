@@ -29,6 +29,7 @@ DATASET: Final = "XSIM.MBO"
 START_S: Final = 30.0
 STOP_S: Final = 10.0
 LOOK_S: Final = 0.25
+LOCAL: Final = ("127.0.0.1", "0.0.0.0", "::1")  # noqa: S104 # nosec B104
 
 
 def demo(
@@ -138,7 +139,7 @@ def _tell(name: str, said: dict[str, Any]) -> None:
 
 def _say_where(address: Address, instrument: str) -> None:
     """Where it is, and what to try."""
-    shown = "localhost" if address.host in ("127.0.0.1", "0.0.0.0", "::1") else address.host  # noqa: S104 # nosec B104
+    shown = "localhost" if address.host in LOCAL else address.host
     here = f"http://{shown}:{address.port}"
     lines = [
         f"{bold('Depthcast is at ' + here, sys.stdout)} - reference at {here}/v1/reference",

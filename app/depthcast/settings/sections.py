@@ -114,7 +114,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     keep_alive_s: Annotated[int, Meta(ge=1, le=3600)] = 300
     backlog: Annotated[int, Meta(ge=1, le=65_535)] = 4096
     max_clients: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    client_buffer_bytes: Annotated[int, Meta(ge=16_384, le=1 << 30)] = 262_144
+    client_buffer_bytes: Annotated[int, Meta(ge=16_384, le=1 << 30)] = 65_536
     log_requests: Literal["none", "failed", "all"] = "failed"
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()

@@ -87,5 +87,5 @@ class _Bridge(logging.Handler):
 
 
 def bridge_library_logs(*, level: int = logging.WARNING) -> None:
-    """Have what libraries log through the standard library told as `configure_logs` says, from ``level`` on."""
+    """Have what libraries log, from ``level`` on, told as `configure_logs` says."""
     logging.basicConfig(handlers=[_Bridge()], level=level, force=True)

@@ -14,8 +14,10 @@ from msgspec import UNSET, Struct, UnsetType
 from depthcast.api.problem_types import PROBLEMS
 from depthcast.errors import (
     AmbiguousBookError,
+    AmbiguousInstrumentError,
+    BookError,
     DepthcastError,
-    UnknownBookError,
+    UnknownInstrumentError,
     UnknownOrderError,
 )
 
@@ -77,6 +79,11 @@ _BY_STATUS: Final = {
     431: "headers-too-large",
     503: "overloaded",
 }
+_BOOK_ERRORS: Final[dict[type[BookError], str]] = {
+    AmbiguousBookError: "ambiguous-book",
+    UnknownOrderError: "unknown-order",
+    UnknownInstrumentError: "unknown-instrument",
+}
 
 
 class ApiProblem(DepthcastError):  # noqa: N818 - what it is called on the wire
@@ -119,12 +126,8 @@ def as_problem(error: Exception) -> ApiProblem:
     """What a client is told of an error. Anything unforeseen is an internal error, without its text."""
     if isinstance(error, ApiProblem):
         return error
-    if isinstance(error, AmbiguousBookError):
-        return ApiProblem("ambiguous-book", str(error))
-    if isinstance(error, UnknownOrderError):
-        return ApiProblem("unknown-order", str(error))
-    if isinstance(error, UnknownBookError):
-        return ApiProblem("unknown-book", str(error))
+    if isinstance(error, BookError):
+        return _of_books(error)
     if isinstance(error, ValidationException):
         return _validation(error)
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
@@ -187,6 +190,15 @@ def _reworded(message: str) -> str:
     ):
         message = message.replace(theirs, ours)
     return message
+
+
+def _of_books(error: BookError) -> ApiProblem:
+    if isinstance(error, AmbiguousInstrumentError):
+        return ApiProblem("ambiguous-instrument", str(error), candidates=list(error.choices))
+    for kind, name in _BOOK_ERRORS.items():
+        if isinstance(error, kind):
+            return ApiProblem(name, str(error))
+    return ApiProblem("unknown-book", str(error))
 
 
 def _of_library(error: HTTPException) -> ApiProblem:

@@ -12,7 +12,7 @@ from depthcast.book.engine import Engine
 from depthcast.book.types import BookStatus, Level
 from depthcast.book.views import LevelView, VersionView, iso, price_str
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
-from depthcast.errors import AmbiguousInstrumentError, UnknownInstrumentError
+from depthcast.errors import UnknownInstrumentError
 from depthcast.live.replica import Replica
 from depthcast.live.replica_types import FeedState
 
@@ -100,18 +100,18 @@ def find_listing(services: Services, text: str) -> Listing:
     """The instrument that a request names.
 
     Raises:
-        ApiProblem: there is none, there are several, or there are no books yet.
+        UnknownInstrumentError: there is none.
+        AmbiguousInstrumentError: there are several.
+        ApiProblem: it may be one of a feed that has no books yet.
     """
     market = services.market
     try:
         return market.find(text)
-    except AmbiguousInstrumentError as error:
-        raise ApiProblem("ambiguous-instrument", str(error), candidates=list(error.choices)) from None
-    except UnknownInstrumentError as error:
+    except UnknownInstrumentError:
         waiting = [replica for replica in market.replicas if not replica.ready]
         if waiting:
             raise starting_problem(waiting[0]) from None
-        raise ApiProblem("unknown-instrument", str(error)) from None
+        raise
 
 
 def select(services: Services, text: str, publisher: int | None) -> Books:

@@ -1,0 +1,83 @@
+"""Encoded books: made once a version, for all who ask the same, within bounds."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from depthcast.api.answers import LARGE_BYTES, Bodies
+from depthcast.api.market import Listing
+from depthcast.api.selection import Books
+from depthcast.book.engine import Engine
+from tests.support.records import add, clear, status
+
+
+class Body(Struct):
+    """Anything."""
+
+    text: str
+
+
+class Holder:
+    """What `Bodies` looks at of a replica."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.generation = 1
+        self.dataset = "TEST.SIM"
+        self.engine.apply(clear() + add(1, "B", 10, 1))
+
+    def books(self) -> Books:
+        replica: Any = self
+        return Books(Listing(replica, 7, None), [1], 1, [self.engine.status(7)])
+
+
+def take(bodies: Bodies, books: Books, what: object = "book", text: str = "x") -> bytes:
+    return bodies.get(books, (what,), lambda: Body(text)).head
+
+
+def test_made_once_a_version() -> None:
+    holder, bodies = Holder(), Bodies()
+    assert take(bodies, holder.books(), text="a") == b'{"text":"a"'
+    assert take(bodies, holder.books(), text="b") == b'{"text":"a"'
+    assert (bodies.hits, bodies.misses) == (1, 1)
+    holder.engine.apply(add(2, "B", 10, 1))
+    assert take(bodies, holder.books(), text="c") == b'{"text":"c"'
+
+
+def test_whatever_an_answer_shows_makes_it_anew() -> None:
+    holder, bodies = Holder(), Bodies()
+    take(bodies, holder.books())
+    for change in (
+        lambda: holder.engine.apply(status(7)),
+        lambda: holder.engine.mark_suspect(7),
+        lambda: setattr(holder, "generation", 2),
+    ):
+        change()
+        before = bodies.misses
+        take(bodies, holder.books())
+        assert bodies.misses == before + 1
+
+
+def test_what_is_asked_for_least_goes_first() -> None:
+    holder, bodies = Holder(), Bodies(capacity=2)
+    for what in ("a", "b", "a", "c"):
+        take(bodies, holder.books(), what)
+    assert len(bodies) == 2
+    take(bodies, holder.books(), "a")
+    assert bodies.misses == 3
+    take(bodies, holder.books(), "b")
+    assert bodies.misses == 4
+
+
+def test_bytes_are_bounded_too() -> None:
+    holder, bodies = Holder(), Bodies(max_bytes=1_000)
+    for n in range(20):
+        take(bodies, holder.books(), n, "x" * 300)
+        assert bodies.bytes <= 1_000
+    assert len(bodies) == 3
+    large = Bodies()
+    take(large, holder.books(), "large", "x" * LARGE_BYTES)
+    assert (len(large), large.bytes) == (0, 0)
+    take(large, holder.books(), "small", "x")
+    take(large, holder.books(), "small", "y")
+    assert large.bytes == len(b'{"text":"x"')

@@ -80,7 +80,8 @@ class Replica:
             symbol and its latest definition record (520 bytes).
         state, reason: whether the books are those of now, and if not, why.
         stale_since_ns: when they ceased to be (ns since the epoch); None while LIVE, or before the first.
-        last_ts_recv, last_ts_out: of the last record applied to the served books, ns; 0 before.
+        last_ts_recv, last_ts_out: of the last record applied to the served books, ns; 0 before. After a
+            snapshot ts_recv is that of the last record the gateway's books had.
         hops: how old records were when they were applied: ``gateway_to_applied`` from ts_out, and
             ``venue_to_applied`` from ts_recv where the data is of the present.
         gaps: times that records were missing within a session.
@@ -220,6 +221,8 @@ class Replica:
                 if self._fill is not None:
                     self._fill.told = True
                     self._look_at_fill(self._fill, self._clock.monotonic())
+            case SystemNotice(SystemCode.SLOW_READER_WARNING, message):
+                _log.warning("replica.slow", feed=self.name, message=message)
             case Stale(silent_s):
                 self._silent = True
                 self._lose(f"silent for {silent_s:.1f} s", silent_s)
@@ -300,6 +303,7 @@ class Replica:
         self._fill, self._intake = None, intake
         self.engine.changed()  # all of them are
         self.generation += 1
+        self.last_ts_recv, self.last_ts_out = fill.last_ts_recv, fill.last_ts_out
         _log.info("replica.filled", feed=self.name, books=len(self.engine.books()), told=fill.told)
         reason, self._reset_reason = self._reset_reason, "feed_reconnected"
         self._listeners.reset(reason)
@@ -316,10 +320,12 @@ class Replica:
     # -- state
 
     def _find_state(self) -> None:
-        """The connection stands, and is not silent."""
+        """The connection stands."""
         if self._fill is not None:
             self._set(self.state, _FILLING)
-        elif self.ready and not self._silent:
+        elif self._silent:
+            self._lose("silent")
+        elif self.ready:
             self.stale_since_ns = None
             self._set(FeedState.LIVE, "")
 

@@ -6,6 +6,8 @@ from typing import Final
 from depthcast.book.engine import Engine
 from depthcast.book.types import BookKey
 from depthcast.dbn import forms
+from depthcast.dbn.framing import TS_OUT_SIZE
+from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.live.replica_intake import HELD_S, Intake
 
 __all__ = ["Fill", "complete_books"]
@@ -33,6 +35,7 @@ class Fill:
     Attributes:
         told: whether the gateway has said that the snapshots are complete.
         trades: the trades that came meanwhile, as `depthcast.dbn.forms.actions` gives them.
+        last_ts_recv, last_ts_out: of the last record applied, ns; 0 before.
     """
 
     def __init__(self, before: AbstractSet[BookKey], statuses: bytes, now: float) -> None:
@@ -40,6 +43,7 @@ class Fill:
         self.engine.apply(statuses)
         self.told = False
         self.trades = b""
+        self.last_ts_recv = self.last_ts_out = 0
         self._before = before
         self._begun = now
         self._latest: float | None = None
@@ -57,6 +61,10 @@ class Fill:
             end = self.engine.boundary(records) or end
         with records[:end] as applied:
             self.engine.apply(applied)
+            self.last_ts_out = int.from_bytes(applied[-TS_OUT_SIZE:], "little")
+            ts_recv = forms.last_ts_recv(applied)
+            if ts_recv != UNDEF_TIMESTAMP:
+                self.last_ts_recv = ts_recv
             self.trades = (self.trades + forms.actions(applied, b"T", ts_out=True))[-TRADES_BYTES:]
         self._held = bytes(records[end:])
 

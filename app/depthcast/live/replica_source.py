@@ -57,13 +57,16 @@ class SourceOwner(Protocol):
 
 
 class _Past(Enum):
-    """How a gateway tells the definitions and statuses that there are already."""
+    """How definitions and statuses are asked for. What is refused is asked for in a way further down."""
 
     SNAPSHOTS = "snapshot"
+    """With the latest of each instrument."""
     REPLAYS = "start"
-    """Databento's: those of the day."""
+    """With those of the day: for Databento's gateways."""
     NONE = "none"
-    """It refused to: they are known once they change."""
+    """They are known once they change."""
+    ALONE = "alone"
+    """Not at all: books are followed without."""
 
 
 class Source:
@@ -149,7 +152,7 @@ class Source:
             random=self._random,
         )
         start = 0 if self._past is _Past.REPLAYS else None
-        for schema in ("definition", "status"):
+        for schema in () if self._past is _Past.ALONE else ("definition", "status"):
             made.subscribe(schema, symbols, snapshot=self._past is _Past.SNAPSHOTS, start=start)
         made.subscribe("mbo", symbols, snapshot=True)
         return made
@@ -165,8 +168,8 @@ class Source:
         text = str(error) or type(error).__name__
         if isinstance(error, AuthenticationError):
             return f"{'dataset' if 'dataset' in text.lower() else 'key'} refused: {text}"
-        if isinstance(error, SessionError) and error.code in REFUSALS and self._past is not _Past.NONE:
-            self._past = _Past.NONE
+        if isinstance(error, SessionError) and error.code in REFUSALS:
+            self._past = _Past.ALONE if self._past in (_Past.NONE, _Past.ALONE) else _Past.NONE
         elif not isinstance(error, SessionError | ProtocolError | OSError | RecordsMissingError):
             _log.error("replica.failed", feed=str(self._wanted.address), exc_info=error)
             return f"internal error: {type(error).__name__}: {text}"

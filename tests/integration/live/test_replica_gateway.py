@@ -320,6 +320,27 @@ def test_a_gateway_without_snapshots_of_definitions_is_asked_without() -> None:
     run(main())
 
 
+def test_a_gateway_without_definitions_and_statuses_is_followed_for_its_books() -> None:
+    async def plain(peer: Peer) -> None:
+        await peer.begin()
+        refused = [each.schema for each in peer.subscriptions if each.schema != "mbo"]
+        if refused:
+            refusal = control.error(5, f"schema: {refused[0]} is not served", ts_event=1)
+            await peer.send(forms.form(refusal, ts_out=1))
+            return
+        await peer.send(forms.form(SNAPSHOT_OF_ONE + COMPLETED, ts_out=time.time_ns()))
+        await peer.gone()
+
+    async def main() -> None:
+        async with gateway(plain) as scripted:
+            replica = replica_of(scripted.port, key=KEY, dataset=SCRIPTED, random=lambda: 0.0)
+            async with running(replica):
+                await until(lambda: replica.ready)
+                assert len(scripted.peers) == 3
+
+    run(main())
+
+
 def test_bytes_that_are_no_records_end_the_session_and_touch_no_book() -> None:
     async def broken(peer: Peer) -> None:
         await snapshot_then(peer, b"")

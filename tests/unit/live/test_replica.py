@@ -261,6 +261,25 @@ def test_silence_is_stale_and_ends_with_the_next_bytes(live: Told) -> None:
     assert live.listener.resets == ["feed_reconnected"]  # the first fill's
 
 
+def test_books_that_are_complete_while_the_gateway_is_silent_are_stale() -> None:
+    told = Told()
+    told.connect()
+    told.records(snapshot(1))
+    told.replica.on_event(Stale(1.8))
+    assert state(told) is FeedState.CONNECTING
+    told.wait(1.1)
+    assert told.replica.ready
+    assert state(told) is FeedState.STALE
+    told.replica.on_event(Live())
+    assert state(told) is FeedState.LIVE
+
+
+def test_a_gateway_that_finds_it_slow_is_noted(live: Told, log: list[structlog.typing.EventDict]) -> None:
+    live.replica.on_event(SystemNotice(2, "Slow reader"))
+    assert [each["event"] for each in log][-1] == "replica.slow"
+    assert state(live) is FeedState.LIVE
+
+
 def test_a_lost_connection_is_stale_until_fresh_books_are_complete(live: Told) -> None:
     before = checksums(live.replica.engine)
     live.records(add(5, "B", P, 5, 0))  # an event whose end is lost
@@ -367,6 +386,16 @@ def test_a_symbol_that_passes_to_another_instrument_means_that_one(live: Told) -
 
 
 # -- how old records are
+
+
+def test_after_a_snapshot_the_last_time_is_that_of_the_gateways_books(live: Told) -> None:
+    live.disconnect()
+    live.connect()
+    live.records(clear(SNAP, ts_recv=NOW_NS - 5), add(1, "B", P, 5, SNAP | LAST, ts_recv=NOW_NS - 5))
+    assert live.replica.last_ts_recv != NOW_NS - 5
+    live.completed()
+    assert (live.replica.last_ts_recv, live.replica.last_ts_out) == (NOW_NS - 5, NOW_NS)
+    assert live.replica.hops["gateway_to_applied"].count == 0
 
 
 def test_hops_count_from_ts_out_and_of_live_data_from_ts_recv(live: Told) -> None:

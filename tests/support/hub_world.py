@@ -223,8 +223,7 @@ class World:
 
     def stream(self, name: str) -> Stream | None:
         """The class of that name, if there is one now."""
-        followers = self.hub._followers.values()
-        return next((each for one in followers for each in one.streams if each.name == name), None)
+        return next((each for each in self.hub.streams if each.name == name), None)
 
     def connect(self, form: Form = Form.FRAME, **where: str) -> Connection:
         connection = Connection(self, form, **where)

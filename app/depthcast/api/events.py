@@ -160,6 +160,8 @@ def _problem(error: RequestError) -> ApiProblem:
         return ApiProblem("unknown-instrument", str(error))
     if error.code in {"too_many_connections", "too_many_subscriptions"}:
         return ApiProblem("rate-limited", str(error), headers={"Retry-After": "1"})
+    if error.code == "starting":
+        return ApiProblem("starting", str(error), headers={"Retry-After": "1"})
     if error.code in {"server_full", "restarting", "too_many_classes", "too_many_order_books"}:
         return ApiProblem("overloaded", str(error), headers={"Retry-After": "1"})
     return invalid({"bad_depth": "depth", "bad_rate": "rate"}.get(error.code, "publisher"), str(error))

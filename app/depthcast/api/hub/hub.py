@@ -53,7 +53,7 @@ class Hub:
         self._paused: dict[Client, None] = {}
         self._heartbeats = Heartbeats(self.numbering)
         self._schedule = Schedule(self.loop, self.counters, self.options.turn_sends, self._flushed)
-        self._streams = Streams(market, self.numbering, self.loop, self._schedule)
+        self.streams = Streams(market, self.numbering, self.loop, self._schedule)
         self._beats = 0
         self._timer: Timer | None = None
 
@@ -61,7 +61,7 @@ class Hub:
 
     def start(self) -> None:
         """Follow the replicas and begin the heartbeats."""
-        self._streams.follow_all()
+        self.streams.follow_all()
         self._arm()
 
     async def close(self, spread_s: float) -> None:
@@ -85,7 +85,7 @@ class Hub:
             self._timer.cancel()
             self._timer = None
         self._schedule.close()
-        self._streams.close()
+        self.streams.close()
 
     # -- clients
 
@@ -156,9 +156,9 @@ class Hub:
         depth, rate = depth_and_rate(request.channel, request.depth, request.rate)
         wanted: dict[StreamClass, HubListing] = {}
         for text in request.instruments:
-            listing = self._streams.find(text)
-            publisher = self._streams.publisher(listing, request)
-            dataset = listing.replica.dataset if self._streams.several_datasets else ""
+            listing = self.streams.find(text)
+            publisher = self.streams.publisher(listing, request)
+            dataset = listing.replica.dataset if self.streams.several_datasets else ""
             of = StreamClass(request.channel, listing.instrument_id, publisher, depth, rate, dataset)
             if of not in wanted and not any(stream.of == of for stream in client.streams):
                 wanted[of] = listing
@@ -167,7 +167,7 @@ class Hub:
             raise RequestError(
                 "too_many_subscriptions", f"at most {limit} subscriptions on a connection", fatal=True
             )
-        streams = [(self._streams.get(of, listing), listing) for of, listing in wanted.items()]
+        streams = [(self.streams.get(of, listing), listing) for of, listing in wanted.items()]
         for stream, listing in streams:
             self._join(client, stream, listing, request)
         self._heartbeats.regroup(client)
@@ -205,8 +205,8 @@ class Hub:
         Raises:
             RequestError: one is not known.
         """
-        for listing in [self._streams.find(text) for text in instruments]:
-            view = self._streams.follower(listing.replica).view
+        for listing in [self.streams.find(text) for text in instruments]:
+            view = self.streams.follower(listing.replica).view
             now = told(view, listing.instrument_id, None)
             status = status_message(view, now, label(listing), listing.instrument_id, self.numbering)
             client.send(Encoded("status", encode(status)))
@@ -229,7 +229,7 @@ class Hub:
             rate=of.rate,
             epoch=self.numbering.epoch,
             seq=stream.seq if held is None else held,
-            feed=self._streams.follower(listing.replica).view.feed,
+            feed=self.streams.follower(listing.replica).view.feed,
             resumed=resumed,
         )
         client.send(Encoded("subscribed", encode(message)))
@@ -269,7 +269,7 @@ class Hub:
         for client in list(self._paused):
             if client.paused_at is not None and now - client.paused_at > self.options.slow_close_s:
                 self.close_slow(client)
-        self._streams.look_again(now)
+        self.streams.look_again(now)
 
     def _flushed(self, stream: Stream) -> None:
         """Stop a class that cannot go on, and say so to its clients."""
@@ -281,4 +281,4 @@ class Hub:
                 self._leave_stream(client, stream)
                 self._heartbeats.regroup(client)
                 client.send(error_message(None, RequestError("class_ended", f"{stream.name}: {why}")))
-        self._streams.remove(stream)
+        self.streams.remove(stream)

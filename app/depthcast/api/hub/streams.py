@@ -1,6 +1,6 @@
 """Which stream classes are at work: made when first asked for, kept a while after their last reader."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from depthcast.api.hub.classes import StreamClass
@@ -36,6 +36,9 @@ class Streams:
         self._schedule = schedule
         self._followers: dict[int, Follower] = {}
         self._made = 0
+
+    def __iter__(self) -> Iterator[Stream]:
+        return (stream for follower in self._followers.values() for stream in follower.streams)
 
     # -- replicas
 
@@ -78,9 +81,7 @@ class Streams:
             return self._market.find(text)
         except DepthcastError as error:
             if all(replica.state is FeedState.CONNECTING for replica in self._market.replicas):
-                raise RequestError(
-                    "starting", "the books are not filled yet: ask again in a second"
-                ) from None
+                raise RequestError("starting", "there are no books yet: ask again in a second") from None
             raise RequestError("unknown_instrument", str(error)) from None
 
     def publisher(self, listing: HubListing, request: Subscribe) -> int | None:

@@ -34,14 +34,15 @@ log = structlog.get_logger("depthcast.api")
 
 
 def listen(address: Address, count: int, backlog: int) -> list[socket.socket]:
-    """Listening sockets on one port, one a worker; port 0 is a free one.
+    """Listening sockets on one port, one a worker; port 0 is a free one. Of a name with both, IPv4 is meant.
 
     Raises:
         OSError: naming the address: it is in use, not of this machine, not allowed.
     """
     opened: list[socket.socket] = []
     try:
-        family, _, _, _, place = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+        family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
         # First as the only owner: by SO_REUSEPORT alone two programs would share the port and not know it.
         opened.append(_bound(family, place, shared=False))
         if count > 1:

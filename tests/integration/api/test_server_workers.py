@@ -200,3 +200,15 @@ def test_two_programs_with_workers_do_not_share_a_port_unknowingly() -> None:
     finally:
         for each in first:
             each.close()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_name_is_listened_on_by_ipv4(host: str) -> None:
+    (bound,) = listen(Address(host, 0), 1, 8)
+    with bound, socket.create_connection(("127.0.0.1", bound.getsockname()[1]), timeout=5):
+        assert bound.family == socket.AF_INET
+
+
+def test_a_name_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(OSError, match=r"no-such-host\.invalid:80"):
+        listen(Address("no-such-host.invalid", 80), 1, 8)

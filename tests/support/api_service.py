@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from depthcast.api.app import create_app
+from depthcast.api.hub.hub import Hub
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
 from depthcast.api.market import Market
 from depthcast.api.services import Services
@@ -79,14 +80,14 @@ async def api_over(
     clock: Callable[[], int] = time.time_ns,
     filled: bool = True,
     key: str = KEY,
-    streams: Sequence[Any] = (),
+    streams: Sequence[Any] | None = (),
 ) -> AsyncIterator[Api]:
     """The API over gateways that serve these feeds.
 
     Args:
         filled: wait for the books.
         key: what the replicas authenticate with.
-        streams: handlers of WebSockets.
+        streams: handlers of WebSockets; None for the real ones, with a hub.
     """
     settings = settings or api_settings()
     async with contextlib.AsyncExitStack() as stack:
@@ -98,7 +99,7 @@ async def api_over(
         services = Services(
             settings=settings,
             market=market,
-            hub=None,
+            hub=Hub(market, clock, asyncio.get_running_loop()) if streams is None else None,
             tape=Tape(market),
             keys=ApiKeys(ApiKeyFile(keys_file or Path("no-such-file.json")), reload_s=0.0),
             version="0.0.test",

@@ -41,7 +41,7 @@ class Edge:
         app: the routes, as an ASGI application. What it raises is answered here.
         runtime: its settings, and where it counts.
         authenticator: tells who asks.
-        streams: the paths at which a WebSocket can be opened.
+        streams: the paths of what goes on for as long as the client stays: WebSockets, events.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Edge:
 
     def _admit_websocket(self, scope: Scope, key: str) -> None:
         """Raises ApiProblem: browsers let any page open one, so origin and key are looked at before it is."""
-        if scope["path"] not in self._streams:
+        if scope["path"].rstrip("/") not in self._streams:
             raise ApiProblem("not-found", "no WebSocket has this path")
         if not self._origins.may_connect(scope["headers"]):
             raise ApiProblem("origin-refused", "pages of this origin may not open a stream here")
@@ -101,8 +101,8 @@ class _Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "_allowance", "_cost", "_edge", "_head", "_key", "_origin", "_request_id",
-        "_scope", "_send", "_started_s", "_status",
+        "_allowance", "_edge", "_head", "_key", "_origin", "_request_id",
+        "_scope", "_send", "_started_s", "_status", "_streams",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, send: Send, key: str) -> None:
@@ -110,13 +110,13 @@ class _Exchange:
         self._scope = scope
         self._send = send
         self._key = key
-        self._head = scope["method"] == "HEAD"
+        self._streams = scope["path"].rstrip("/") in edge._streams
+        self._head = scope["method"] == "HEAD" and not self._streams
         self._origin = header(scope["headers"], b"origin")
         self._request_id = edge.new_request_id()
         self._allowance: Allowance | None = None
         self._started_s = time.perf_counter()
         self._status = 0
-        self._cost = 0
         scope["state"]["request_id"] = self._request_id
 
     async def run(self, receive: Receive) -> None:
@@ -213,7 +213,8 @@ class _Exchange:
 
     def _count(self, scope: Scope) -> None:
         path = scope.get("path_template", "") if "route_handler" in scope else ""
-        self._edge._traffic.count(path, self._status, time.perf_counter() - self._started_s)
+        took_s = None if self._streams else time.perf_counter() - self._started_s
+        self._edge._traffic.count(path, self._status, took_s)
 
 
 def rate_limited(allowance: Allowance) -> ApiProblem:

@@ -29,9 +29,11 @@ class Traffic:
         """By the path's template (empty for what is no route) and the status; 0 where no answer began."""
         self.durations: defaultdict[str, Ages] = defaultdict(Ages)
 
-    def count(self, path: str, status: int, seconds: float) -> None:
+    def count(self, path: str, status: int, seconds: float | None) -> None:
+        """Count an answer; ``seconds`` is None for one that goes on for as long as its reader stays."""
         self.answers[path, status] += 1
-        self.durations[path].add(int(seconds * 1e9))
+        if seconds is not None:
+            self.durations[path].add(int(seconds * 1e9))
 
 
 def make_registry(runtime: "Runtime") -> CollectorRegistry:

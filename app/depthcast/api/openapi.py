@@ -14,6 +14,7 @@ from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
 from depthcast.api.auth import PUBLIC
+from depthcast.api.openapi_events import EVENTS_PATH, events_operation
 from depthcast.api.operations import Operation
 from depthcast.api.problem_types import PROBLEMS
 from depthcast.api.problems import MEDIA_TYPE, FieldError, Problem
@@ -37,6 +38,7 @@ Live data also comes as a stream: WebSocket at `/v1/stream`, server-sent events 
 _TAGS: Final = {
     "Books": "Levels, queues, orders, best prices and trades of an instrument.",
     "Instruments": "What there is, and what it is called.",
+    "Stream": "The same, as it changes. A WebSocket at `/v1/stream` takes requests too.",
     "Service": "State, latencies, limits and health.",
     "Problems": "What errors mean.",
 }
@@ -93,6 +95,10 @@ def openapi_document(app: Litestar, *, version: str) -> Json:
     paths: Json = {}
     for (path, handler), schema in zip(found, schemas[:-1], strict=True):
         paths[path] = {"get": _operation(path, handler, schema)}
+    if any(route.path == EVENTS_PATH for route in app.routes):
+        events, problems = events_operation()
+        events["responses"] |= _problem_responses(problems)
+        paths[EVENTS_PATH] = {"get": events}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -103,7 +109,11 @@ def openapi_document(app: Litestar, *, version: str) -> Json:
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "tags": [
+            {"name": name, "description": text}
+            for name, text in _TAGS.items()
+            if any(name in item["get"]["tags"] for item in paths.values())
+        ],
         "paths": paths,
         "components": _components(_marked_down(components)),
     }

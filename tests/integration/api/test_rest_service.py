@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -17,11 +17,14 @@ from tests.support.api_world import feed_of_the_world
 from tests.support.gateways import run
 
 
-def asked(test: Callable[[Api], Awaitable[None]], **settings: Any) -> None:
+def asked(
+    test: Callable[[Api], Awaitable[None]], streams: Sequence[Any] | None = (), **settings: Any
+) -> None:
     """Run a test with an API over the world."""
 
     async def main() -> None:
-        async with api_over(feed_of_the_world(), settings=api_settings(**settings)) as api:
+        given = api_settings(**settings)
+        async with api_over(feed_of_the_world(), settings=given, streams=streams) as api:
             await test(api)
 
     run(main())
@@ -186,6 +189,20 @@ def test_head_is_get_without_content() -> None:
     asked(test)
 
 
+def test_events_are_got_and_nothing_else() -> None:
+    async def test(api: Api) -> None:
+        for method in ("HEAD", "POST"):
+            response = await api.client.request(method, "/v1/events?book=CLX5")
+            assert response.status_code == 405
+        wrong = await api.get("/v1/events?boook=CLX5")
+        assert wrong.json()["errors"][0]["field"] == "boook"
+        assert (await api.get("/v1/stream")).status_code == 400
+        stats = (await api.get("/v1/stats")).json()["requests"]
+        assert stats == []
+
+    asked(test, streams=None)
+
+
 def test_requests_that_are_too_large_are_refused() -> None:
     async def test(api: Api) -> None:
         large = await api.client.request("GET", "/v1/books/CLX5", content=b"x" * 1001)
@@ -284,9 +301,10 @@ def test_the_document_is_valid_and_its_examples_are_of_its_types() -> None:
             "/v1/healthz",
             "/v1/readyz",
             "/v1/metrics",
+            "/v1/events",
         }
 
-    asked(test)
+    asked(test, streams=None)
 
 
 class _Page(HTMLParser):

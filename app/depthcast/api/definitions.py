@@ -6,7 +6,9 @@ from msgspec import Struct
 from depthcast.book.views import iso, price_str
 from depthcast.dbn.layout import DEFINITION, UNDEF_PRICE, UNDEF_TIMESTAMP
 
-__all__ = ["DefinitionView", "definition_view"]
+__all__ = ["DefinitionView", "definition_view", "words"]
+
+_EXCHANGE_AND_ASSET = slice(330, 346)
 
 
 class DefinitionView(Struct, frozen=True):
@@ -55,6 +57,11 @@ def definition_view(record: bytes) -> DefinitionView:
         expiration_iso=iso(expiration) if dated else None,
         ts_event=str(int(fields["ts_event"])),
     )
+
+
+def words(record: bytes) -> str:
+    """The exchange and the asset of a definition record, with a blank between them: for a search."""
+    return record[_EXCHANGE_AND_ASSET].replace(b"\0", b" ").decode(errors="replace")
 
 
 def _text(field: bytes) -> str | None:

@@ -4,16 +4,14 @@ import asyncio
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import NamedTuple
 
-from depthcast.api.definitions import DefinitionView, definition_view
+from depthcast.api.definitions import DefinitionView, definition_view, words
 from depthcast.book.types import BookKey
 from depthcast.errors import AmbiguousInstrumentError, UnknownInstrumentError
 from depthcast.live.replica import Replica
 
 __all__ = ["Listing", "Market"]
-
-_MOST_NAMED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,8 @@ class Market:
             raise ValueError("a market needs at least one feed")
         self.replicas = tuple(replicas)
         self.datasets = tuple(dict.fromkeys(replica.dataset for replica in replicas))
+        self._entries: list[_Entry] = []
+        self._entries_as_of: list[tuple[int, int, int]] = []
 
     @property
     def ready(self) -> bool:
@@ -100,7 +100,7 @@ class Market:
 
     def listings(self) -> list[Listing]:
         """Every instrument known, by dataset and then by symbol; those without one last, by id."""
-        return sorted(self._all(), key=_order)
+        return [entry.listing for entry in self._known()]
 
     def search(self, query: str, limit: int = 50) -> list[Listing]:
         """Instruments whose symbol, id, asset or exchange contains the text, those that begin with it first.
@@ -108,14 +108,27 @@ class Market:
         Case does not matter; an empty text finds all.
         """
         wanted = query.strip().casefold()
-        ranked = ((rank, listing) for listing in self._all() if (rank := _rank(listing, wanted)) is not None)
-        best = heapq.nsmallest(limit, ranked, key=lambda each: (each[0], _order(each[1])))
-        return [listing for _, listing in best]
+        known = self._known()
+        ranked = (
+            (rank, place) for place, entry in enumerate(known) if (rank := _rank(entry, wanted)) is not None
+        )
+        return [known[place].listing for _, place in heapq.nsmallest(limit, ranked)]
 
     def _split(self, text: str) -> tuple[str | None, str]:
         """``DATASET:NAME`` apart; a symbol may have a colon of its own."""
         dataset, colon, name = text.partition(":")
         return (dataset, name) if colon and dataset in self.datasets else (None, text)
+
+    def _known(self) -> "list[_Entry]":
+        """Every instrument, in order. Kept until there is another one: of thousands it takes some ms."""
+        as_of = [
+            (replica.generation, replica.names.version, replica.engine.book_count)
+            for replica in self.replicas
+        ]
+        if as_of != self._entries_as_of:
+            self._entries = [_entry(listing) for listing in sorted(self._all(), key=_order)]
+            self._entries_as_of = as_of
+        return self._entries
 
     def _all(self) -> Iterator[Listing]:
         seen: set[tuple[str, int]] = set()
@@ -173,16 +186,28 @@ def _order(listing: Listing) -> tuple[str, bool, str, int]:
     return listing.replica.dataset, listing.symbol is None, listing.symbol or "", listing.instrument_id
 
 
-def _rank(listing: Listing, wanted: str) -> int | None:
+class _Entry(NamedTuple):
+    """An instrument, and what a search looks at."""
+
+    listing: Listing
+    symbol: str
+    number: str
+    words: str
+
+
+def _entry(listing: Listing) -> _Entry:
+    record = listing.replica.definitions.get(listing.instrument_id)
+    found = "" if record is None else words(record).casefold()
+    return _Entry(listing, (listing.symbol or "").casefold(), str(listing.instrument_id), found)
+
+
+def _rank(entry: _Entry, wanted: str) -> int | None:
     """How well an instrument fits, 0 best; None if it does not."""
-    names = [(listing.symbol or "").casefold(), str(listing.instrument_id)]
-    if wanted in names:
+    _, symbol, number, words = entry
+    if wanted in (symbol, number):
         return 0
-    if any(name.startswith(wanted) for name in names):
+    if symbol.startswith(wanted) or number.startswith(wanted):
         return 1
-    if any(wanted in name for name in names):
+    if wanted in symbol or wanted in number:
         return 2
-    definition = listing.definition
-    if definition is not None and wanted in f"{definition.asset} {definition.exchange}".casefold():
-        return 3
-    return None
+    return 3 if wanted in words else None

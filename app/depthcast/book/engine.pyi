@@ -97,6 +97,10 @@ class Engine:
         """What was applied and what was ignored, by `depthcast.book.types.COUNTERS`."""
 
     @property
+    def book_count(self) -> int:
+        """How many books there are: `books` is as long."""
+
+    @property
     def open_events(self) -> int:
         """Books that are inside an event."""
 

@@ -402,6 +402,15 @@ cdef class Engine:
         return {name: self.state.counters[i] for i, name in enumerate(COUNTERS)}
 
     @property
+    def book_count(self):
+        """How many books there are."""
+        cdef uint32_t i, count = 0
+        self.free_to_read()
+        for i in range(self.state.books_length):
+            count += self.state.books[i].records != 0
+        return count
+
+    @property
     def open_events(self):
         """Books that are inside an event."""
         self.free_to_read()

@@ -12,7 +12,7 @@ from depthcast.errors import AmbiguousInstrumentError, UnknownInstrumentError
 from depthcast.live.events import SymbolMapped
 from depthcast.live.replica import Replica
 from tests.support.definitions import definition
-from tests.support.records import clear
+from tests.support.records import clear, status
 from tests.support.replicas import Told
 
 
@@ -120,6 +120,26 @@ def test_a_search_finds_parts_of_symbols_ids_and_definitions_the_best_first() ->
     assert found.search("nothing") == []
     assert len(found.search("")) == 4
     assert len(found.search(" ", limit=2)) == 2
+
+
+def test_what_is_new_is_found_at_once() -> None:
+    replica = told(CLX5=7)
+    found = market(replica)
+    assert [each.name for each in found.listings()] == ["GLBX.MDP3:CLX5"]
+    replica.records(status(7, instrument_id=9))
+    assert len(found.listings()) == 1
+    replica.records(clear(instrument_id=9))
+    assert [each.name for each in found.listings()] == ["GLBX.MDP3:CLX5", "GLBX.MDP3:9"]
+    replica.replica.on_event(SymbolMapped(9, "ESZ5"))
+    assert [each.name for each in found.search("es")] == ["GLBX.MDP3:ESZ5"]
+    replica.records(definition(9, "ESZ5", asset="ES", exchange="XCME"))
+    assert [each.name for each in found.search("xcme")] == ["GLBX.MDP3:ESZ5"]
+    replica.disconnect()
+    replica.connect()
+    replica.records(clear(instrument_id=7))
+    replica.completed()
+    replica.wait(5)
+    assert [each.publishers() for each in found.listings()] == [[1], []]
 
 
 def test_a_definition_is_told_in_decimals() -> None:

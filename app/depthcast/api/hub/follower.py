@@ -110,15 +110,18 @@ class Follower:
         if not self._trades:
             return
         now = self._clock()
+        touched: dict[TradeStream, None] = {}
         ids = np.frombuffer(records, MBO)["instrument_id"].tolist()
         for number, instrument_id in enumerate(ids):
             for stream in self._trades.get(instrument_id, ()):
                 full = stream.take(records[number * MBO_SIZE : (number + 1) * MBO_SIZE])
                 stream.changed_ns = now
+                touched[stream] = None
                 if full:
                     self._at_once(stream)
-                elif not stream.scheduled and stream.pending:
-                    self._changed(stream)
+        for stream in touched:
+            if stream.pending and not stream.scheduled:
+                self._changed(stream)
 
     def on_changed(self, keys: list[BookKey]) -> None:
         by_book, by_instrument = self._by_book, self._by_instrument

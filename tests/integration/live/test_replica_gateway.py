@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from depthcast.api.market import Market
 from depthcast.book.engine import Engine
 from depthcast.book.types import BookKey
 from depthcast.dbn import forms
 from depthcast.dbn.layout import RType
+from depthcast.errors import AmbiguousInstrumentError
 from depthcast.live import control
 from depthcast.live.gateway import Gateway, GatewayLimits
 from depthcast.live.keys import KeyRing
@@ -105,6 +107,50 @@ def test_books_are_the_feeds_at_every_event_over_a_line_that_breaks(gather_ms: f
                 assert len(sampled.resets) == replica.generation > 1
                 assert sampled.compared > 100
                 assert checksums(sampled.books) == books_after(RECORDS)
+
+    run(main())
+
+
+def test_small_reads_in_quick_succession_are_gathered() -> None:
+    """Every 5 ms here, though something comes every half; and nothing is lost by it."""
+
+    async def main() -> tuple[int, int]:
+        recorded = feed()
+        async with serve(recorded) as served:
+            replica = replica_of(served.address[1], gather_ms=5)
+            listener = Listener(replica)
+            async with running(replica):
+                recorded.publish(20)
+                await until(lambda: replica.ready)
+                published = 0
+                while recorded.left:
+                    recorded.publish(1)
+                    published += 1
+                    await asyncio.sleep(0.0005)
+                await until(lambda: checksums(replica.engine) == books_after(RECORDS))
+                assert checksums(listener.books) == books_after(RECORDS)
+                return published, listener.told.count("records")
+
+    published, told = run(main())
+    assert told < published / 2
+
+
+def test_feeds_of_several_datasets_are_one_market() -> None:
+    async def main() -> None:
+        feeds = [feed(dataset=name) for name in ("ONE.SIM", "TWO.SIM")]
+        for each in feeds:
+            each.publish(60)
+        async with serve(feeds[0]) as one, serve(feeds[1]) as two:
+            market = Market(
+                [replica_of(served.address[1], dataset=served.feed.dataset) for served in (one, two)]
+            )
+            running_market = asyncio.create_task(market.run())
+            await until(lambda: market.ready)
+            assert market.find("TWO.SIM:AAA").replica is market.replicas[1]
+            with pytest.raises(AmbiguousInstrumentError):
+                market.find("AAA")
+            market.close()
+            await running_market
 
     run(main())
 

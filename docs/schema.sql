@@ -125,11 +125,11 @@ CREATE FUNCTION depthcast.refresh_bars(feed smallint, lower_bars text, bars text
     SET "TimeZone" TO 'UTC'
     AS $_$
 DECLARE
-  low timestamptz;
-  high timestamptz;
+  begun timestamptz;
+  ended timestamptz;
 BEGIN
   SELECT date_trunc(step, min(bucket)), date_trunc(step, max(bucket)) + ('1 ' || step)::interval
-    INTO low, high FROM touched_trades;
+    INTO begun, ended FROM touched_trades;
   EXECUTE format('DELETE FROM depthcast.%I r
       USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
       WHERE r.feed_id = $1 AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
@@ -147,7 +147,7 @@ BEGIN
         ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id AND date_trunc($2, x.ts) = t.bucket
       WHERE x.feed_id = $1 AND x.ts >= $3 AND x.ts < $4
       GROUP BY t.instrument_id, t.publisher_id, t.bucket', bars, lower_bars)
-    USING feed, step, low, high;
+    USING feed, step, begun, ended;
 END
 $_$;
 
@@ -166,13 +166,13 @@ CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
     SET "TimeZone" TO 'UTC'
     AS $$
 DECLARE
-  low timestamptz;
-  high timestamptz;
+  begun timestamptz;
+  ended timestamptz;
 BEGIN
   -- Bars of a second.
-  SELECT min(bucket), max(bucket) + interval '1 second' INTO low, high FROM touched_trades;
+  SELECT min(bucket), max(bucket) + interval '1 second' INTO begun, ended FROM touched_trades;
   DELETE FROM depthcast.ohlcv_1s r USING touched_trades t
-    WHERE r.feed_id = feed AND r.ts >= low AND r.ts < high
+    WHERE r.feed_id = feed AND r.ts >= begun AND r.ts < ended
       AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
   INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
     SELECT t.bucket, t.instrument_id,
@@ -183,7 +183,7 @@ BEGIN
     FROM touched_trades t JOIN depthcast.trades x
       ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
      AND date_trunc('second', x.ts) = t.bucket
-    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    WHERE x.feed_id = feed AND x.ts >= begun AND x.ts < ended
     GROUP BY t.instrument_id, t.publisher_id, t.bucket;
 
   -- Of a minute and an hour, each from the one below.
@@ -191,9 +191,9 @@ BEGIN
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1m', 'ohlcv_1h', 'hour');
 
   -- The best bid and offer at the end of a second.
-  SELECT min(bucket), max(bucket) INTO low, high FROM touched_bbo;
+  SELECT min(bucket), max(bucket) INTO begun, ended FROM touched_bbo;
   DELETE FROM depthcast.bbo_1s r USING touched_bbo t
-    WHERE r.feed_id = feed AND r.ts >= low AND r.ts <= high
+    WHERE r.feed_id = feed AND r.ts >= begun AND r.ts <= ended
       AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
   INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
                                 updates, publisher_id, feed_id, flags)
@@ -204,13 +204,13 @@ BEGIN
       FROM touched_bbo t JOIN depthcast.bbo y
         ON y.instrument_id = t.instrument_id AND y.publisher_id = t.publisher_id
        AND date_trunc('second', y.ts + interval '999999 microseconds') = t.bucket
-      WHERE y.feed_id = feed AND y.ts > low - interval '1 second' AND y.ts <= high
+      WHERE y.feed_id = feed AND y.ts > begun - interval '1 second' AND y.ts <= ended
       GROUP BY t.bucket, t.instrument_id, t.publisher_id
     ) l JOIN depthcast.bbo x ON x.position = l.position
-    WHERE x.feed_id = feed AND x.ts > low - interval '1 second' AND x.ts <= high;
+    WHERE x.feed_id = feed AND x.ts > begun - interval '1 second' AND x.ts <= ended;
 
   -- The depth in a minute.
-  SELECT min(bucket), max(bucket) + interval '1 minute' INTO low, high FROM touched_depth;
+  SELECT min(bucket), max(bucket) + interval '1 minute' INTO begun, ended FROM touched_depth;
   DELETE FROM depthcast.depth_1m r USING touched_depth t
     WHERE r.feed_id = feed AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
       AND r.ts = t.bucket;
@@ -222,7 +222,7 @@ BEGIN
     FROM touched_depth t JOIN depthcast.depth x
       ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
      AND date_trunc('minute', x.ts) = t.bucket
-    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    WHERE x.feed_id = feed AND x.ts >= begun AND x.ts < ended
     GROUP BY t.instrument_id, t.publisher_id, t.bucket;
 END
 $$;
@@ -1089,8 +1089,8 @@ CREATE TABLE depthcast.instruments (
     instrument_id bigint NOT NULL,
     feed_id smallint NOT NULL,
     publisher_id integer,
-    ts_recv bigint,
-    ts_event bigint,
+    ts_recv bigint NOT NULL,
+    ts_event bigint NOT NULL,
     raw_symbol text NOT NULL,
     asset text,
     exchange text,
@@ -1131,13 +1131,13 @@ COMMENT ON COLUMN depthcast.instruments.publisher_id IS 'uint16; of the definiti
 -- Name: COLUMN instruments.ts_recv; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.instruments.ts_recv IS 'Of the definition, ns since the epoch; null without one.';
+COMMENT ON COLUMN depthcast.instruments.ts_recv IS 'Of the definition, ns since the epoch; -1 without one, or if undefined.';
 
 --
 -- Name: COLUMN instruments.ts_event; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.instruments.ts_event IS 'Of the definition, ns since the epoch; null without one.';
+COMMENT ON COLUMN depthcast.instruments.ts_event IS 'Of the definition, ns since the epoch; -1 without one, or if undefined.';
 
 --
 -- Name: COLUMN instruments.raw_symbol; Type: COMMENT; Schema: depthcast; Owner: -

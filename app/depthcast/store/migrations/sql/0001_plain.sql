@@ -161,13 +161,13 @@ COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the partitions of a table th
 CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
-  low timestamptz;
-  high timestamptz;
+  begun timestamptz;
+  ended timestamptz;
 BEGIN
   -- Bars of a second.
-  SELECT min(bucket), max(bucket) + interval '1 second' INTO low, high FROM touched_trades;
+  SELECT min(bucket), max(bucket) + interval '1 second' INTO begun, ended FROM touched_trades;
   DELETE FROM depthcast.ohlcv_1s r USING touched_trades t
-    WHERE r.feed_id = feed AND r.ts >= low AND r.ts < high
+    WHERE r.feed_id = feed AND r.ts >= begun AND r.ts < ended
       AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
   INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
     SELECT t.bucket, t.instrument_id,
@@ -178,7 +178,7 @@ BEGIN
     FROM touched_trades t JOIN depthcast.trades x
       ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
      AND date_trunc('second', x.ts) = t.bucket
-    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    WHERE x.feed_id = feed AND x.ts >= begun AND x.ts < ended
     GROUP BY t.instrument_id, t.publisher_id, t.bucket;
 
   -- Of a minute and an hour, each from the one below.
@@ -186,9 +186,9 @@ BEGIN
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1m', 'ohlcv_1h', 'hour');
 
   -- The best bid and offer at the end of a second.
-  SELECT min(bucket), max(bucket) INTO low, high FROM touched_bbo;
+  SELECT min(bucket), max(bucket) INTO begun, ended FROM touched_bbo;
   DELETE FROM depthcast.bbo_1s r USING touched_bbo t
-    WHERE r.feed_id = feed AND r.ts >= low AND r.ts <= high
+    WHERE r.feed_id = feed AND r.ts >= begun AND r.ts <= ended
       AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
   INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
                                 updates, publisher_id, feed_id, flags)
@@ -199,13 +199,13 @@ BEGIN
       FROM touched_bbo t JOIN depthcast.bbo y
         ON y.instrument_id = t.instrument_id AND y.publisher_id = t.publisher_id
        AND date_trunc('second', y.ts + interval '999999 microseconds') = t.bucket
-      WHERE y.feed_id = feed AND y.ts > low - interval '1 second' AND y.ts <= high
+      WHERE y.feed_id = feed AND y.ts > begun - interval '1 second' AND y.ts <= ended
       GROUP BY t.bucket, t.instrument_id, t.publisher_id
     ) l JOIN depthcast.bbo x ON x.position = l.position
-    WHERE x.feed_id = feed AND x.ts > low - interval '1 second' AND x.ts <= high;
+    WHERE x.feed_id = feed AND x.ts > begun - interval '1 second' AND x.ts <= ended;
 
   -- The depth in a minute.
-  SELECT min(bucket), max(bucket) + interval '1 minute' INTO low, high FROM touched_depth;
+  SELECT min(bucket), max(bucket) + interval '1 minute' INTO begun, ended FROM touched_depth;
   DELETE FROM depthcast.depth_1m r USING touched_depth t
     WHERE r.feed_id = feed AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
       AND r.ts = t.bucket;
@@ -217,7 +217,7 @@ BEGIN
     FROM touched_depth t JOIN depthcast.depth x
       ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
      AND date_trunc('minute', x.ts) = t.bucket
-    WHERE x.feed_id = feed AND x.ts >= low AND x.ts < high
+    WHERE x.feed_id = feed AND x.ts >= begun AND x.ts < ended
     GROUP BY t.instrument_id, t.publisher_id, t.bucket;
 END
 $$;
@@ -227,11 +227,11 @@ COMMENT ON FUNCTION depthcast.refresh_rollups IS
 CREATE FUNCTION depthcast.refresh_bars(feed smallint, lower_bars text, bars text, step text) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
-  low timestamptz;
-  high timestamptz;
+  begun timestamptz;
+  ended timestamptz;
 BEGIN
   SELECT date_trunc(step, min(bucket)), date_trunc(step, max(bucket)) + ('1 ' || step)::interval
-    INTO low, high FROM touched_trades;
+    INTO begun, ended FROM touched_trades;
   EXECUTE format('DELETE FROM depthcast.%I r
       USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
       WHERE r.feed_id = $1 AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
@@ -249,7 +249,7 @@ BEGIN
         ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id AND date_trunc($2, x.ts) = t.bucket
       WHERE x.feed_id = $1 AND x.ts >= $3 AND x.ts < $4
       GROUP BY t.instrument_id, t.publisher_id, t.bucket', bars, lower_bars)
-    USING feed, step, low, high;
+    USING feed, step, begun, ended;
 END
 $$;
 COMMENT ON FUNCTION depthcast.refresh_bars IS 'Computes longer bars of one feed again, from shorter ones.';

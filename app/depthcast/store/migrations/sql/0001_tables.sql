@@ -11,8 +11,8 @@ CREATE TABLE depthcast.instruments (
   instrument_id bigint NOT NULL,
   feed_id smallint NOT NULL REFERENCES depthcast.feeds,
   publisher_id integer,
-  ts_recv bigint,
-  ts_event bigint,
+  ts_recv bigint NOT NULL,
+  ts_event bigint NOT NULL,
   raw_symbol text NOT NULL,
   asset text,
   exchange text,
@@ -136,8 +136,8 @@ COMMENT ON TABLE depthcast.instruments IS
 COMMENT ON COLUMN depthcast.instruments.instrument_id IS 'uint32.';
 COMMENT ON COLUMN depthcast.instruments.feed_id IS 'Of which feed.';
 COMMENT ON COLUMN depthcast.instruments.publisher_id IS 'uint16; of the definition; null without one.';
-COMMENT ON COLUMN depthcast.instruments.ts_recv IS 'Of the definition, ns since the epoch; null without one.';
-COMMENT ON COLUMN depthcast.instruments.ts_event IS 'Of the definition, ns since the epoch; null without one.';
+COMMENT ON COLUMN depthcast.instruments.ts_recv IS 'Of the definition, ns since the epoch; -1 without one, or if undefined.';
+COMMENT ON COLUMN depthcast.instruments.ts_event IS 'Of the definition, ns since the epoch; -1 without one, or if undefined.';
 COMMENT ON COLUMN depthcast.instruments.raw_symbol IS 'The venue''s symbol.';
 COMMENT ON COLUMN depthcast.instruments.asset IS 'The underlying asset.';
 COMMENT ON COLUMN depthcast.instruments.exchange IS 'The exchange''s code.';

@@ -1,0 +1,261 @@
+"""Compaction: one segment of the journal becomes rows, in one transaction, whatever came before it.
+
+Segments may come in any order, more than once, from several workers, cut otherwise, or of another epoch: the
+tables end up the same. docs/store.md says why.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from enum import Enum
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+
+from depthcast.errors import SegmentError
+from depthcast.journal.names import SegmentName
+from depthcast.journal.segments import ClosedSegment
+from depthcast.store import merging
+from depthcast.store.connect import Connection
+from depthcast.store.copying import HEADER, TRAILER
+from depthcast.store.instruments import Instrument, merged
+from depthcast.store.rows import Piece, segment_rows
+from depthcast.store.tables import TABLES
+
+__all__ = ["Compacted", "Outcome", "compact", "feed_of"]
+
+_COPY_BYTES: Final = 8 << 20
+"""Rows are gathered to about this much before they are copied."""
+_MAX_DAYS: Final = 1_000
+"""A segment has records of fewer days: each is a partition."""
+_INSTRUMENT: Final = ("instrument_id", "feed_id", *Instrument._fields)
+
+
+class Outcome(Enum):
+    """What became of a segment."""
+
+    COMPACTED = "compacted"
+    KNOWN = "known"
+    """Its rows were there."""
+    BUSY = "busy"
+    """Another worker is at it."""
+
+
+class Compacted(NamedTuple):
+    """The outcome, the rows by table, and the segments that have to be compacted again.
+
+    There are some only where a newer epoch has made records void that an older one wrote.
+    """
+
+    outcome: Outcome
+    rows: dict[str, int]
+    again: tuple[SegmentName, ...] = ()
+
+
+class _LimitMoved(Exception):  # noqa: N818 - no error: the work is begun anew
+    """A newer epoch came meanwhile, and has some of the segment's positions."""
+
+
+async def compact(connection: Connection, segment: ClosedSegment, *, wait: bool = True) -> Compacted:
+    """Bring a segment's rows into the database, if they are not there.
+
+    Args:
+        connection: as the writer. Not in a transaction.
+        segment: a closed one, of a folder or a store.
+        wait: whether to wait for another worker that is at the same segment.
+
+    Raises:
+        SegmentError: the segment's bytes are wrong: trying again does not help.
+        JournalError: it cannot be read now.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError: the database fails; nothing was changed.
+    """
+    index = segment.index
+    feed_id = await feed_of(connection, index.dataset, index.shard)
+    await connection.execute(merging.NEW_TABLES)
+    while True:
+        try:
+            async with connection.transaction():
+                return await _compact(connection, segment, feed_id, wait=wait)
+        except _LimitMoved:
+            continue
+        except asyncpg.DataError as error:
+            raise SegmentError(f"the database cannot hold its rows ({error})", path=segment.path) from error
+
+
+async def feed_of(connection: Connection, dataset: str, shard: str) -> int:
+    """The number of a feed in this database; a new one if it has none."""
+    select = "SELECT feed_id FROM depthcast.feeds WHERE dataset = $1 AND shard = $2"
+    insert = "INSERT INTO depthcast.feeds (dataset, shard) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+    while (found := await connection.fetchval(select, dataset, shard)) is None:
+        await connection.execute(insert, dataset, shard)
+    return int(found)
+
+
+async def _compact(connection: Connection, segment: ClosedSegment, feed_id: int, *, wait: bool) -> Compacted:
+    name = segment.name
+    if not await _claim(connection, feed_id, name, wait=wait):
+        return Compacted(Outcome.BUSY, {})
+    until = await _until(connection, feed_id, segment)
+    if await _is_known(connection, feed_id, segment, until):
+        return Compacted(Outcome.KNOWN, {})
+    instruments, numbers = await _copy(connection, segment_rows(segment, feed_id, until))
+    await _make_partitions(connection, segment)
+    await connection.execute(merging.LOCK_FEED, feed_id)
+    if await _until(connection, feed_id, segment) != until:
+        raise _LimitMoved
+    again = await _make_void(connection, feed_id, name)
+    first_ts, last_ts, numbers["depth"] = await connection.fetchrow(merging.RANGE) or (None, None, 0)
+    for statement in (*merging.TOUCHED, *merging.MERGE):
+        await connection.execute(statement)
+    await connection.execute("SELECT depthcast.refresh_rollups($1::smallint)", feed_id)
+    await _put_instruments(connection, feed_id, instruments)
+    index = segment.index
+    await connection.execute(
+        merging.LEDGER,
+        feed_id,
+        name.epoch,
+        name.position,
+        index.records,
+        until,
+        first_ts,
+        last_ts,
+        index.stored_bytes,
+        index.sha256,
+        segment.key,
+        *(numbers[table] for table in TABLES),
+        version("depthcast"),
+    )
+    return Compacted(Outcome.COMPACTED, numbers, again)
+
+
+async def _claim(connection: Connection, feed_id: int, name: SegmentName, *, wait: bool) -> bool:
+    """Be the only one at this segment until the transaction ends, also where its process is killed."""
+    digest = hashlib.blake2b(f"segment {feed_id} {name}".encode(), digest_size=8).digest()
+    number = int.from_bytes(digest, "little", signed=True)
+    if wait:
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", number)
+        return True
+    return bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", number))
+
+
+async def _until(connection: Connection, feed_id: int, segment: ClosedSegment) -> int:
+    """The position up to which its records count."""
+    limit = await connection.fetchval(merging.LIMIT, feed_id, segment.name.epoch)
+    return segment.end if limit is None else max(segment.position, min(segment.end, int(limit)))
+
+
+async def _is_known(connection: Connection, feed_id: int, segment: ClosedSegment, until: int) -> bool:
+    found = await connection.fetchval(
+        "SELECT until FROM depthcast.segments "
+        "WHERE feed_id = $1 AND epoch = $2 AND position = $3 AND records = $4",
+        feed_id,
+        *segment.name,
+        segment.index.records,
+    )
+    return found is not None and int(found) == until
+
+
+async def _copy(
+    connection: Connection, pieces: Iterator[Piece]
+) -> tuple[dict[int, Instrument], dict[str, int]]:
+    """Copy rows into the temporary tables while the next are derived in a thread.
+
+    The instruments, and how many rows each table has.
+    """
+    instruments: dict[int, Instrument] = {}
+    numbers = dict.fromkeys(TABLES, 0)
+    waiting: dict[str, list[bytes]] = {table: [] for table in TABLES}
+    coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
+    try:
+        while (piece := await coming) is not None:
+            coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
+            instruments = merged(instruments, piece.instruments)
+            for table, rows in piece.rows.items():
+                numbers[table] += rows.number
+                waiting[table].append(rows.data)
+                if sum(map(len, waiting[table])) >= _COPY_BYTES:
+                    await _copy_into(connection, table, waiting[table])
+        for table, data in waiting.items():
+            await _copy_into(connection, table, data)
+    finally:
+        await asyncio.wait([coming])  # the thread has the segment until it is through
+        if not coming.cancelled():
+            coming.exception()
+    return instruments, numbers
+
+
+async def _copy_into(connection: Connection, table: str, data: list[bytes]) -> None:
+    """Copy these rows, and forget them."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield HEADER
+        for rows in data:
+            yield rows
+        yield TRAILER
+
+    if any(data):
+        names = [column.name for column in TABLES[table]]
+        await connection.copy_to_table(f"new_{table}", source=stream(), columns=names, format="binary")
+    data.clear()
+
+
+async def _make_partitions(connection: Connection, segment: ClosedSegment) -> None:
+    days = await connection.fetchval(merging.WANTED_DAYS) or []
+    if len(days) > _MAX_DAYS:
+        raise SegmentError(f"its records are of {len(days):,} days: their times are wrong", path=segment.path)
+    await connection.execute(merging.MAKE_PARTITIONS, days)
+
+
+async def _make_void(connection: Connection, feed_id: int, name: SegmentName) -> tuple[SegmentName, ...]:
+    """Take out what older epochs wrote from this position on; the segments that have to be done again.
+
+    A row of ``depth`` has replaced those before it in its second: they come again with their segments.
+    """
+    overlapping = await connection.fetchrow(
+        """
+        SELECT count(*), min(first_ts) - interval '1 second', max(last_ts) + interval '1 second'
+        FROM depthcast.segments WHERE feed_id = $1 AND epoch < $2 AND until > $3
+        """,
+        feed_id,
+        *name,
+    )
+    if overlapping is None or overlapping[0] == 0:
+        return ()
+    lost: Any = None
+    for statement in merging.VOID:  # the last is that of depth
+        lost = await connection.fetchrow(statement, feed_id, *name, overlapping[1], overlapping[2])
+    again = await connection.fetch(
+        """
+        DELETE FROM depthcast.segments
+        WHERE feed_id = $1 AND epoch < $2 AND (until > $3 OR (first_ts <= $5 AND last_ts >= $4))
+        RETURNING epoch, position
+        """,
+        feed_id,
+        *name,
+        *lost,
+    )
+    return tuple(SegmentName(*row) for row in again)
+
+
+async def _put_instruments(connection: Connection, feed_id: int, ours: dict[int, Instrument]) -> None:
+    """Keep of each instrument what is newest, whatever the order of segments is."""
+    if not ours:
+        return
+    known = await connection.fetch(
+        "SELECT * FROM depthcast.instruments WHERE feed_id = $1 AND instrument_id = ANY ($2)",
+        feed_id,
+        list(ours),
+    )
+    theirs = {
+        row["instrument_id"]: Instrument(*(row[field] for field in Instrument._fields)) for row in known
+    }
+    newest = merged(ours, theirs)
+    changed = [(each, feed_id, *newest[each]) for each in sorted(newest) if newest[each] != theirs.get(each)]
+    updates = ", ".join(f"{field} = excluded.{field}" for field in Instrument._fields)
+    places = ", ".join(f"${number + 1}" for number in range(len(_INSTRUMENT)))
+    await connection.executemany(
+        f"INSERT INTO depthcast.instruments ({', '.join(_INSTRUMENT)}) VALUES ({places}) "  # noqa: S608
+        f"ON CONFLICT (feed_id, instrument_id) DO UPDATE SET {updates}",
+        changed,
+    )

@@ -1,0 +1,113 @@
+# ruff: noqa: S608 - the names in these statements are our own
+"""The statements that bring a segment's rows from temporary tables into the history.
+
+They are the same with TimescaleDB and without: what differs is in the schema's functions.
+"""
+
+from typing import Final
+
+from depthcast.store.tables import TABLES
+
+__all__ = [
+    "LEDGER",
+    "LIMIT",
+    "LOCK_FEED",
+    "MAKE_PARTITIONS",
+    "MERGE",
+    "NEW_TABLES",
+    "RANGE",
+    "TOUCHED",
+    "VOID",
+    "WANTED_DAYS",
+]
+
+_COLUMNS: Final = {table: ", ".join(column.name for column in columns) for table, columns in TABLES.items()}
+_SECOND: Final = "date_trunc('second', ts)"
+_SECOND_AFTER: Final = "date_trunc('second', ts + interval '999999 microseconds')"
+_MINUTE: Final = "date_trunc('minute', ts)"
+_BUCKETS: Final = {"trades": _SECOND, "bbo": _SECOND_AFTER, "depth": _MINUTE}
+"""Which bucket of its rollups a row is in; longer bars are made of the shortest."""
+
+NEW_TABLES: Final = "".join(
+    f"CREATE TEMP TABLE IF NOT EXISTS new_{table} (LIKE depthcast.{table}) ON COMMIT DELETE ROWS;"
+    f"CREATE TEMP TABLE IF NOT EXISTS touched_{table} (instrument_id bigint, publisher_id integer,"
+    "  bucket timestamptz, PRIMARY KEY (instrument_id, publisher_id, bucket)) ON COMMIT DELETE ROWS;"
+    for table in TABLES
+)
+"""Those of a connection, empty at the end of each transaction."""
+
+LOCK_FEED: Final = "SELECT pg_advisory_xact_lock(hashtextextended('depthcast.feed', $1))"
+"""Rows of one feed are merged by one transaction at a time; they are derived and copied by many."""
+
+LIMIT: Final = "SELECT min(position) FROM depthcast.segments WHERE feed_id = $1 AND epoch > $2"
+"""From which position on a newer epoch counts."""
+
+WANTED_DAYS: Final = f"""
+SELECT array_agg(DISTINCT day::date) FROM (
+  SELECT DISTINCT ts AT TIME ZONE 'UTC' AS day FROM new_trades
+  UNION SELECT DISTINCT ts AT TIME ZONE 'UTC' FROM new_bbo
+  UNION SELECT DISTINCT {_SECOND_AFTER} AT TIME ZONE 'UTC' FROM new_bbo
+  UNION SELECT DISTINCT ts AT TIME ZONE 'UTC' FROM new_depth
+) days
+"""
+MAKE_PARTITIONS: Final = "SELECT depthcast.make_partitions($1)"
+
+RANGE: Final = """
+SELECT min(low), max(high), (SELECT count(DISTINCT (instrument_id, publisher_id, ts)) FROM new_depth)
+FROM (
+  SELECT min(ts) AS low, max(ts) AS high FROM new_trades
+  UNION ALL SELECT min(ts), max(ts) FROM new_bbo
+  UNION ALL SELECT min(ts), max(ts) FROM new_depth
+) ranges
+"""
+"""The earliest and the latest time of the new rows, and how many of ``depth`` there are."""
+
+_INSERT: Final = {
+    table: f"INSERT INTO depthcast.{table} ({columns}) "
+    f"SELECT {columns} FROM new_{table} ON CONFLICT DO NOTHING"
+    for table, columns in _COLUMNS.items()
+    if table != "depth"
+}
+_DEPTH_KEY: Final = ("instrument_id", "ts", "publisher_id", "feed_id")
+_INSERT_DEPTH: Final = f"""
+INSERT INTO depthcast.depth AS old ({_COLUMNS["depth"]})
+SELECT DISTINCT ON (instrument_id, publisher_id, ts) {_COLUMNS["depth"]} FROM new_depth
+ORDER BY instrument_id, publisher_id, ts, position DESC
+ON CONFLICT ({", ".join(_DEPTH_KEY)}) DO UPDATE
+SET {", ".join(f"{c.name} = excluded.{c.name}" for c in TABLES["depth"] if c.name not in _DEPTH_KEY)}
+WHERE excluded.position > old.position
+"""
+"""Of one second of a book the row of the greatest position is kept, whichever segment comes first."""
+MERGE: Final = (_INSERT["trades"], _INSERT["bbo"], _INSERT_DEPTH)
+
+TOUCHED: Final = tuple(
+    f"INSERT INTO touched_{table} SELECT DISTINCT instrument_id, publisher_id, {bucket} FROM new_{table} "
+    "ON CONFLICT DO NOTHING"
+    for table, bucket in _BUCKETS.items()
+)
+
+VOID: Final = tuple(
+    f"""
+WITH void AS (
+  DELETE FROM depthcast.{table}
+  WHERE feed_id = $1 AND epoch < $2 AND position >= $3 AND ts >= $4 AND ts <= $5
+  RETURNING instrument_id, publisher_id, ts
+), touched AS (
+  INSERT INTO touched_{table} SELECT DISTINCT instrument_id, publisher_id, {bucket} FROM void
+  ON CONFLICT DO NOTHING
+)
+SELECT min(ts), max(ts) FROM void
+"""
+    for table, bucket in _BUCKETS.items()
+)
+"""Rows that an older epoch wrote at positions that are a newer one's; the times of those that were there."""
+
+LEDGER: Final = """
+INSERT INTO depthcast.segments (feed_id, epoch, position, records, until, first_ts, last_ts, stored_bytes,
+                                sha256, key, trades, bbo, depth, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT (feed_id, epoch, position, records) DO UPDATE
+SET (until, first_ts, last_ts, stored_bytes, sha256, key, trades, bbo, depth, version, compacted_at) =
+    (excluded.until, excluded.first_ts, excluded.last_ts, excluded.stored_bytes, excluded.sha256,
+     excluded.key, excluded.trades, excluded.bbo, excluded.depth, excluded.version, now())
+"""

@@ -1,0 +1,76 @@
+"""A busy simulated exchange, its feed, the API, and readers that verify every message, all as it is run."""
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from depthcast.exchange import make_instruments
+from tests.support.api_process import ApiProcess
+from tests.support.feed_process import FeedProcess
+from tests.support.gateways import run
+from tests.support.stream_reader import Reader
+
+SECONDS = float(os.environ.get("DEPTHCAST_SOAK_S", "4"))
+RATE = int(os.environ.get("DEPTHCAST_SOAK_RATE", "20000"))
+SYMBOLS = [instrument.symbol for instrument in make_instruments(4)]
+REQUESTS: list[dict[str, Any]] = [
+    {"channel": "book", "depth": 10, "rate": 20},
+    {"channel": "book", "depth": 500, "rate": 4},
+    {"channel": "bbo", "rate": 100},
+    {"channel": "orders"},
+    {"channel": "trades"},
+    {"channel": "status"},
+]
+
+
+async def follow(url: str, requests: list[dict[str, Any]], until: float) -> Reader:
+    """Read and verify until then."""
+    reader = Reader()
+    async with connect(url, compression=None, max_size=None, close_timeout=1) as connection:
+        for request in requests:
+            await connection.send(json.dumps({"op": "subscribe", "instruments": SYMBOLS, **request}))
+        while (left := until - time.monotonic()) > 0:
+            try:
+                reader.text(await asyncio.wait_for(connection.recv(), left))
+            except TimeoutError:
+                break
+    return reader
+
+
+def test_every_message_of_a_busy_exchange_verifies(tmp_path: Path) -> None:
+    source = f"sim://cme?instruments=4&orders=300&rate={RATE}"
+    with (
+        FeedProcess(source, "--journal", "none", cwd=tmp_path) as feed,
+        ApiProcess(f"127.0.0.1:{feed.port}/XSIM.MBO", cwd=tmp_path) as api,
+    ):
+        url = f"ws://127.0.0.1:{api.ready().port}/v1/stream"
+
+        async def main() -> list[Reader]:
+            until = time.monotonic() + SECONDS
+            return await asyncio.gather(
+                *(follow(url, [request], until) for request in REQUESTS), follow(url, REQUESTS, until)
+            )
+
+        readers = run(main())
+        status, answer = api.get("/v1/status")
+    assert status == 200
+    assert [reader.errors for reader in readers] == [[]] * len(readers)
+    assert [each for reader in readers for each in reader.resyncs if each["reason"] != "conflated"] == []
+    for reader, request in zip(readers, REQUESTS, strict=False):
+        if request["channel"] in ("book", "bbo", "orders"):
+            assert min(book.verified for book in reader.books.values()) > SECONDS / 2, request
+    assert all(trades for trades in readers[4].trades.values())
+    assert all(reader.heartbeats for reader in readers)
+    assert answer["streams"]["clients"] <= len(readers)
+
+
+@pytest.fixture(autouse=True)
+def _long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A soak may take longer than tests do otherwise."""
+    monkeypatch.setattr("tests.support.gateways.PATIENCE_S", SECONDS + 60)

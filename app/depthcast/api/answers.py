@@ -5,7 +5,7 @@ feed's state is put in anew each time: it changes by itself.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -53,12 +53,15 @@ class Answer:
     ) -> None:
         self._body = body
         self._status = status_code
-        self._headers = [
-            (name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()
-        ]
+        self._headers: list[tuple[bytes, bytes]] = []
+        self.add(headers or {})
         if status_code not in (204, 304):
             self._headers.append((b"content-type", media_type.encode()))
             self._headers.append((b"content-length", b"%d" % len(body)))
+
+    def add(self, headers: Mapping[str, str]) -> None:
+        """Further headers."""
+        self._headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """The ASGI application."""

@@ -10,7 +10,7 @@ from depthcast.api import etags
 from depthcast.api.answers import Answer
 from depthcast.api.headers import header
 
-__all__ = ["Document"]
+__all__ = ["Document", "takes_gzip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Document:
         # No time in gzip's header: equal documents, equal bytes.
         return cls(body, gzip.compress(body, 6, mtime=0), media_type, etags.of_content(body), policy)
 
-    def response(self, request: Request[Any, Any, Any]) -> Answer:
+    def response(self, request: Request[Any, Any, Any], *, caching: str = "public, max-age=300") -> Answer:
         """The answer: compressed where the client takes that, 304 where it has it."""
         headers = {
-            "Cache-Control": "public, max-age=300",
+            "Cache-Control": caching,
             "ETag": etags.weak(self.tag),
             "Vary": "Accept-Encoding",
         }
@@ -47,13 +47,14 @@ class Document:
         if given is not None and etags.matches(given, headers["ETag"]):
             return Answer(status_code=304, headers=headers)
         body = self.body
-        if _takes_gzip(header(request.scope["headers"], b"accept-encoding") or ""):
+        if takes_gzip(header(request.scope["headers"], b"accept-encoding") or ""):
             headers["Content-Encoding"] = "gzip"
             body = self.compressed
         return Answer(body, media_type=self.media_type, headers=headers)
 
 
-def _takes_gzip(accept_encoding: str) -> bool:
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether a client that sends this Accept-Encoding takes gzip."""
     for each in accept_encoding.lower().split(","):
         coding, _, weight = each.strip().partition(";")
         if coding.strip() in ("gzip", "*"):

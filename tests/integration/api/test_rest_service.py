@@ -137,6 +137,7 @@ INVALID = (
     ("/v1/books/CLX5/levels/bid/1e3", {"price"}),
     ("/v1/books/CLX5/levels/bid/1.0000000001", {"price"}),
     ("/v1/books/CLX5/levels/bid/٣", {"price"}),
+    ("/v1/books/CLX5/levels/bid/9223372036.854775807", {"price"}),
     ("/v1/books/CLX5/orders/-1", {"order_id"}),
     ("/v1/books/CLX5/orders/184467440737095516150", {"order_id"}),
     ("/v1/books/" + "X" * 91, {"instrument"}),

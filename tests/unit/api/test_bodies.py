@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 from msgspec import Struct
 
 from depthcast.api.answers import LARGE_BYTES, Bodies
+from depthcast.api.bodies import MAX_ORDERS, book_body, level_body
 from depthcast.api.market import Listing
+from depthcast.api.problems import ApiProblem
 from depthcast.api.selection import Books
 from depthcast.book.engine import Engine
 from tests.support.records import add, clear, status
@@ -56,6 +59,18 @@ def test_whatever_an_answer_shows_makes_it_anew() -> None:
         before = bodies.misses
         take(bodies, holder.books())
         assert bodies.misses == before + 1
+
+
+def test_more_orders_than_json_should_have_are_a_problem() -> None:
+    holder = Holder()
+    holder.engine.apply(b"".join(add(n, "A", 20, 1) for n in range(2, MAX_ORDERS + 3)))
+    books = holder.books()
+    assert len(book_body(books, 1, orders=False).asks) == 1
+    for ask in (lambda: book_body(books, 0, orders=True), lambda: level_body(books, "A", 20)):
+        with pytest.raises(ApiProblem, match="10,001 orders") as caught:
+            ask()
+        assert caught.value.type.name == "answer-too-large"
+    assert level_body(books, "B", 10).count == 1
 
 
 def test_what_is_asked_for_least_goes_first() -> None:

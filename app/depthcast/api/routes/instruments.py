@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 from depthcast.api import etags, examples
 from depthcast.api.answers import Answer, data_headers, encode, response
 from depthcast.api.headers import header
+from depthcast.api.listed import LOOKED_AT
 from depthcast.api.market import Listing
 from depthcast.api.operations import operation
 from depthcast.api.payloads import InstrumentAnswer, InstrumentsAnswer
@@ -50,7 +51,9 @@ def get_instruments(
     market = runtime.services.market
     if not any(replica.ready for replica in market.replicas):
         raise starting_problem(market.replicas[0])
-    found = market.search(search, 1 << 31) if search else market.listings()
+    listings = runtime.listed.all()
+    runtime.buckets.charge(request.scope["state"]["limits_key"], len(listings) // LOOKED_AT)
+    found = market.search(search, len(listings)) if search else listings
     answered = found[offset : offset + limit]
     more = offset + limit < len(found)
     rest = {**({"search": search} if search else {}), "offset": offset + limit, "limit": limit}

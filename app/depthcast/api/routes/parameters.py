@@ -5,14 +5,11 @@ from typing import Annotated, Final
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
+from depthcast.api.bodies import MAX_LEVELS
 from depthcast.dbn.layout import PRICE_SCALE
 
 __all__ = ["Depth", "Instrument", "Price", "Publisher", "parse_price"]
 
-MAX_LEVELS: Final = 10_000
-"""Of each side, in one JSON answer."""
-MAX_ORDERS: Final = 10_000
-"""In one JSON answer."""
 DEFAULT_DEPTH: Final = 10
 
 Instrument = Annotated[

@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from depthcast.api import examples
 from depthcast.api.answers import Answer, response
 from depthcast.api.auth import PUBLIC, principal_of, require
+from depthcast.api.bodies import MAX_LEVELS, MAX_ORDERS
 from depthcast.api.headers import is_local
 from depthcast.api.hub.classes import DEPTHS, RATES
 from depthcast.api.operations import operation
@@ -30,7 +31,6 @@ from depthcast.api.problem_types import PROBLEMS
 from depthcast.api.problems import ApiProblem
 from depthcast.api.routes.books import MAX_TRADES
 from depthcast.api.routes.instruments import MAX_INSTRUMENTS
-from depthcast.api.routes.parameters import MAX_LEVELS, MAX_ORDERS
 from depthcast.api.runtime import Runtime, registry_of, runtime_of
 from depthcast.api.selection import feed_info, iso_or_none
 from depthcast.api.services import Stage

@@ -174,8 +174,8 @@ def figures(streamed: Runs, read: dict[str, list[ReadRun]]) -> list[Figure]:
             "higher",
         ),
         Figure(
-            "messages dropped, up to 5,000 clients",
-            "",
+            "dropped, up to 5,000 clients",
+            "messages",
             spread_of([float(dropped(run)) for case in STREAMS[:-1] for run in streamed[case.name]]),
             0.0,
             "lower",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from depthcast.api import etags
 from depthcast.api.auth import Authenticator
-from depthcast.api.documents import Document, _takes_gzip
+from depthcast.api.documents import Document, takes_gzip
 from depthcast.api.headers import Addresses, Origins, client_key, is_local
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
 
@@ -129,7 +129,7 @@ def test_no_origin_is_allowed_by_default() -> None:
     ],
 )
 def test_gzip_only_where_it_is_taken(accepted: str, takes: bool) -> None:
-    assert _takes_gzip(accepted) is takes
+    assert takes_gzip(accepted) is takes
 
 
 def test_equal_documents_are_equal_bytes() -> None:

@@ -8,13 +8,16 @@ from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from depthcast.api.problem_types import PROBLEMS, ProblemType
 
 __all__ = ["Bounds", "bounded_http"]
 
-_PROBLEM: Final = (
-    b'{"type":"about:blank","title":"%b","status":%d,"detail":"%b"}'  # RFC 9457, without a page of its own
-)
+_TOO_LARGE: Final = PROBLEMS["headers-too-large"]
+_TOO_SLOW: Final = PROBLEMS["request-timeout"]
+_MALFORMED: Final = PROBLEMS["malformed-request"]
 
 
 class Bounds:
@@ -61,9 +64,7 @@ class _BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._in_message:
             if self._in_head and self._head_bytes > self.limits.head_bytes:
-                self._refuse(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too large"
-                )
+                self._refuse(_TOO_LARGE, "the head of the request is too large")
             elif self._timer is None:
                 self._timer = self.loop.call_later(self.limits.request_s, self._too_slow)
         elif self._timer is not None:
@@ -77,7 +78,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._in_head = False
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.limits.head_bytes:  # it came at once
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too large")
+            self._refuse(_TOO_LARGE, "the head of the request is too large")
             return
         self._head_bytes = 0
         super().on_headers_complete()
@@ -100,14 +101,20 @@ class _BoundedHttp(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._timer = None
         if self._in_message:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
+            self._refuse(_TOO_SLOW, "the request took too long to arrive")
         else:
             self.transport.close()
 
-    def _refuse(self, status: HTTPStatus, why: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not ours
+        """What the parser does not understand is a problem like others."""
+        self._refuse(_MALFORMED, "this is not an HTTP request")
+
+    def _refuse(self, kind: ProblemType, why: str) -> None:
         if self.transport.is_closing():
             return
-        body = _PROBLEM % (status.phrase.encode(), status, why.encode())
+        status = HTTPStatus(kind.status)
+        problem = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": why}
+        body = msgspec.json.encode(problem)
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\n"
             b"connection: close\r\n\r\n%b" % (status, status.phrase.encode(), len(body), body)

@@ -109,6 +109,17 @@ async def test_a_head_that_is_too_large_at_once_is_refused() -> None:
 
 
 @on_a_loop
+async def test_what_is_no_http_is_a_problem() -> None:
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x16\x03\x01 what is this\r\n\r\n")
+        text = await said(reader)
+        assert text.startswith("HTTP/1.1 400 ")
+        assert '"type":"/v1/problems/malformed-request"' in text
+        writer.close()
+
+
+@on_a_loop
 async def test_a_head_without_end_is_refused_once_it_is_too_large() -> None:
     async with served() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,8 +1,11 @@
 """What HTTP headers say and must say: the client's address, other origins, security."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Any, Final
+
+from depthcast.errors import SettingsError
 
 __all__ = ["EXPOSED", "Addresses", "Origins", "client_key", "header", "is_local", "security_headers"]
 
@@ -13,6 +16,7 @@ Scope = Any  # an ASGI scope, whatever framework's
 EXPOSED: Final = "Depthcast-Book, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 """Headers that a page of another origin may read."""
 
+_ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 _MAX_HOPS: Final = 16
 _PREFLIGHT_S: Final = 600
 _API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -47,11 +51,14 @@ class Addresses:
         trusted: addresses and networks of proxies whose X-Forwarded-For is believed.
 
     Raises:
-        ValueError: one of them is neither.
+        SettingsError: one of them is neither.
     """
 
     def __init__(self, trusted: Iterable[str] = ()) -> None:
-        self._trusted: list[Network] = [ipaddress.ip_network(each, strict=False) for each in trusted]
+        try:
+            self._trusted: list[Network] = [ipaddress.ip_network(each, strict=False) for each in trusted]
+        except ValueError as error:
+            raise SettingsError(f"api.trusted_proxies: expected addresses and networks; {error}") from None
 
     def client(self, scope: Scope) -> str:
         """The client's address; ``unknown`` where there is none (a Unix socket).
@@ -109,10 +116,18 @@ class Origins:
 
     Args:
         allowed: origins (``https://example.com``), or ``*`` for all.
+
+    Raises:
+        SettingsError: one of them is no origin.
     """
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         self._allowed = frozenset(each.rstrip("/").lower() for each in allowed)
+        for each in self._allowed:
+            if not _ORIGIN.fullmatch(each):
+                raise SettingsError(
+                    f"api.cors_origins: expected origins such as https://example.com, or *; got {each!r}"
+                )
         self._all = "*" in self._allowed
 
     def __bool__(self) -> bool:

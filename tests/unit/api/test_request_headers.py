@@ -12,6 +12,7 @@ from depthcast.api.auth import Authenticator
 from depthcast.api.documents import Document, takes_gzip
 from depthcast.api.headers import Addresses, Origins, client_key, is_local
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
+from depthcast.errors import SettingsError
 
 
 def scope(client: str | None, *forwarded: str, other: str | None = None) -> dict[str, Any]:
@@ -53,8 +54,14 @@ def test_a_client_behind_a_proxy_cannot_pass_for_another(forged: list[str]) -> N
 
 
 def test_a_proxy_that_is_no_address_is_refused() -> None:
-    with pytest.raises(ValueError, match="proxy"):
+    with pytest.raises(SettingsError, match=r"api\.trusted_proxies: .*proxy\.internal"):
         Addresses(["proxy.internal"])
+
+
+@pytest.mark.parametrize("origin", ["desk.example", "https://", "https://desk.example/page", "", "null"])
+def test_an_origin_that_is_none_is_refused(origin: str) -> None:
+    with pytest.raises(SettingsError, match=r"api\.cors_origins"):
+        Origins([origin])
 
 
 def test_local_is_the_same_machine_and_no_proxy() -> None:

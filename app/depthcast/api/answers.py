@@ -16,7 +16,17 @@ from depthcast.api.payloads import FeedInfo
 from depthcast.api.selection import Books, feed_info
 from depthcast.live.replica import Replica
 
-__all__ = ["JSON", "Answer", "Bodies", "Encoded", "book_header", "book_response", "encode", "response"]
+__all__ = [
+    "JSON",
+    "Answer",
+    "Bodies",
+    "Encoded",
+    "book_header",
+    "book_response",
+    "encode",
+    "response",
+    "tagged_response",
+]
 
 JSON: Final = "application/json"
 DBN: Final = "application/octet-stream"
@@ -152,14 +162,21 @@ def book_header(feed: FeedInfo, *, complete: bool, suspect: bool) -> str:
     return f"complete=?{complete:d}, suspect=?{suspect:d}, stale=?{feed.stale:d}, age_ms={feed.age_ms}"
 
 
-def response(payload: Any, *, headers: dict[str, str] | None = None, status_code: int = 200) -> Answer:
+def response(payload: Any, *, headers: dict[str, str] | None = None) -> Answer:
     """A payload that is encoded for this answer alone."""
-    return Answer(
-        body=encode(payload),
-        media_type=JSON,
-        status_code=status_code,
-        headers={"Cache-Control": _CACHING, **(headers or {})},
-    )
+    return Answer(encode(payload), headers={"Cache-Control": _CACHING, **(headers or {})})
+
+
+def tagged_response(
+    payload: Any, if_none_match: str | None, *, headers: dict[str, str] | None = None
+) -> Answer:
+    """The same with a tag of its content, or 304 where the client has it."""
+    body = encode(payload)
+    tag = etags.weak(etags.of_content(body))
+    headers = {"Cache-Control": _CACHING, **(headers or {}), "ETag": tag}
+    if if_none_match is not None and etags.matches(if_none_match, tag):
+        return Answer(status_code=304, headers=headers)
+    return Answer(body, headers=headers)
 
 
 def _tag(content: str, replica: Replica, feed: FeedInfo) -> str:

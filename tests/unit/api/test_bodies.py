@@ -67,7 +67,7 @@ def test_more_orders_than_json_should_have_are_a_problem() -> None:
     books = holder.books()
     assert len(book_body(books, 1, orders=False).asks) == 1
     for ask in (lambda: book_body(books, 0, orders=True), lambda: level_body(books, "A", 20)):
-        with pytest.raises(ApiProblem, match="10,00[12] orders") as caught:
+        with pytest.raises(ApiProblem, match=r"10,00[12] orders") as caught:
             ask()
         assert caught.value.type.name == "answer-too-large"
     assert level_body(books, "B", 10).count == 1

@@ -7,8 +7,8 @@ from litestar import Request, get
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
-from depthcast.api import etags, examples
-from depthcast.api.answers import Answer, data_headers, encode, response
+from depthcast.api import examples
+from depthcast.api.answers import Answer, data_headers, tagged_response
 from depthcast.api.headers import header
 from depthcast.api.listed import LOOKED_AT
 from depthcast.api.market import Listing
@@ -64,7 +64,7 @@ def get_instruments(
         limit=limit,
         next=f"/v1/instruments?{urlencode(rest)}" if more else None,
     )
-    return _respond(request, payload)
+    return tagged_response(payload, header(request.scope["headers"], b"if-none-match"))
 
 
 @get(
@@ -86,24 +86,11 @@ def get_instrument(request: _Request, instrument: Instrument) -> Answer:
         complete=bool(states) and all(each.complete for each in states),
         suspect=any(each.suspect for each in states),
     )
-    return _respond(request, _instrument(runtime, listing), headers)
+    given = header(request.scope["headers"], b"if-none-match")
+    return tagged_response(_instrument(runtime, listing), given, headers=headers)
 
 
 ROUTES: Final = (get_instruments, get_instrument)
-
-
-def _respond(
-    request: _Request,
-    payload: InstrumentsAnswer | InstrumentAnswer,
-    headers: dict[str, str] | None = None,
-) -> Answer:
-    """What changes seldom, with a tag of its content."""
-    tag = etags.weak(etags.of_content(encode(payload)))
-    headers = {**(headers or {}), "ETag": tag}
-    given = header(request.scope["headers"], b"if-none-match")
-    if given is not None and etags.matches(given, tag):
-        return Answer(status_code=304, headers=headers)
-    return response(payload, headers=headers)
 
 
 def _instrument(runtime: Runtime, listing: Listing) -> InstrumentAnswer:

@@ -41,6 +41,9 @@ COMMANDS: Final = {
         "List and verify a feed's journal, take records or books out of it.",
         "depthcast journal verify out/journal",
     ),
+    "compact": Command("depthcast.cli.compact:compact", "Bring a journal's segments into the database."),
+    "rebuild": Command("depthcast.cli.compact:rebuild", "Make the database again from a journal's segments."),
+    "migrate": Command("depthcast.cli.compact:migrate", "Bring the database's schema up to date."),
     "keys": Command(
         "depthcast.cli.keys:keys",
         "Make, list and revoke the keys of the gateway's clients.",

@@ -8,8 +8,11 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from depthcast.settings.layers import Secret
+
 __all__ = [
     "ApiSettings",
+    "DatabaseSettings",
     "EngineSettings",
     "FeedSettings",
     "GatewaySettings",
@@ -89,6 +92,15 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     close_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
 
 
+class DatabaseSettings(Struct, frozen=True, kw_only=True):
+    """The database that segments are compacted into; without an address one of our own, in a folder."""
+
+    url: Secret | None = None
+    folder: Path = Path("out/database")
+    statement_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
+    poll_s: Annotated[float, Meta(gt=0, le=3600)] = 2.0
+
+
 class ApiSettings(Struct, frozen=True, kw_only=True):
     """The API: which gateways it follows, where it listens, who may read, what it allows."""
 
@@ -134,4 +146,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     gateway: GatewaySettings = GatewaySettings()
     keys: KeySettings = KeySettings()
     journal: JournalSettings = JournalSettings()
+    database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()

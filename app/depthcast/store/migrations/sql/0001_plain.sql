@@ -123,8 +123,11 @@ BEGIN
     ORDER BY p.name, begun
   LOOP
     CONTINUE WHEN to_regclass('depthcast.' || missing.part) IS NOT NULL;
+    -- Somebody else may have made it meanwhile, which only a query is sure to see.
     PERFORM pg_advisory_xact_lock(hashtext('depthcast.make_partitions'));
-    CONTINUE WHEN to_regclass('depthcast.' || missing.part) IS NOT NULL;
+    CONTINUE WHEN EXISTS (
+      SELECT FROM pg_class WHERE relname = missing.part AND relnamespace = 'depthcast'::regnamespace
+    );
     -- Made apart and attached, it does not keep readers waiting.
     EXECUTE format('CREATE TABLE depthcast.%I (LIKE depthcast.%I INCLUDING DEFAULTS)', missing.part, missing.name);
     EXECUTE format('ALTER TABLE depthcast.%I ATTACH PARTITION depthcast.%I FOR VALUES FROM (%L) TO (%L)',

@@ -1,0 +1,182 @@
+"""``depthcast compact``, ``rebuild`` and ``migrate``: a journal's segments become rows of the database."""
+
+import asyncio
+import sys
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from depthcast.cli._console import warn
+from depthcast.cli._database import Database, opened
+from depthcast.cli._errors import Exit
+from depthcast.cli._interrupts import Interrupts
+from depthcast.cli._options import Common, path_parameter
+from depthcast.cli._output import print_out
+from depthcast.errors import JournalError, StoreError, UsageError
+from depthcast.journal.backoff import delay_s
+from depthcast.journal.objects import Objects, open_objects
+from depthcast.journal.reader import journals
+from depthcast.settings import Settings
+from depthcast.store import migrate as migrations
+from depthcast.store.worker import Done, Worker, clear
+
+__all__ = ["compact", "migrate", "rebuild"]
+
+_COMMON: Final = Common()
+
+Location = Annotated[
+    str | None,
+    path_parameter(help="The journal's folder, or s3://BUCKET/PREFIX. (default: journal.store, or .folder)"),
+]
+
+
+class _Tally:
+    """What was done, said line by line and in the end."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.segments = self.rows = self.poisoned = 0
+        self._quiet = quiet
+
+    def add(self, done: Done) -> None:
+        if done.compacted is None:
+            self.poisoned += 1
+            warn(str(done.problem))
+            return
+        self.segments += 1
+        self.rows += sum(done.compacted.rows.values())
+        if not self._quiet:
+            said = ", ".join(f"{number:,} {table}" for table, number in done.compacted.rows.items())
+            print(f"{done.name}: {said}", file=sys.stderr)
+
+    def finish(self) -> int:
+        if not self._quiet:
+            print(f"{self.segments:,} segments compacted, {self.rows:,} rows", file=sys.stderr)
+        if self.poisoned:
+            raise StoreError(
+                f"{self.poisoned:,} segments cannot be compacted; all others are in the database"
+            )
+        return Exit.OK
+
+
+def compact(
+    location: Location = None,
+    /,
+    *,
+    watch: Annotated[bool, Parameter(help="Go on, with new segments as they are closed.")] = False,
+    common: Common = _COMMON,
+) -> int:
+    """Bring the closed segments of a journal into the database, each exactly once.
+
+    Without --watch it ends when all that are there are done. Several may run at once.
+    The database is the one of DEPTHCAST_DATABASE_URL, else one of its own in database.folder.
+
+    For example:
+      depthcast compact out/journal
+      depthcast compact s3://feeds/prod --watch
+    """
+    settings = common.load_settings().settings
+    objects = _objects(location, settings)
+    tally = _Tally(quiet=common.quiet)
+
+    async def work() -> None:
+        async with opened(settings.database) as database:
+            if watch:
+                await _watch(database, objects, tally, settings.database.poll_s)
+            else:
+                await _once(database, _workers(objects, tally))
+
+    asyncio.run(work())
+    return tally.finish()
+
+
+def rebuild(location: Location = None, /, *, common: Common = _COMMON) -> int:
+    """Empty the history in the database, and make it again from a journal's segments.
+
+    The same segments give the same rows. Keys and exports stay. Meanwhile the history is incomplete.
+
+    For example:
+      depthcast rebuild out/journal
+    """
+    settings = common.load_settings().settings
+    objects = _objects(location, settings)
+    tally = _Tally(quiet=common.quiet)
+
+    async def work() -> None:
+        async with opened(settings.database) as database:
+            async with database.connect() as connection:
+                await clear(connection, sorted(journals(objects)))
+            await _once(database, _workers(objects, tally))
+
+    asyncio.run(work())
+    return tally.finish()
+
+
+def migrate(
+    *,
+    to: Annotated[str, Parameter(help="A revision, head or base.")] = migrations.HEAD,
+    may_lose_data: Annotated[bool, Parameter(help="Let it go back to an older revision.")] = False,
+    common: Common = _COMMON,
+) -> int:
+    """Bring the schema of the database up to date.
+
+    For example:
+      depthcast migrate
+      depthcast migrate --to base --may-lose-data
+    """
+    settings = common.load_settings().settings
+
+    async def work() -> tuple[str, str]:
+        async with (
+            opened(settings.database) as database,
+            database.connect(migrated=False) as connection,
+        ):
+            return await migrations.migrate(connection, to, may_go_down=may_lose_data)
+
+    before, after = asyncio.run(work())
+    print_out(f"the schema is at {after}{'' if before == after else f', it was at {before}'}\n")
+    return Exit.OK
+
+
+def _objects(location: str | None, settings: Settings) -> Objects:
+    where = location or settings.journal.store or settings.journal.folder
+    if where is None:
+        raise UsageError("say where the journal is: LOCATION, or the setting journal.store or journal.folder")
+    objects = open_objects(str(where))
+    if location is not None and not journals(objects):
+        raise UsageError(f"there is no journal in {location}")
+    return objects
+
+
+def _workers(objects: Objects, tally: _Tally) -> list[Worker]:
+    return [Worker(objects, journal, tally.add) for journal in sorted(journals(objects))]
+
+
+async def _once(database: Database, workers: list[Worker]) -> None:
+    async with database.connect() as connection:
+        for worker in workers:
+            await worker.run_once(connection)
+
+
+async def _watch(database: Database, objects: Objects, tally: _Tally, poll_s: float) -> None:
+    """Look again and again until told to stop; what fails is said once, and tried again."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    workers: dict[object, Worker] = {}
+    failures = 0
+    with Interrupts() as interrupts:
+        interrupts.ask(lambda: loop.call_soon_threadsafe(stop.set))
+        while not stop.is_set():
+            try:
+                for worker in _workers(objects, tally):
+                    workers.setdefault(worker.journal, worker)
+                await _once(database, list(workers.values()))
+                failures = 0
+            except (StoreError, JournalError) as error:
+                if failures == 0:
+                    warn(f"{error}; it is tried again")
+                failures += 1
+            wait_s = delay_s(failures) if failures else poll_s
+            try:
+                await asyncio.wait_for(stop.wait(), wait_s)
+            except TimeoutError:
+                continue

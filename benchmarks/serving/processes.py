@@ -21,7 +21,7 @@ OPEN: Final = (
     "requests_per_s=1000000",
     "burst=1000000",
     "connections_per_address=100000",
-    "max_clients=20000",
+    "max_clients=15000",
     "drain_accept_s=0",
     "drain_spread_s=0",
 )

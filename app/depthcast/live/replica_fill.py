@@ -19,8 +19,8 @@ SHORT_QUIET_S: Final = 0.25
 COMPARE_S: Final = 0.1
 NO_SNAPSHOT_S: Final = 10.0
 """It has none to send if none came in this time."""
-EMPTY_S: Final = 5.0
-"""How long a feed that has none of the books it had is waited for: it may be starting anew."""
+MISSING_S: Final = 5.0
+"""So long after the beginning a feed is given to have all the books it had: it may be starting anew."""
 TRADES_BYTES: Final = 1 << 20
 
 
@@ -48,7 +48,7 @@ class Fill:
         self._begun = now
         self._latest: float | None = None
         self._ending: float | None = None
-        self._compare_at = 0.0
+        self._compare_at = now
         self._held = b""
 
     def take(self, records: memoryview, now: float) -> None:
@@ -86,20 +86,24 @@ class Fill:
         if self._latest is None:
             return now - self._begun >= NO_SNAPSHOT_S
         quiet_s = now - self._latest
-        return quiet_s >= QUIET_S or (quiet_s >= SHORT_QUIET_S and self._is_all_again(now))
-
-    def _is_all_again(self, now: float) -> bool:
-        """Whether every book that was complete is. Of thousands that takes ms: it is not asked often."""
-        if not self._before or now < self._compare_at:
+        if quiet_s >= QUIET_S:
+            return True
+        if not self._before or quiet_s < SHORT_QUIET_S or not self._is_due(now):
             return False
-        self._compare_at = now + COMPARE_S
         return self._before <= complete_books(self.engine)
 
+    def _is_due(self, now: float) -> bool:
+        """Whether to compare books again: of thousands that takes ms."""
+        due = now >= self._compare_at
+        if due:
+            self._compare_at = now + COMPARE_S
+        return due
+
     def _is_enough(self, now: float) -> bool:
-        """Whether there is anything of what there was before; else a moment is given to it."""
-        if not self._before or now - self._begun >= EMPTY_S:
+        """Whether there is what there was before; else a moment is given to it."""
+        if not self._before or now - self._begun >= MISSING_S:
             return True
-        return not self._before.isdisjoint(self.engine.books())
+        return (not self.told or self._is_due(now)) and self._before.issubset(self.engine.books())
 
 
 def complete_books(engine: Engine) -> frozenset[BookKey]:

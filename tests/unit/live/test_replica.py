@@ -318,8 +318,23 @@ def test_a_feed_that_has_nothing_yet_is_given_a_moment_before_books_go(live: Tol
     assert state(live) is FeedState.STALE
     assert live.replica.engine.status(7).orders == 2
     live.records(clear(), add(1, "B", P, 5))
+    live.wait(0.1)
     assert state(live) is FeedState.LIVE
     assert live.replica.engine.status(7).orders == 1
+
+
+def test_a_book_that_comes_later_than_the_others_is_waited_for(live: Told) -> None:
+    live.records(clear(instrument_id=8), add(1, "B", P, 5, instrument_id=8))
+    live.disconnect()
+    live.connect()
+    live.records(snapshot(1))
+    live.completed()
+    live.wait(1)
+    assert live.replica.engine.status(8).orders == 1
+    live.records(clear(instrument_id=8))
+    live.wait(0.1)
+    assert live.replica.generation == 2
+    assert live.replica.engine.status(8).orders == 0
 
 
 def test_books_that_the_feed_has_no_more_go_with_the_swap(live: Told) -> None:
@@ -328,6 +343,8 @@ def test_books_that_the_feed_has_no_more_go_with_the_swap(live: Told) -> None:
     live.connect()
     live.records(snapshot(1, instrument_id=8))
     live.completed()
+    assert live.replica.generation == 1
+    live.wait(5)
     assert live.replica.engine.books() == [BookKey(1, 8)]
 
 

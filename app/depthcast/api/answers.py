@@ -17,12 +17,14 @@ from depthcast.api.selection import Books, feed_info
 from depthcast.live.replica import Replica
 
 __all__ = [
+    "DBN",
     "JSON",
     "Answer",
     "Bodies",
     "Encoded",
     "book_header",
     "book_response",
+    "data_headers",
     "encode",
     "response",
     "tagged_response",

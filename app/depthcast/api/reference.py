@@ -129,7 +129,7 @@ def _schema_text(schema: Json) -> str:
     if "anyOf" in schema:
         return " or ".join(_schema_text(each) for each in schema["anyOf"])
     if "enum" in schema:
-        return " or ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
+        return " or ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"]) + _default(schema)
     kind = schema.get("type", "anything")
     if kind == "array":
         return f"list of {_schema_text(schema['items'])}"
@@ -138,9 +138,11 @@ def _schema_text(schema: Json) -> str:
     text = escape(kind)
     if "minimum" in schema and "maximum" in schema:
         text += f" from {schema['minimum']} to {schema['maximum']}"
-    if "default" in schema:
-        text += f", default <code>{escape(json.dumps(schema['default']))}</code>"
-    return text
+    return text + _default(schema)
+
+
+def _default(schema: Json) -> str:
+    return f", default <code>{escape(str(schema['default']).lower())}</code>" if "default" in schema else ""
 
 
 def _curl(path: str, parameters: list[Json]) -> str:

@@ -1,6 +1,5 @@
 """A fresh engine being filled from a session's snapshots, and when it is complete."""
 
-from collections.abc import Set as AbstractSet
 from typing import Final
 
 from depthcast.book.engine import Engine
@@ -38,7 +37,7 @@ class Fill:
         last_ts_recv, last_ts_out: of the last record applied, ns; 0 before.
     """
 
-    def __init__(self, before: AbstractSet[BookKey], statuses: bytes, now: float) -> None:
+    def __init__(self, before: frozenset[BookKey], statuses: bytes, now: float) -> None:
         self.engine = Engine()
         self.engine.apply(statuses)
         self.told = False

@@ -51,9 +51,10 @@ def is_floor(row: Streams) -> bool:
 def conditions(results: ServeResults) -> str:
     """One sentence: where, when, with what."""
     machine = results.machine
+    alone = ", under chrt -f" if machine.scheduling == "real-time" else ""
     return (
         f"{results.date}, {machine.processor}, {machine.cores} cores, {machine.system}, {machine.python}; "
-        "feed, API (one worker) and load generator are processes of their own, on the same cores."
+        f"feed, API (one worker) and load generator are processes of their own, on the same cores{alone}."
     )
 
 

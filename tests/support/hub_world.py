@@ -186,7 +186,6 @@ class World:
         self.hub = Hub(
             self.market, self.told[0].clock.time_ns, self.loop, options or HubOptions(), epoch="e1"
         )
-        self.hub.start()
         self.connections: list[Connection] = []
 
     @property

@@ -3,6 +3,7 @@
 It is written from docs/stream.md as a page's script would be: plain objects by price, prices as text.
 """
 
+import functools
 import json
 import struct
 import zlib
@@ -12,6 +13,7 @@ from typing import Any
 Levels = dict[str, list[int]]
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def units(price: str) -> int:
     """A decimal price in 1e-9 units, exactly."""
     value = Decimal(price) * 10**9

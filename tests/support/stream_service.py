@@ -98,7 +98,6 @@ async def stream_service(
     market = Market([told.replica])
     loop = asyncio.get_running_loop()
     hub = Hub(market, time.time_ns, loop, options or HubOptions())
-    hub.start()
     services = Services(
         settings=settings,
         market=market,

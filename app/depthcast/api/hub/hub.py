@@ -24,7 +24,7 @@ __all__ = ["Hub"]
 class Hub:
     """The fan-out of an API process.
 
-    All of it runs on one event loop and never waits. `start` begins, `close` ends every client.
+    All of it runs on one event loop and never waits. `close` ends every client.
 
     Args:
         market: the replicas, and which instruments they have.
@@ -58,11 +58,6 @@ class Hub:
         self._timer: Timer | None = None
 
     # -- life
-
-    def start(self) -> None:
-        """Follow the replicas and begin the heartbeats."""
-        self.streams.follow_all()
-        self._arm()
 
     async def close(self, spread_s: float) -> None:
         """End every client, some at a time over ``spread_s`` seconds, so that they do not all return at once.
@@ -101,6 +96,8 @@ class Hub:
         client = Client(self, sink, form, address, key)
         self._clients[client] = None
         self._heartbeats.join(client)
+        if self._timer is None:
+            self._arm()
         self.counters.clients = len(self._clients)
         return client
 
@@ -260,7 +257,9 @@ class Hub:
 
     def _beat(self) -> None:
         """Twenty times an interval: a part of the heartbeats; once: what is only looked at now and then."""
-        self._arm()
+        self._timer = None
+        if self._clients or self.counters.classes:
+            self._arm()
         self._heartbeats.beat()
         self._beats += 1
         if self._beats % SLOTS:

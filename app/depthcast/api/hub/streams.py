@@ -42,11 +42,6 @@ class Streams:
 
     # -- replicas
 
-    def follow_all(self) -> None:
-        """Listen to every replica."""
-        for replica in self._market.replicas:
-            self.follower(replica)
-
     def close(self) -> None:
         """Listen to none any more."""
         for follower in self._followers.values():

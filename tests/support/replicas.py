@@ -1,18 +1,26 @@
 """Replicas for tests: what listens to one, and a replica that is told records and events by hand."""
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
 
 from depthcast.book.engine import Engine
 from depthcast.book.types import BookKey
 from depthcast.dbn import forms
 from depthcast.live.control import SystemCode
 from depthcast.live.events import Connected, Disconnected, Ending, SystemNotice
+from depthcast.live.lifecycle import Policy
 from depthcast.live.replica import Replica
 from depthcast.live.replica_types import FeedState, ResetReason
+from tests.support.records import BAD_TS_RECV, LAST, SNAPSHOT, add, clear
 from tests.support.scripted_gateway import KEY
 
-DATASET = "TEST.SIM"
-NOW_NS = 1_700_000_000_000_000_000
+DATASET: Final = "TEST.SIM"
+NOW_NS: Final = 1_700_000_000_000_000_000
+PRICE: Final = 100_000_000_000
+FAST: Final = Policy(backoff_first_s=0.005, backoff_max_s=0.02)
+OF_SNAPSHOT: Final = SNAPSHOT | BAD_TS_RECV
 
 
 class HandClock:
@@ -119,3 +127,43 @@ def checksums(engine: Engine, keys: Iterable[BookKey] | None = None) -> dict[Boo
         key: engine.checksum(key.instrument_id, publisher_id=key.publisher_id)
         for key in (engine.books() if keys is None else keys)
     }
+
+
+def snapshot(*order_ids: int, instrument_id: int = 7) -> bytes:
+    """A book of one bid an order, as a snapshot."""
+    out = clear(OF_SNAPSHOT if order_ids else OF_SNAPSHOT | LAST, instrument_id=instrument_id)
+    for n, order_id in enumerate(order_ids, 1):
+        flags = OF_SNAPSHOT | (LAST if n == len(order_ids) else 0)
+        out += add(order_id, "B", PRICE - order_id, 5, flags, instrument_id=instrument_id)
+    return out
+
+
+def told_live() -> Told:
+    """A replica with one book of two bids, of instrument 7."""
+    told = Told()
+    told.connect()
+    told.records(snapshot(1, 2))
+    told.completed()
+    return told
+
+
+def state(told: Told) -> FeedState:
+    """The state as it is now (to the eyes of a type checker an attribute never changes by itself)."""
+    return told.replica.state
+
+
+def replica_of(port: int, **options: Any) -> Replica:
+    """A replica of a gateway on this machine, which loses no time."""
+    return Replica("127.0.0.1", port, **{"dataset": DATASET, "policy": FAST, **options})
+
+
+@contextlib.asynccontextmanager
+async def running(replica: Replica) -> AsyncIterator[None]:
+    """Run it; it ends when it is closed, and not before."""
+    task = asyncio.create_task(replica.run())
+    try:
+        yield
+        assert not task.done()
+    finally:
+        replica.close()
+        await task

@@ -48,7 +48,7 @@ cdef struct Table:              # open addressing; a free slot has `nobody`, an 
 cdef struct Filter:
     const uint8_t *mask         # by rtype: 0 is dropped; NULL: none is
     const Table *ids            # NULL: all
-    const uint8_t *actions      # by an MBO record's action: 0 is dropped, and so is what is not MBO; NULL: all
+    const uint8_t *actions      # by an MBO record's action: 0 is dropped, like what is not MBO; NULL: all
     bint by_start
     bint by_ts_recv
     uint64_t start

@@ -131,7 +131,7 @@ cdef class Ages:
         if self.count == 0:
             return 0
         wanted = min(max(<uint64_t>(share * self.count + 0.999999), 1), self.count)
-        for bucket in range(BUCKETS):
+        for bucket in range(<size_t>BUCKETS):
             seen += self.buckets[bucket]
             if seen >= wanted:
                 return min(upper_end(bucket), self.longest)
@@ -152,7 +152,7 @@ cdef class Ages:
         """What was counted after `earlier` was copied."""
         cdef Ages rest = Ages()
         cdef size_t bucket
-        for bucket in range(BUCKETS):
+        for bucket in range(<size_t>BUCKETS):
             rest.buckets[bucket] = self.buckets[bucket] - earlier.buckets[bucket]
             if rest.buckets[bucket]:
                 rest.longest = min(upper_end(bucket), self.longest)

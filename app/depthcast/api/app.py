@@ -19,6 +19,8 @@ from depthcast.api.limits import Buckets
 from depthcast.api.listed import Listed
 from depthcast.api.metrics import Traffic, make_registry
 from depthcast.api.openapi import openapi_document
+from depthcast.api.pages import routes as pages
+from depthcast.api.pages.site import Site
 from depthcast.api.rates import Rates
 from depthcast.api.reference import reference_page
 from depthcast.api.routes import books, instruments, reference, service
@@ -61,12 +63,14 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
     routers = [
         Router("/v1", route_handlers=[*operations, *reference.PAGES], before_request=admit),
         Router("/", route_handlers=service.PROBES, before_request=admit),
+        Router("/", route_handlers=pages.ROUTES),
     ]
+    site = Site(services)
     app = _Application(
         [*routers, *(_streams(services) if streams is None else streams)],
         debug=False,
         exception_handlers={Exception: _pass_on},
-        lifespan=[_sampled(runtime)],
+        lifespan=[_sampled(runtime), pages.sampled(site)],
         logging_config=None,
         openapi_config=None,
     )
@@ -74,6 +78,7 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
     app.state.openapi = Document.of(encode(document), "application/json")
     app.state.reference = reference_page(document)
     app.state.runtime = runtime
+    app.state.site = site
     app.state.registry = make_registry(runtime)
     edge = Edge(
         app.asgi_handler,

@@ -1,0 +1,100 @@
+"""What all pages share: templates, static files, samples, the policy that browsers are held to."""
+
+import gzip
+from typing import Any, Final, cast
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar.connection import Request
+
+from depthcast.api.answers import Answer
+from depthcast.api.auth import principal_of
+from depthcast.api.documents import takes_gzip
+from depthcast.api.headers import header
+from depthcast.api.market import Market
+from depthcast.api.pages import numbers
+from depthcast.api.pages.assets import Assets, web_folder
+from depthcast.api.pages.board import Board
+from depthcast.api.problems import ApiProblem
+from depthcast.api.services import Services
+
+__all__ = ["Site", "is_fragment", "market_state", "site_of"]
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_SMALL: Final = 1_024
+
+
+class Site:
+    """The pages of one application.
+
+    Args:
+        services: what is shown.
+    """
+
+    def __init__(self, services: Services) -> None:
+        folder = web_folder()
+        self.services = services
+        self.assets = Assets(folder / "static")
+        self.board = Board(services.market, services.tape, services.clock)
+        self._templates = Environment(
+            loader=FileSystemLoader(folder / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.globals |= {"assets": self.assets, "version": services.version}
+        self._templates.filters |= {
+            "price": numbers.price_text,
+            "signed": numbers.signed_text,
+            "rate": numbers.rate_text,
+            "clock": numbers.clock_text,
+        }
+
+    def html(
+        self, request: Request[Any, Any, Any], template: str, *, status_code: int = 200, **context: Any
+    ) -> Answer:
+        """A template's answer. Pages are of now: never kept."""
+        body = self._templates.get_template(template).render(context).encode()
+        headers = {
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": POLICY,
+            "Vary": "HX-Request, Accept-Encoding",
+        }
+        accepted = header(request.scope["headers"], b"accept-encoding") or ""
+        if len(body) > _SMALL and takes_gzip(accepted):
+            body = gzip.compress(body, 4, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        return Answer(body, media_type="text/html; charset=utf-8", status_code=status_code, headers=headers)
+
+    def problem(self, request: Request[Any, Any, Any], problem: ApiProblem) -> Answer:
+        """A problem, as a page that says what to do."""
+        answer = self.html(
+            request,
+            "problem_fragment.html" if is_fragment(request) else "problem.html",
+            status_code=problem.type.status,
+            problem=problem,
+            feeds=[replica.name for replica in self.services.market.replicas],
+            given=not principal_of(request).anonymous,
+        )
+        answer.add(problem.headers)
+        return answer
+
+
+def site_of(request: Request[Any, Any, Any]) -> Site:
+    """The site of the application that a request came to."""
+    return cast("Site", request.scope["litestar_app"].state.site)
+
+
+def is_fragment(request: Request[Any, Any, Any]) -> bool:
+    """Whether htmx asks, for a part of a page, rather than a browser for all of it."""
+    return header(request.scope["headers"], b"hx-request") is not None
+
+
+def market_state(market: Market) -> str:
+    """The worst state of its feeds: ``connecting``, ``stale`` or ``live``."""
+    states = {replica.state.value for replica in market.replicas}
+    return next(each for each in ("connecting", "stale", "live") if each in states)

@@ -1,0 +1,64 @@
+// The queue of the price that was chosen: the server draws it; it is asked again when the level changes.
+
+import { price } from "./numbers.js";
+
+const WAIT_MS = 350;
+
+export class QueueView {
+  constructor(root, close, path) {
+    this.root = root;
+    this.close = close;
+    this.path = path;
+    this.shown = null;
+    this.level = "";
+    this.asked = 0;
+    this.timer = 0;
+    this.hint = root.innerHTML;
+  }
+
+  show(side, at) {
+    this.shown = { side, at };
+    this.level = "";
+    this.close.hidden = false;
+    this.root.closest("section").scrollIntoView({ block: "nearest" });
+    this.#ask("");
+  }
+
+  hide() {
+    clearTimeout(this.timer);
+    this.shown = null;
+    this.close.hidden = true;
+    this.root.innerHTML = this.hint;
+  }
+
+  /** The book has changed: if the level has, show its queue anew, not too often. */
+  changed({ bids, asks }) {
+    if (!this.shown) return;
+    const { at } = this.shown;
+    const [bid, ask] = [bids, asks].map((side) => side.find((each) => each.price === at));
+    if (!bid !== !ask) this.shown.side = bid ? "bid" : "ask"; // the price may have come to the other side
+    const level = bid ?? ask;
+    const now = level ? `${level.size}/${level.count}` : "none";
+    if (now === this.level || this.timer) return;
+    this.level = now;
+    const wait = Math.max(0, this.asked + WAIT_MS - performance.now());
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.#ask(this.root.firstElementChild?.dataset.order ?? "");
+    }, wait);
+  }
+
+  #ask(order) {
+    if (!this.shown || document.hidden) return;
+    this.asked = performance.now();
+    const { side, at } = this.shown;
+    const url = `${this.path}/queue/${side}/${price(at, 0)}${order ? `?order=${order}` : ""}`;
+    const focused = document.activeElement?.closest("#queue") ? document.activeElement.id : "";
+    const scrolled = this.root.querySelector(".scroll")?.scrollTop ?? 0;
+    htmx.ajax("GET", url, { target: this.root, swap: "innerHTML", source: this.root }).then(() => {
+      if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+      const region = this.root.querySelector(".scroll");
+      if (region) region.scrollTop = scrolled;
+    });
+  }
+}

@@ -22,7 +22,12 @@ START_S = 20.0
 @contextlib.contextmanager
 def served_world(**arguments: Any) -> Iterator[str]:
     """The world's API at the URL given; ``arguments`` are those of `api_over`."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listener, _serving(listener, arguments):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def _serving(listener: socket.socket, arguments: dict[str, Any]) -> Iterator[None]:
     started, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -52,7 +57,7 @@ def served_world(**arguments: Any) -> Iterator[str]:
     thread.start()
     assert started.wait(START_S), "the API has not started"
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield
     finally:
         loops[0].call_soon_threadsafe(stop.set)
         thread.join(START_S)

@@ -20,7 +20,7 @@ NO_BOOK: Final = 9
 SPREAD: Final = 10
 """A top-of-book book: one level a side, without orders; negative prices; no definition, so no symbol."""
 BUSY: Final = 11
-"""Its only event has not ended."""
+"""Not there at first; then its only event does not end."""
 SUSPECT: Final = 12
 """SUSP: the venue said that its book may be bad."""
 
@@ -45,8 +45,7 @@ class _Times:
 def feed_of_the_world(dataset: str = DATASET) -> RecordedFeed:
     """The feed, its first batch published.
 
-    Batch 1 changes CLX5: order 1 goes, there is a trade. Batch 2 ends the event of `BUSY`. Batch 3 opens an
-    event of CLX5.
+    Batch 1 changes CLX5: order 1 goes, there is a trade. Batch 2 begins the event of `BUSY`, batch 3 ends it.
     """
     at = _Times()
     first = [
@@ -73,14 +72,12 @@ def feed_of_the_world(dataset: str = DATASET) -> RecordedFeed:
         clear(**at(SPREAD)),
         add(0, "B", -3_250_000_000, 9, TOB | LAST, **at(SPREAD)),
         add(0, "A", -3_000_000_000, 2, TOB | LAST, **at(SPREAD)),
-        clear(**at(BUSY)),
-        add(1, "B", 10 * PX, 1, 0, **at(BUSY)),
         clear(**at(SUSPECT)),
         add(1, "B", 10 * PX, 1, LAST | MAYBE_BAD, **at(SUSPECT)),
     ]
     second = [cancel(1, "B", 64_790_000_000, 5, 0, **at(FUTURE)), trade("N", 0, 3, LAST, **at(FUTURE))]
-    third = [add(2, "A", 11 * PX, 1, LAST, **at(BUSY))]
-    fourth = [add(9, "B", 64_700_000_000, 1, 0, **at(FUTURE))]
+    third = [clear(**at(BUSY)), add(1, "B", 10 * PX, 1, 0, **at(BUSY))]
+    fourth = [add(2, "A", 11 * PX, 1, LAST, **at(BUSY))]
     batches = [b"".join(each) for each in (first, second, third, fourth)]
     feed = RecordedFeed(batches, dataset=dataset)
     feed.publish()

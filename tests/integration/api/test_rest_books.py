@@ -192,11 +192,14 @@ def test_a_book_as_dbn_is_the_book() -> None:
 
 def test_a_book_inside_an_event_is_not_served_until_it_ends() -> None:
     async def test(api: Api) -> None:
+        api.served[0].feed.publish(2)
+        engine = api.replica.engine
+        await until(lambda: bool(engine.publishers(BUSY)) and engine.status(BUSY).in_event)
         response = await api.get(f"/v1/books/{BUSY}")
         problem(response, 503, "book-busy")
         assert response.headers["retry-after"] == "1"
-        api.served[0].feed.publish(2)
-        await until(lambda: not api.replica.engine.status(BUSY).in_event)
+        api.served[0].feed.publish()
+        await until(lambda: not engine.status(BUSY).in_event)
         book = await api.get(f"/v1/books/{BUSY}")
         assert book.json()["asks"] == [{"price": "11", "size": 1, "count": 1}]
 

@@ -14,7 +14,7 @@ from schemathesis.core.result import Ok
 
 from tests.support.api_thread import served_world
 
-EXAMPLES: Final = int(os.environ.get("DEPTHCAST_SCHEMA_EXAMPLES", "12"))
+EXAMPLES: Final = int(os.environ.get("DEPTHCAST_SCHEMA_EXAMPLES", "8"))
 """Requests of each operation and kind. More for a longer look."""
 TOO_LONG: Final = 414
 RULES: Final = settings(

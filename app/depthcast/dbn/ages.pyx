@@ -130,7 +130,8 @@ cdef class Ages:
             raise ValueError(f"a share is from 0 to 1, not {share}")
         if self.count == 0:
             return 0
-        wanted = min(max(<uint64_t>(share * self.count + 0.999999), 1), self.count)
+        wanted = max(<uint64_t>(share * self.count + 0.999999), <uint64_t>1)
+        wanted = min(wanted, self.count)
         for bucket in range(<size_t>BUCKETS):
             seen += self.buckets[bucket]
             if seen >= wanted:

@@ -5,8 +5,10 @@ tables end up the same. docs/store.md says why.
 """
 
 import asyncio
+import datetime as dt
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from enum import Enum
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
@@ -25,6 +27,7 @@ from depthcast.store.tables import TABLES
 
 __all__ = ["Compacted", "Outcome", "compact", "feed_of"]
 
+_2000: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _COPY_BYTES: Final = 8 << 20
 """Rows are gathered to about this much before they are copied."""
 _MAX_DAYS: Final = 1_000
@@ -99,17 +102,17 @@ async def _compact(connection: Connection, segment: ClosedSegment, feed_id: int,
     until = await _until(connection, feed_id, segment)
     if await _is_known(connection, feed_id, segment, until):
         return Compacted(Outcome.KNOWN, {})
-    instruments, numbers = await _copy(connection, segment_rows(segment, feed_id, until))
-    await _make_partitions(connection, segment)
+    copied = await _copy(connection, segment_rows(segment, feed_id, until))
+    await _make_partitions(connection, segment, copied.days)
     await connection.execute(merging.LOCK_FEED, feed_id)
     if await _until(connection, feed_id, segment) != until:
         raise _LimitMoved
     again = await _make_void(connection, feed_id, name)
-    first_ts, last_ts, numbers["depth"] = await connection.fetchrow(merging.RANGE) or (None, None, 0)
+    numbers = {**copied.numbers, "depth": await connection.fetchval(merging.DEPTH_ROWS)}
     for statement in (*merging.TOUCHED, *merging.MERGE):
         await connection.execute(statement)
     await connection.execute("SELECT depthcast.refresh_rollups($1::smallint)", feed_id)
-    await _put_instruments(connection, feed_id, instruments)
+    await _put_instruments(connection, feed_id, copied.instruments)
     index = segment.index
     await connection.execute(
         merging.LEDGER,
@@ -118,8 +121,7 @@ async def _compact(connection: Connection, segment: ClosedSegment, feed_id: int,
         name.position,
         index.records,
         until,
-        first_ts,
-        last_ts,
+        *copied.range,
         index.stored_bytes,
         index.sha256,
         segment.key,
@@ -156,23 +158,42 @@ async def _is_known(connection: Connection, feed_id: int, segment: ClosedSegment
     return found is not None and int(found) == until
 
 
-async def _copy(
-    connection: Connection, pieces: Iterator[Piece]
-) -> tuple[dict[int, Instrument], dict[str, int]]:
-    """Copy rows into the temporary tables while the next are derived in a thread.
+@dataclass(slots=True)
+class _Copied:
+    """What was copied into the temporary tables, and what is known of it."""
 
-    The instruments, and how many rows each table has.
-    """
-    instruments: dict[int, Instrument] = {}
-    numbers = dict.fromkeys(TABLES, 0)
+    instruments: dict[int, Instrument] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    days: set[int] = field(default_factory=set)
+    times: list[int] = field(default_factory=list)
+
+    def add(self, piece: Piece) -> None:
+        self.instruments = merged(self.instruments, piece.instruments)
+        for table, rows in piece.rows.items():
+            self.numbers[table] += rows.number
+            self.days |= rows.days
+            if rows.number:
+                self.times = [min([rows.first_us, *self.times]), max([rows.last_us, *self.times])]
+
+    @property
+    def range(self) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """The times of the first and the last row; None where there is none."""
+        if not self.times:
+            return None, None
+        first, last = (_2000 + dt.timedelta(microseconds=us) for us in self.times)
+        return first, last
+
+
+async def _copy(connection: Connection, pieces: Iterator[Piece]) -> _Copied:
+    """Copy rows into the temporary tables while the next are derived in a thread."""
+    copied = _Copied()
     waiting: dict[str, list[bytes]] = {table: [] for table in TABLES}
     coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
     try:
         while (piece := await coming) is not None:
             coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
-            instruments = merged(instruments, piece.instruments)
+            copied.add(piece)
             for table, rows in piece.rows.items():
-                numbers[table] += rows.number
                 waiting[table].append(rows.data)
                 if sum(map(len, waiting[table])) >= _COPY_BYTES:
                     await _copy_into(connection, table, waiting[table])
@@ -182,7 +203,7 @@ async def _copy(
         await asyncio.wait([coming])  # the thread has the segment until it is through
         if not coming.cancelled():
             coming.exception()
-    return instruments, numbers
+    return copied
 
 
 async def _copy_into(connection: Connection, table: str, data: list[bytes]) -> None:
@@ -200,11 +221,11 @@ async def _copy_into(connection: Connection, table: str, data: list[bytes]) -> N
     data.clear()
 
 
-async def _make_partitions(connection: Connection, segment: ClosedSegment) -> None:
-    days = await connection.fetchval(merging.WANTED_DAYS) or []
+async def _make_partitions(connection: Connection, segment: ClosedSegment, days: set[int]) -> None:
     if len(days) > _MAX_DAYS:
         raise SegmentError(f"its records are of {len(days):,} days: their times are wrong", path=segment.path)
-    await connection.execute(merging.MAKE_PARTITIONS, days)
+    dates = [_2000.date() + dt.timedelta(days=day) for day in sorted(days)]
+    await connection.execute(merging.MAKE_PARTITIONS, dates)
 
 
 async def _make_void(connection: Connection, feed_id: int, name: SegmentName) -> tuple[SegmentName, ...]:

@@ -41,7 +41,7 @@ async def connected(url: str, *, command_timeout_s: float = 600.0) -> AsyncItera
             url,
             timeout=_CONNECT_S,
             command_timeout=command_timeout_s,
-            server_settings={"application_name": "depthcast", "timezone": "UTC", **_KEEPALIVE},
+            server_settings={"application_name": "depthcast", "timezone": "UTC", "jit": "off", **_KEEPALIVE},
         )
         try:
             yield connection

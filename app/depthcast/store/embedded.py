@@ -28,6 +28,10 @@ _USER: Final = "postgres"
 _DATABASE: Final = "depthcast"
 _UNPRIVILEGED: Final = "nobody"
 _START_S: Final = 60
+_OPTIONS: Final = (
+    "-c timezone=UTC -c shared_buffers=256MB -c max_wal_size=4GB -c wal_level=minimal -c max_wal_senders=0"
+)
+"""For rows that come in large transactions, and nobody to replicate to."""
 _PORT_LINE: Final = 3
 """Of ``postmaster.pid``."""
 
@@ -162,8 +166,7 @@ class EmbeddedPostgres:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        options = f"-h 127.0.0.1 -p {port} -k '' -c timezone=UTC"
-        options = " ".join([options, *self._unsynced("-F")])
+        options = " ".join([f"-h 127.0.0.1 -p {port} -k ''", _OPTIONS, *self._unsynced("-F")])
         log = str(self._data / "server.log")
         started = self._pg_ctl("start", "-w", "-t", str(_START_S), "-l", log, "-o", options)
         if started.returncode != 0:

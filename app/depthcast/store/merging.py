@@ -9,16 +9,15 @@ from typing import Final
 from depthcast.store.tables import TABLES
 
 __all__ = [
+    "DEPTH_ROWS",
     "LEDGER",
     "LIMIT",
     "LOCK_FEED",
     "MAKE_PARTITIONS",
     "MERGE",
     "NEW_TABLES",
-    "RANGE",
     "TOUCHED",
     "VOID",
-    "WANTED_DAYS",
 ]
 
 _COLUMNS: Final = {table: ", ".join(column.name for column in columns) for table, columns in TABLES.items()}
@@ -32,6 +31,7 @@ NEW_TABLES: Final = "".join(
     f"CREATE TEMP TABLE IF NOT EXISTS new_{table} (LIKE depthcast.{table}) ON COMMIT DELETE ROWS;"
     f"CREATE TEMP TABLE IF NOT EXISTS touched_{table} (instrument_id bigint, publisher_id integer,"
     "  bucket timestamptz, PRIMARY KEY (instrument_id, publisher_id, bucket)) ON COMMIT DELETE ROWS;"
+    f"CREATE TEMP TABLE IF NOT EXISTS shared_{table} (LIKE touched_{table}) ON COMMIT DELETE ROWS;"
     for table in TABLES
 )
 """Those of a connection, empty at the end of each transaction."""
@@ -42,25 +42,11 @@ LOCK_FEED: Final = "SELECT pg_advisory_xact_lock(hashtextextended('depthcast.fee
 LIMIT: Final = "SELECT min(position) FROM depthcast.segments WHERE feed_id = $1 AND epoch > $2"
 """From which position on a newer epoch counts."""
 
-WANTED_DAYS: Final = f"""
-SELECT array_agg(DISTINCT day::date) FROM (
-  SELECT DISTINCT ts AT TIME ZONE 'UTC' AS day FROM new_trades
-  UNION SELECT DISTINCT ts AT TIME ZONE 'UTC' FROM new_bbo
-  UNION SELECT DISTINCT {_SECOND_AFTER} AT TIME ZONE 'UTC' FROM new_bbo
-  UNION SELECT DISTINCT ts AT TIME ZONE 'UTC' FROM new_depth
-) days
-"""
 MAKE_PARTITIONS: Final = "SELECT depthcast.make_partitions($1)"
 
-RANGE: Final = """
-SELECT min(low), max(high), (SELECT count(DISTINCT (instrument_id, publisher_id, ts)) FROM new_depth)
-FROM (
-  SELECT min(ts) AS low, max(ts) AS high FROM new_trades
-  UNION ALL SELECT min(ts), max(ts) FROM new_bbo
-  UNION ALL SELECT min(ts), max(ts) FROM new_depth
-) ranges
-"""
-"""The earliest and the latest time of the new rows, and how many of ``depth`` there are."""
+DEPTH_ROWS: Final = (
+    "SELECT count(*) FROM (SELECT DISTINCT instrument_id, publisher_id, ts FROM new_depth) rows"
+)
 
 _INSERT: Final = {
     table: f"INSERT INTO depthcast.{table} ({columns}) "

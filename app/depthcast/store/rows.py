@@ -29,6 +29,8 @@ _SCHEMAS: Final = {"trades": "trades", "bbo": "mbp-1", "depth": "mbp-10"}
 """What each table is made of."""
 _NS_PER_S: Final = 1_000_000_000
 _NS_PER_US: Final = 1_000
+_US_PER_S: Final = 1_000_000
+_US_PER_DAY: Final = 86_400 * _US_PER_S
 _EPOCH_2000_US: Final = 946_684_800_000_000
 
 Columns = dict[str, "NDArray[np.generic] | Levels"]
@@ -36,10 +38,20 @@ Nulls = dict[str, NDArray[np.bool_]]
 
 
 class Rows(NamedTuple):
-    """Rows of one table, ready to be copied."""
+    """Rows of one table, ready to be copied.
+
+    Attributes:
+        number: how many.
+        data: in the binary COPY format.
+        first_us, last_us: the least and greatest ``ts``, µs since 2000; of no rows, 0.
+        days: those of ``ts``, and of the second that ends after it: days since 2000.
+    """
 
     number: int
     data: bytes
+    first_us: int
+    last_us: int
+    days: frozenset[int]
 
 
 class Piece(NamedTuple):
@@ -112,9 +124,19 @@ def _piece(deriver: DeriverSet, data: bytes, position: int, feed_id: int, epoch:
         columns["epoch"] = np.full(len(records), epoch)
         columns["feed_id"] = np.full(len(records), feed_id)
         columns["ordinal"] = np.zeros(len(records), np.int16)
-        rows[table] = Rows(len(records), encode_rows(TABLES[table], columns, nulls))
+        rows[table] = _rows(table, columns, nulls)
     instruments = {} if len(mbo) == len(chunk.starts) else defined(data)
     return Piece(rows, instruments), len(chunk.starts)
+
+
+def _rows(table: str, columns: Columns, nulls: Nulls) -> Rows:
+    times = columns["ts"]
+    if isinstance(times, Levels) or len(times) == 0:
+        return Rows(0, b"", 0, 0, frozenset())
+    us = times.astype(np.int64)
+    days = np.unique(us // _US_PER_DAY), np.unique((us + (_US_PER_S - 1)) // _US_PER_DAY)
+    every = frozenset(int(day) for some in days for day in some)
+    return Rows(len(us), encode_rows(TABLES[table], columns, nulls), int(us.min()), int(us.max()), every)
 
 
 def _delta_of(records: bytearray, starts: NDArray[np.int64], values: NDArray[np.int32]) -> None:
@@ -204,7 +226,7 @@ def _bbo_columns(records: NDArray[np.void]) -> tuple[Columns, Nulls]:
 def _depth_columns(records: NDArray[np.void]) -> tuple[Columns, Nulls]:
     columns, nulls = _with_top(records)
     ends = _second_after(_time_of(records)).astype(np.int64)
-    columns["ts"] = ends * 1_000_000 - _EPOCH_2000_US
+    columns["ts"] = ends * _US_PER_S - _EPOCH_2000_US
     levels = records["levels"]
     for side in ("bid", "ask"):
         # A side's levels are there from the best on; a top-of-book quote is a level with a price.

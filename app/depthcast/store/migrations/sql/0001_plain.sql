@@ -163,99 +163,122 @@ COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the partitions of a table th
 
 CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' AS $$
-DECLARE
-  begun timestamptz;
-  ended timestamptz;
 BEGIN
-  -- Bars of a second.
-  SELECT min(bucket), max(bucket) + interval '1 second' INTO begun, ended FROM touched_trades;
-  DELETE FROM depthcast.ohlcv_1s r USING touched_trades t
-    WHERE r.feed_id = feed AND r.ts >= begun AND r.ts < ended
-      AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
-  INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
-    SELECT t.bucket, t.instrument_id,
-           (array_agg(x.price ORDER BY x.position) FILTER (WHERE x.price IS NOT NULL))[1],
-           max(x.price), min(x.price),
-           (array_agg(x.price ORDER BY x.position DESC) FILTER (WHERE x.price IS NOT NULL))[1],
-           coalesce(sum(x.size), 0), count(*), t.publisher_id, feed
-    FROM touched_trades t JOIN depthcast.trades x
-      ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
-     AND date_trunc('second', x.ts) = t.bucket
-    WHERE x.feed_id = feed AND x.ts >= begun AND x.ts < ended
-    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
-
-  -- Of a minute and an hour, each from the one below.
+  -- What has only new rows is made of them. What is there already has others too: it is made again.
+  WITH added AS (
+    INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+    SELECT date_trunc('second', ts) AS bucket, instrument_id,
+           (array_agg(price ORDER BY position) FILTER (WHERE price IS NOT NULL))[1], max(price), min(price),
+           (array_agg(price ORDER BY position DESC) FILTER (WHERE price IS NOT NULL))[1],
+           coalesce(sum(size), 0), count(*), publisher_id, feed
+    FROM new_trades
+    GROUP BY instrument_id, publisher_id, bucket
+    ON CONFLICT DO NOTHING
+    RETURNING instrument_id, publisher_id, ts
+  )
+  INSERT INTO shared_trades SELECT * FROM touched_trades EXCEPT SELECT * FROM added;
+  WITH added AS (
+    INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
+                                  updates, publisher_id, feed_id, flags)
+    SELECT DISTINCT ON (instrument_id, publisher_id, bucket)
+           bucket, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
+           count(*) OVER (PARTITION BY instrument_id, publisher_id, bucket), publisher_id, feed, flags
+    FROM new_bbo, date_trunc('second', ts + interval '999999 microseconds') AS bucket
+    ORDER BY instrument_id, publisher_id, bucket, position DESC
+    ON CONFLICT DO NOTHING
+    RETURNING instrument_id, publisher_id, ts
+  )
+  INSERT INTO shared_bbo SELECT * FROM touched_bbo EXCEPT SELECT * FROM added;
+  PERFORM depthcast.refresh_shared(feed);
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1s', 'ohlcv_1m', 'minute');
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1m', 'ohlcv_1h', 'hour');
+  PERFORM depthcast.refresh_depth(feed);
+END
+$$;
+COMMENT ON FUNCTION depthcast.refresh_rollups IS
+  'Brings the rollups of one feed up to date, for the buckets in the temporary tables touched_trades, touched_bbo, touched_depth.';
 
-  -- The best bid and offer at the end of a second.
-  SELECT min(bucket), max(bucket) INTO begun, ended FROM touched_bbo;
-  DELETE FROM depthcast.bbo_1s r USING touched_bbo t
-    WHERE r.feed_id = feed AND r.ts >= begun AND r.ts <= ended
-      AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id AND r.ts = t.bucket;
+-- The planner knows nothing of the temporary tables, which are small here: each bucket is looked up by an index.
+
+CREATE FUNCTION depthcast.refresh_shared(feed smallint) RETURNS void
+LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET enable_bitmapscan = off AS $$
+BEGIN
+  DELETE FROM depthcast.ohlcv_1s r USING shared_trades t
+    WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
+      AND r.feed_id = feed;
+  INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+    SELECT t.bucket, t.instrument_id,
+           (array_agg(x.price ORDER BY x.position) FILTER (WHERE x.price IS NOT NULL))[1], max(x.price), min(x.price),
+           (array_agg(x.price ORDER BY x.position DESC) FILTER (WHERE x.price IS NOT NULL))[1],
+           coalesce(sum(x.size), 0), count(*), t.publisher_id, feed
+    FROM shared_trades t JOIN depthcast.trades x
+      ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + interval '1 second'
+     AND x.publisher_id = t.publisher_id AND x.feed_id = feed
+    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
+  DELETE FROM depthcast.bbo_1s r USING shared_bbo t
+    WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
+      AND r.feed_id = feed;
   INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
                                 updates, publisher_id, feed_id, flags)
-    SELECT l.bucket, l.instrument_id, l.position, x.sequence, x.bid_px, x.ask_px, x.bid_sz, x.ask_sz, x.bid_ct,
-           x.ask_ct, l.updates, l.publisher_id, feed, x.flags
-    FROM (
-      SELECT t.bucket, t.instrument_id, t.publisher_id, max(y.position) AS position, count(*) AS updates
-      FROM touched_bbo t JOIN depthcast.bbo y
-        ON y.instrument_id = t.instrument_id AND y.publisher_id = t.publisher_id
-       AND date_trunc('second', y.ts + interval '999999 microseconds') = t.bucket
-      WHERE y.feed_id = feed AND y.ts > begun - interval '1 second' AND y.ts <= ended
-      GROUP BY t.bucket, t.instrument_id, t.publisher_id
-    ) l JOIN depthcast.bbo x ON x.position = l.position
-    WHERE x.feed_id = feed AND x.ts > begun - interval '1 second' AND x.ts <= ended;
+    SELECT DISTINCT ON (t.instrument_id, t.publisher_id, t.bucket)
+           t.bucket, t.instrument_id, x.position, x.sequence, x.bid_px, x.ask_px, x.bid_sz, x.ask_sz, x.bid_ct, x.ask_ct,
+           count(*) OVER (PARTITION BY t.instrument_id, t.publisher_id, t.bucket), t.publisher_id, feed, x.flags
+    FROM shared_bbo t JOIN depthcast.bbo x
+      ON x.instrument_id = t.instrument_id AND x.ts > t.bucket - interval '1 second' AND x.ts <= t.bucket
+     AND x.publisher_id = t.publisher_id AND x.feed_id = feed
+    ORDER BY t.instrument_id, t.publisher_id, t.bucket, x.position DESC;
+END
+$$;
+COMMENT ON FUNCTION depthcast.refresh_shared IS
+  'Makes the rollups of a second again from all rows, for the buckets in the temporary tables shared_trades, shared_bbo.';
 
-  -- The depth in a minute.
-  SELECT min(bucket), max(bucket) + interval '1 minute' INTO begun, ended FROM touched_depth;
+CREATE FUNCTION depthcast.refresh_bars(feed smallint, shorter text, bars text, step text) RETURNS void
+LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET enable_bitmapscan = off AS $$
+BEGIN
+  EXECUTE format('DELETE FROM depthcast.%I r
+      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
+        AND r.feed_id = $1', bars)
+    USING feed, step;
+  EXECUTE format('INSERT INTO depthcast.%I
+        (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+      SELECT t.bucket, t.instrument_id,
+             (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1], max(x.high), min(x.low),
+             (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1],
+             sum(x.volume), sum(x.trades), t.publisher_id, $1
+      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      JOIN depthcast.%I x
+        ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + $3
+       AND x.publisher_id = t.publisher_id AND x.feed_id = $1
+      GROUP BY t.instrument_id, t.publisher_id, t.bucket', bars, shorter)
+    USING feed, step, ('1 ' || step)::interval;
+END
+$$;
+COMMENT ON FUNCTION depthcast.refresh_bars IS
+  'Makes longer bars again from shorter ones, for the buckets in the temporary table touched_trades.';
+
+CREATE FUNCTION depthcast.refresh_depth(feed smallint) RETURNS void
+LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET enable_bitmapscan = off AS $$
+BEGIN
   DELETE FROM depthcast.depth_1m r USING touched_depth t
-    WHERE r.feed_id = feed AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
-      AND r.ts = t.bucket;
+    WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
+      AND r.feed_id = feed;
   INSERT INTO depthcast.depth_1m (ts, instrument_id, samples, two_sided, spread_sum, spread_min, spread_max,
                                   bid_sz_10_sum, ask_sz_10_sum, publisher_id, feed_id)
     SELECT t.bucket, t.instrument_id, count(*), count(x.ask_px::numeric - x.bid_px), sum(x.ask_px::numeric - x.bid_px),
            min(x.ask_px::numeric - x.bid_px), max(x.ask_px::numeric - x.bid_px), sum(x.bid_sz_10), sum(x.ask_sz_10),
            t.publisher_id, feed
     FROM touched_depth t JOIN depthcast.depth x
-      ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id
-     AND date_trunc('minute', x.ts) = t.bucket
-    WHERE x.feed_id = feed AND x.ts >= begun AND x.ts < ended
+      ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + interval '1 minute'
+     AND x.publisher_id = t.publisher_id AND x.feed_id = feed
     GROUP BY t.instrument_id, t.publisher_id, t.bucket;
 END
 $$;
-COMMENT ON FUNCTION depthcast.refresh_rollups IS
-  'Computes the rollups of one feed again, for the buckets in the temporary tables touched_trades, touched_bbo, touched_depth.';
-
-CREATE FUNCTION depthcast.refresh_bars(feed smallint, lower_bars text, bars text, step text) RETURNS void
-LANGUAGE plpgsql SET timezone = 'UTC' AS $$
-DECLARE
-  begun timestamptz;
-  ended timestamptz;
-BEGIN
-  SELECT date_trunc(step, min(bucket)), date_trunc(step, max(bucket)) + ('1 ' || step)::interval
-    INTO begun, ended FROM touched_trades;
-  EXECUTE format('DELETE FROM depthcast.%I r
-      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
-      WHERE r.feed_id = $1 AND r.instrument_id = t.instrument_id AND r.publisher_id = t.publisher_id
-        AND r.ts = t.bucket', bars)
-    USING feed, step;
-  EXECUTE format('INSERT INTO depthcast.%I
-        (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
-      SELECT t.bucket, t.instrument_id,
-             (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1],
-             max(x.high), min(x.low),
-             (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1],
-             sum(x.volume), sum(x.trades), t.publisher_id, $1
-      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
-      JOIN depthcast.%I x
-        ON x.instrument_id = t.instrument_id AND x.publisher_id = t.publisher_id AND date_trunc($2, x.ts) = t.bucket
-      WHERE x.feed_id = $1 AND x.ts >= $3 AND x.ts < $4
-      GROUP BY t.instrument_id, t.publisher_id, t.bucket', bars, lower_bars)
-    USING feed, step, begun, ended;
-END
-$$;
-COMMENT ON FUNCTION depthcast.refresh_bars IS 'Computes longer bars of one feed again, from shorter ones.';
+COMMENT ON FUNCTION depthcast.refresh_depth IS
+  'Makes the statistics of a minute again, for the buckets in the temporary table touched_depth.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON depthcast.ohlcv_1s, depthcast.ohlcv_1m, depthcast.ohlcv_1h, depthcast.bbo_1s,
   depthcast.depth_1m TO depthcast_writer;

@@ -164,4 +164,4 @@ def test_a_feed_that_is_killed_and_started_again() -> None:
                 await until(lambda: set(replica.engine.books()) == books)
                 assert replica.state is FeedState.LIVE
 
-    run(main())
+    asyncio.run(asyncio.wait_for(main(), 60))

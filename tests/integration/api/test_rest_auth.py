@@ -13,6 +13,7 @@ from litestar.types import Receive, Scope, Send
 from depthcast.api.auth import PUBLIC
 from depthcast.api.key_file import ApiKeyFile
 from depthcast.api.keys import ApiKey, make_api_key, new_token
+from depthcast.api.problem_types import PROBLEMS
 from tests.support.api_service import Api, api_over, api_settings
 from tests.support.api_world import feed_of_the_world
 from tests.support.gateways import run
@@ -21,7 +22,17 @@ from tests.support.raw_websocket import refused_websocket
 STREAM: Final = "/v1/any-stream"
 HOUR_NS: Final = 3_600_000_000_000
 ADMIN_PATHS: Final = {"/v1/metrics", "/metrics"}
+PAGES: Final = "depthcast.api.pages."
+"""Pages check for themselves, since they answer with pages: these are for readers."""
+FOR_READERS: Final = {
+    "/",
+    "/market/figures",
+    "/books/CLX5",
+    "/books/CLX5/history",
+    "/books/CLX5/queue/bid/64.79",
+}
 PARAMETERS: Final = {
+    "/books/{name}": "/books/CLX5",
     "{instrument}": "CLX5",
     "{side}": "bid",
     "{price}": "64.79",
@@ -97,11 +108,14 @@ def routes(api: Api) -> dict[str, str]:
     found = {}
     for route in api.app.routes:
         for handler in getattr(route, "route_handlers", ()):
-            if "GET" in handler.http_methods:
-                path = route.path_format
-                for name, value in PARAMETERS.items():
-                    path = path.replace(name, value)
-                found[path] = "admin" if path in ADMIN_PATHS else handler.opt.get("scope", "read")
+            path = route.path_format
+            if "GET" not in handler.http_methods or path.startswith("/static/"):
+                continue
+            for name, value in PARAMETERS.items():
+                path = path.replace(name, value)
+            found[path] = "admin" if path in ADMIN_PATHS else handler.opt.get("scope", "read")
+            if handler.fn.__module__.startswith(PAGES) and path in FOR_READERS:
+                found[path] = "read"
     return found
 
 
@@ -109,8 +123,10 @@ def test_every_route_by_every_state_of_a_key(tmp_path: Path) -> None:
     async def main() -> None:
         async with guarded(tmp_path) as (api, tokens):
             asked = routes(api)
-            assert len(asked) >= 19
+            assert len(asked) >= 25
+            assert set(asked) >= FOR_READERS
             assert {path for path, scope in asked.items() if scope == PUBLIC} == {
+                "/favicon.ico",
                 "/healthz",
                 "/readyz",
                 "/v1/healthz",
@@ -131,11 +147,13 @@ def test_every_route_by_every_state_of_a_key(tmp_path: Path) -> None:
                     if wanted == "ok":
                         assert response.status_code == 200, (state, path, response.text)
                         continue
-                    body = response.json()
-                    assert body["type"] == f"/v1/problems/{wanted}", (state, path)
-                    assert response.headers["www-authenticate"].startswith('Bearer realm="depthcast"')
+                    assert response.status_code == PROBLEMS[wanted].status, (state, path)
                     secret = tokens.by_state.get(state, "")[13:]
                     assert not secret or secret not in response.text
+                    if path in FOR_READERS:
+                        continue
+                    assert response.json()["type"] == f"/v1/problems/{wanted}", (state, path)
+                    assert response.headers["www-authenticate"].startswith('Bearer realm="depthcast"')
 
     run(main())
 

@@ -11,7 +11,19 @@ from depthcast.book.types import BookStatus, Depth, Level
 from depthcast.book.views import price_str
 from depthcast.errors import UnknownBookError
 
-__all__ = ["Face", "Place", "bbo_message", "changes", "decimal", "read", "snapshot_message", "update_message"]
+__all__ = [
+    "Face",
+    "Place",
+    "bbo_message",
+    "changes",
+    "decimal",
+    "read",
+    "snapshot_message",
+    "standing",
+    "standing_of",
+    "statuses_of",
+    "update_message",
+]
 
 decimal = lru_cache(maxsize=1 << 16)(price_str)
 """`price_str`, remembered: the same prices come again and again."""
@@ -89,15 +101,43 @@ def read(
     return _face(shown, checksum, [status], top=status.top, stale=stale)
 
 
-def _read_all(
-    engine: BookEngine, instrument_id: int, publishers: Iterable[int], depth: int, *, stale: bool
-) -> Face | None:
+def standing(
+    engine: BookEngine, instrument_id: int, publishers: Iterable[int]
+) -> tuple[str | None, bool, bool] | None:
+    """Phase, complete, suspect: what may change without an event. None while one is open."""
+    statuses = statuses_of(engine, instrument_id, publishers)
+    if any(status.in_event for status in statuses):
+        return None
+    return standing_of(statuses)
+
+
+def statuses_of(engine: BookEngine, instrument_id: int, publishers: Iterable[int]) -> list[BookStatus]:
+    """Of those publishers' books that there are."""
     statuses = []
     for publisher_id in publishers:
         try:
             statuses.append(engine.status(instrument_id, publisher_id))
         except UnknownBookError:
             continue
+    return statuses
+
+
+def standing_of(statuses: Sequence[BookStatus]) -> tuple[str | None, bool, bool]:
+    """Phase, complete, suspect of these books together."""
+    if not statuses:
+        return (None, False, False)
+    phases = {status.phase for status in statuses}
+    return (
+        phases.pop() if len(phases) == 1 else None,
+        all(status.complete for status in statuses),
+        any(status.suspect for status in statuses),
+    )
+
+
+def _read_all(
+    engine: BookEngine, instrument_id: int, publishers: Iterable[int], depth: int, *, stale: bool
+) -> Face | None:
+    statuses = statuses_of(engine, instrument_id, publishers)
     if not statuses:
         return _nothing(stale=stale, checksum=None)
     if any(status.in_event for status in statuses):
@@ -107,16 +147,16 @@ def _read_all(
 
 
 def _face(shown: Depth, checksum: int | None, statuses: list[BookStatus], *, top: str, stale: bool) -> Face:
-    phases = {status.phase for status in statuses}
+    phase, complete, suspect = standing_of(statuses)
     return Face(
         bids=shown.bids,
         asks=shown.asks,
         checksum=checksum,
         ts_event=max(status.version[0] for status in statuses),
         top=top,
-        phase=phases.pop() if len(phases) == 1 else None,
-        complete=all(status.complete for status in statuses),
-        suspect=any(status.suspect for status in statuses),
+        phase=phase,
+        complete=complete,
+        suspect=suspect,
         stale=stale,
     )
 

@@ -1,6 +1,14 @@
 """The channels that show a book's first levels: book and bbo."""
 
-from depthcast.api.hub.books import Face, Place, bbo_message, read, snapshot_message, update_message
+from depthcast.api.hub.books import (
+    Face,
+    Place,
+    bbo_message,
+    read,
+    snapshot_message,
+    standing,
+    update_message,
+)
 from depthcast.api.hub.classes import StreamClass
 from depthcast.api.hub.encoded import Encoded
 from depthcast.api.hub.messages import encode
@@ -52,8 +60,13 @@ class FaceStream(Stream):
         self._reason = reason
 
     def restate(self) -> bool:
-        face = self._read()
-        return face is not None and self.face is not None and face.flags != self.face.flags
+        face, of, view = self.face, self.of, self._view
+        if face is None:
+            return False
+        publishers = view.publishers(of.instrument_id) if of.publisher_id is None else (of.publisher_id,)
+        now = standing(view.engine, of.instrument_id, publishers)
+        told = (face.phase, face.complete, face.suspect)
+        return face.stale != view.stale or (now is not None and now != told)
 
     def _read(self) -> Face | None:
         of, view = self.of, self._view

@@ -151,14 +151,13 @@ class Follower:
             stream.changed_ns = now
             self._at_once(stream)
 
-    def look_again(self) -> None:
+    def look_again(self, stream: Stream) -> None:
         """Find what no event tells: a changed phase, a book marked suspect. Now and then, not often."""
-        for stream in self.streams:
-            if stream.waiting:
-                stream.admit_waiting()
-            if stream.restate() and not stream.scheduled:
-                stream.changed_ns = self._clock()
-                self._changed(stream)
+        if stream.waiting:
+            stream.admit_waiting()
+        if stream.restate() and not stream.scheduled:
+            stream.changed_ns = self._clock()
+            self._changed(stream)
 
 
 def _take_out(table: dict[K, list[S]], key: K, stream: S) -> None:

@@ -256,19 +256,19 @@ class Hub:
         self._timer = self.loop.call_at(when, self._beat)
 
     def _beat(self) -> None:
-        """Twenty times an interval: a part of the heartbeats; once: what is only looked at now and then."""
+        """Twenty times an interval: a part of the heartbeats, and of what is only looked at now and then."""
         self._timer = None
         if self._clients or self.counters.classes:
             self._arm()
         self._heartbeats.beat()
-        self._beats += 1
-        if self._beats % SLOTS:
-            return
         now = self.loop.time()
+        self._beats = (self._beats + 1) % SLOTS
+        self.streams.look_again(now, self._beats, SLOTS)
+        if self._beats:
+            return
         for client in list(self._paused):
             if client.paused_at is not None and now - client.paused_at > self.options.slow_close_s:
                 self.close_slow(client)
-        self.streams.look_again(now)
 
     def _flushed(self, stream: Stream) -> None:
         """Stop a class that cannot go on, and say so to its clients."""

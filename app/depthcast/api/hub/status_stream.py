@@ -2,14 +2,12 @@
 
 from msgspec.structs import replace
 
-from depthcast.api.hub.books import read
+from depthcast.api.hub.books import read, standing_of, statuses_of
 from depthcast.api.hub.classes import StreamClass
 from depthcast.api.hub.encoded import Encoded
 from depthcast.api.hub.messages import Feed, StatusMessage, encode
 from depthcast.api.hub.stream import Numbering, Stream
 from depthcast.api.hub.view import ReplicaView
-from depthcast.book.types import BookStatus
-from depthcast.errors import UnknownBookError
 
 __all__ = ["StatusStream", "status_message"]
 
@@ -61,16 +59,10 @@ class StatusStream(Stream):
 def told(view: ReplicaView, instrument_id: int, publisher_id: int | None) -> Told:
     """How the instrument is now, inside an event too: these are no levels."""
     publishers = view.publishers(instrument_id) if publisher_id is None else (publisher_id,)
-    states: list[BookStatus] = []
-    for each in publishers:
-        try:
-            states.append(view.engine.status(instrument_id, each))
-        except UnknownBookError:
-            continue
+    states = statuses_of(view.engine, instrument_id, publishers)
     feed, reason = view.feed, view.replica.reason
     if not states:
         return (feed, reason, "empty", None, False, False)
-    phases = {state.phase for state in states}
     face = None
     if len(states) > 1:
         face = read(view.engine, instrument_id, None, publishers, 1, stale=view.stale)
@@ -78,9 +70,7 @@ def told(view: ReplicaView, instrument_id: int, publisher_id: int | None) -> Tol
         feed,
         reason,
         face.top if face is not None else states[0].top,
-        phases.pop() if len(phases) == 1 else None,
-        all(state.complete for state in states),
-        any(state.suspect for state in states),
+        *standing_of(states),
     )
 
 

@@ -147,12 +147,12 @@ class Streams:
 
     # -- time
 
-    def look_again(self, now: float) -> None:
-        """Find what no event tells, and remove what nobody has read for a while."""
+    def look_again(self, now: float, part: int, parts: int) -> None:
+        """Find what no event tells, and remove what nobody reads any more: one part of the streams."""
         linger_s = self._numbering.options.linger_s
         for follower in self._followers.values():
-            follower.look_again()
-            for stream in follower.streams:
+            for stream in follower.streams[part::parts]:
+                follower.look_again(stream)
                 idle_since = stream.idle_since
                 if not stream.users and idle_since is not None and now - idle_since > linger_s:
                     self._remove(follower, stream)

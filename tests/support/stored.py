@@ -89,7 +89,7 @@ def expected_contents(data: bytes) -> Contents:
 async def contents_of(connection: "asyncpg.Connection[Any]") -> Contents:
     """The rows that the database holds."""
     bits = "CASE WHEN order_id < 0 THEN order_id + 18446744073709551616 ELSE order_id END::text"
-    ns = "(extract(epoch FROM ts) * 1000000000)::bigint"
+    ns = "(extract(epoch FROM ts) * 1000000000)::numeric(40, 0)"
     common = (
         "publisher_id, instrument_id, ts_event, ts_recv, ts_in_delta, sequence, price, size, depth, flags"
     )

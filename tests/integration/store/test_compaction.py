@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from depthcast.dbn import open_dbn
+from depthcast.dbn.layout import UNDEF_TIMESTAMP
 from depthcast.errors import SegmentError
 from depthcast.journal.segments import ClosedSegment
 from depthcast.store.compact import Outcome, compact
 from depthcast.store.connect import connected
+from tests.support.definitions import definition
 from tests.support.journals import simulated_feed
 from tests.support.postgres import Server, run
+from tests.support.records import mbo
 from tests.support.stored import Contents, contents_of, everything, expected_contents, recorded
 
 RECORDS = 6_000
@@ -132,3 +135,61 @@ def test_a_damaged_segment_is_named_and_leaves_nothing_behind(database: str, tmp
         run(deliver(database, [bad]))
     assert caught.value.path == bad.path
     assert run(all_rows(database)) == before
+
+
+def test_the_greatest_and_least_values_are_held_without_loss(database: str, tmp_path: Path) -> None:
+    last: dict[str, int] = {"publisher_id": 2**16 - 1, "instrument_id": 2**32 - 1, "sequence": 2**32 - 1}
+    times = {"ts_event": 2**63 + 5, "ts_recv": 2**64 - 2}
+    undefined = {"ts_event": UNDEF_TIMESTAMP, "ts_recv": UNDEF_TIMESTAMP}
+    records = [
+        mbo("A", "B", price=-(2**63), size=2**32 - 1, order_id=2**64 - 1, **last, **times),
+        mbo("A", "A", price=2**63 - 2, size=2**32 - 1, order_id=2**64 - 2, **last, **times),
+        mbo("T", "B", price=2**63 - 2, size=2**32 - 1, order_id=2**64 - 1, **last, **times),
+        mbo("T", "N", size=2**32 - 2, order_id=2**63, **last, **undefined),
+        mbo("T", "A", price=0, size=0, order_id=2**63 - 1, **last, ts_event=0, ts_recv=0),
+    ]
+    run(deliver(database, recorded(tmp_path, b"".join(records), records=10)))
+    found, expected = run(contents(database)), expected_contents(b"".join(records))
+    signed = {2**63 + 5: -(2**63) + 5, 2**64 - 2: -2}  # the 64 bits of a time
+    for table in ("trades", "bbo"):
+        rows = [tuple(signed.get(value, value) for value in row[:6]) + row[6:] for row in expected[table]]
+        assert found[table] == rows
+
+    async def decimals() -> list[tuple[object, ...]]:
+        async with connected(database) as connection:
+            rows = await connection.fetch(
+                "SELECT order_id::text, price::text, size, extract(year FROM ts)::int FROM history.trades "
+                "ORDER BY position"
+            )
+            return [tuple(row) for row in rows]
+
+    assert run(decimals()) == [
+        (str(2**64 - 1), "9223372036.854775806", None, 2554),
+        (str(2**63), None, 2**32 - 2, 1970),
+        (str(2**63 - 1), "0.000000000", 0, 1970),
+    ]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_an_instrument_is_what_its_newest_definition_says(
+    backwards: bool, database: str, tmp_path: Path
+) -> None:
+    flow = [mbo("A", "B", price=5, size=1, order_id=order) for order in range(1, 4)]
+    data = b"".join([definition(7, "OLD", ts_event=5), flow[0], definition(7, "NEW", ts_event=9), *flow[1:]])
+    segments = recorded(tmp_path, data, records=2)
+    assert len(segments) > 1
+    run(deliver(database, segments[::-1] if backwards else segments))
+
+    async def instruments() -> list[tuple[object, ...]]:
+        async with connected(database) as connection:
+            rows = await connection.fetch(
+                "SELECT instrument_id, publisher_id, raw_symbol, asset, min_price_increment::text, "
+                "expiration "
+                "FROM history.instruments ORDER BY instrument_id"
+            )
+            return [tuple(row) for row in rows]
+
+    assert run(instruments()) == [
+        (7, 1, "NEW", "CL", "0.010000000", None),
+        (432669, None, "CLX5", None, None, None),
+    ]

@@ -31,22 +31,28 @@ REQUESTS: list[dict[str, Any]] = [
 
 
 async def follow(url: str, requests: list[dict[str, Any]], until: float) -> Reader:
-    """Read and verify until then; who is told to be too slow begins anew."""
+    """Read and verify until then, and until there was something of everything; begin anew if too slow."""
     while True:
         reader = Reader()
         try:
             async with connect(url, compression=None, max_size=None, close_timeout=1) as connection:
                 for request in requests:
                     await connection.send(json.dumps({"op": "subscribe", "instruments": SYMBOLS, **request}))
-                while (left := until - time.monotonic()) > 0:
-                    reader.text(await asyncio.wait_for(connection.recv(), left))
-        except TimeoutError:
-            return reader
+                while time.monotonic() < until or not has_everything(reader, len(requests) * len(SYMBOLS)):
+                    reader.text(await asyncio.wait_for(connection.recv(), 30))
+                return reader
         except ConnectionClosed as closed:
             if closed.rcvd is None or closed.rcvd.code != 4008:
                 raise
-            continue
-        return reader
+
+
+def has_everything(reader: Reader, classes: int) -> bool:
+    return (
+        len(reader.subscribed) == classes
+        and len(reader.heartbeats) > 0
+        and all(book.verified > 3 for book in reader.books.values())
+        and all(reader.trades.values())
+    )
 
 
 def test_every_message_of_a_busy_exchange_verifies(tmp_path: Path) -> None:
@@ -68,11 +74,6 @@ def test_every_message_of_a_busy_exchange_verifies(tmp_path: Path) -> None:
     assert status == 200
     assert [reader.errors for reader in readers] == [[]] * len(readers)
     assert [each for reader in readers for each in reader.resyncs if each["reason"] != "conflated"] == []
-    for reader, request in zip(readers, REQUESTS, strict=False):
-        if request["channel"] in ("book", "bbo", "orders"):
-            assert min(book.verified for book in reader.books.values()) > SECONDS / 2, request
-    assert [bool(trades) for trades in readers[4].trades.values()] == [True, True], readers[4].messages
-    assert all(reader.heartbeats for reader in readers)
     assert answer["streams"]["clients"] <= len(readers)
 
 

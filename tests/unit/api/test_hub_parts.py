@@ -26,8 +26,6 @@ def test_each_form_is_made_once() -> None:
     for form in Form:
         assert message.form(form) is message.form(form)
     assert message.form(Form.EVENT) == b'id: e1:7\nevent: update\ndata: {"a":1}\n\n'
-    event = message.form(Form.EVENT)
-    assert message.form(Form.CHUNK) == b"%x\r\n%b\r\n" % (len(event), event)
 
 
 def test_a_message_told_aside_is_no_place_to_resume_from() -> None:

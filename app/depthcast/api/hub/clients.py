@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from depthcast.api.hub.encoded import Encoded, Form, chunk
+from depthcast.api.hub.encoded import Encoded, Form
 from depthcast.api.hub.ports import Sink
 from depthcast.api.hub.stream import Stream, TooFarBehindError
 
@@ -133,11 +133,9 @@ class Client:
 
     def _mark(self) -> None:
         """Tell a reader of events that it has everything up to now: it may resume from here."""
-        if self.form not in (Form.EVENT, Form.CHUNK) or not self._takes_more() or not self.is_live:
-            return
-        numbering = self.hub.numbering
-        mark = b"id: %b:%d\n\n" % (numbering.epoch.encode(), numbering.last)
-        self.write(mark if self.form is Form.EVENT else chunk(mark))
+        if self.form is Form.EVENT and self._takes_more() and self.is_live:
+            numbering = self.hub.numbering
+            self.write(b"id: %b:%d\n\n" % (numbering.epoch.encode(), numbering.last))
 
     # -- the connection
 

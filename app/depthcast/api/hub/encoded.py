@@ -18,8 +18,6 @@ class Form(IntEnum):
     """The JSON text alone, for a connection that makes its own frames."""
     EVENT = 2
     """A server-sent event."""
-    CHUNK = 3
-    """A server-sent event as a chunk of an HTTP/1.1 body."""
 
 
 FORMS: Final = len(Form)
@@ -52,7 +50,7 @@ class Encoded:
         self.payload = payload
         self.seq = seq
         self.event_id = event_id
-        self._forms: list[bytes | None] = [None, payload, None, None]
+        self._forms: list[bytes | None] = [None, payload, None]
 
     def form(self, form: Form) -> bytes:
         """The message in that form: the same object each time."""
@@ -63,7 +61,7 @@ class Encoded:
 
     def aside(self, form: Form) -> bytes:
         """The same, but for a reader that lacks older messages: it must not resume from this one."""
-        if form is Form.FRAME or form is Form.TEXT or not self.event_id:
+        if form is not Form.EVENT or not self.event_id:
             return self.form(form)
         return self._make(form, "")
 
@@ -71,10 +69,4 @@ class Encoded:
         if form is Form.FRAME:
             return ws_frame(self.payload)
         mark = f"id: {event_id}\n" if event_id else ""
-        event = f"{mark}event: {self.event}\ndata: ".encode() + self.payload + b"\n\n"
-        return event if form is Form.EVENT else chunk(event)
-
-
-def chunk(body: bytes) -> bytes:
-    """A part of an HTTP/1.1 body in chunks."""
-    return b"%x\r\n%b\r\n" % (len(body), body)
+        return f"{mark}event: {self.event}\ndata: ".encode() + self.payload + b"\n\n"

@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from depthcast.api.hub.classes import (
-    CHANNELS,
     DEFAULT_DEPTH,
     DEFAULT_RATE,
     DEPTHS,
@@ -163,8 +162,6 @@ def depth_and_rate(channel: Channel, depth: int | None, rate: int | None) -> tup
     Raises:
         RequestError: they are not among the published ones.
     """
-    if channel not in CHANNELS:
-        raise RequestError("bad_channel", f"channels: {', '.join(CHANNELS)}")
     if depth is not None and (channel != "book" or depth not in DEPTHS):
         depths = ", ".join(map(str, DEPTHS))
         why = f"depth is one of {depths}" if channel == "book" else f"channel {channel} takes no depth"

@@ -141,11 +141,6 @@ class Stream(ABC):
         if self._members[client.form].pop(client, None) is not None:
             self._writes[client.form] = None
 
-    @property
-    def readers(self) -> int:
-        """Clients that get the next message."""
-        return sum(map(len, self._members))
-
     def covers(self, since: int) -> bool:
         """Whether who has everything up to number ``since`` can go on from there."""
         return self.ring.floor <= since <= self.numbering.last

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ MEDIA_TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
 }
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+_IMPORT: Final = re.compile(rb'^import [^;]* from "\./([\w.]+)";', re.M)
 
 
 def web_folder() -> Path:
@@ -70,9 +72,13 @@ class Assets:
         """What a browser checks a file with before it runs it."""
         return self._integrity[name]
 
-    def modules(self) -> list[str]:
-        """The modules of our own."""
-        return sorted(name for name in self._files if name.startswith("js/"))
+    def modules(self, name: str) -> list[str]:
+        """A module and all that it imports: a browser that knows them beforehand gets them at once."""
+        found = [name]
+        for each in found:
+            imported = _IMPORT.findall(self._files[each].body)
+            found += [other for part in imported if (other := f"js/{part.decode()}") not in found]
+        return found
 
     def response(self, request: Request[Any, Any, Any], digest: str, name: str) -> Answer:
         """The answer with a file.

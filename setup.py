@@ -8,6 +8,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path("app")
 SANITIZE = os.environ.get("DEPTHCAST_SANITIZE", "")
@@ -39,7 +40,23 @@ extensions = [
     for source in sorted(ROOT.rglob("*.pyx"))
 ]
 
+
+class BuildWithPage(build_py):
+    """Put the page's templates and files into the package; in a checkout they are found beside it."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for path in Path("web").rglob("*"):
+            if path.is_file():
+                target = Path(self.build_lib, "depthcast", path)
+                self.mkpath(str(target.parent))
+                self.copy_file(str(path), str(target))
+
+
 setup(
+    cmdclass={"build_py": BuildWithPage},
     ext_modules=cythonize(
         extensions,
         include_path=[str(ROOT)],
@@ -52,5 +69,5 @@ setup(
             "initializedcheck": False,
             "freethreading_compatible": False,
         },
-    )
+    ),
 )

@@ -68,7 +68,7 @@ class Addresses:
         """
         peer = scope.get("client")
         address = str(peer[0]) if peer else "unknown"
-        if not self._trusted or not self._is_trusted(address):
+        if not self._trusted or not self.trusts(address):
             return address
         hops = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         for hop in reversed(hops.decode("latin-1").split(",")[-_MAX_HOPS:]):
@@ -76,16 +76,14 @@ class Addresses:
             if named is None:
                 break
             address = named
-            if not self._is_trusted(address):
+            if not self.trusts(address):
                 break
         return address
 
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+    def trusts(self, address: str) -> bool:
+        """Whether this is one of the proxies."""
+        parsed = _parsed(address) if self._trusted else None
+        return parsed is not None and any(parsed in network for network in self._trusted)
 
 
 def is_local(scope: Scope) -> bool:
@@ -93,22 +91,16 @@ def is_local(scope: Scope) -> bool:
     peer = scope.get("client")
     if not peer or any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"]):
         return False
-    try:
-        return ipaddress.ip_address(peer[0]).is_loopback
-    except ValueError:
-        return False
+    parsed = _parsed(peer[0])
+    return parsed is not None and parsed.is_loopback
 
 
 def client_key(address: str) -> str:
     """Whose limits an address shares: an IPv6 client has a whole /64."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    mapped = parsed.ipv4_mapped
-    return str(mapped) if mapped else str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+    parsed = _parsed(address) if ":" in address else None
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return address if parsed is None else str(parsed)
+    return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 class Origins:
@@ -177,7 +169,14 @@ def _address(hop: str) -> str | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
+    parsed = _parsed(text)
+    return None if parsed is None else str(parsed)
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address; of an IPv4 client on an IPv6 socket (``::ffff:10.0.0.9``) the one it has."""
     try:
-        return str(ipaddress.ip_address(text))
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return None
+    return (parsed.version == 6 and parsed.ipv4_mapped) or parsed

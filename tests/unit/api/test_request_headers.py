@@ -39,6 +39,9 @@ def scope(client: str | None, *forwarded: str, other: str | None = None) -> dict
         (("10.0.0.1",), "10.0.0.1", ("[2001:db8::1]:443",), "2001:db8::1"),
         (("::1",), "::1", ("2001:db8::1",), "2001:db8::1"),
         (("10.0.0.0/8",), None, ("1.2.3.4",), "unknown"),
+        (("10.0.0.0/8",), "::ffff:10.0.0.1", ("1.2.3.4",), "1.2.3.4"),
+        (("10.0.0.0/8",), "::ffff:192.0.2.1", ("1.2.3.4",), "::ffff:192.0.2.1"),
+        (("10.0.0.0/8",), "10.0.0.1", ("6.6.6.6, ::ffff:1.2.3.4, ::ffff:10.0.0.2",), "1.2.3.4"),
     ],
 )
 def test_only_what_trusted_proxies_wrote_is_believed(
@@ -67,6 +70,7 @@ def test_an_origin_that_is_none_is_refused(origin: str) -> None:
 def test_local_is_the_same_machine_and_no_proxy() -> None:
     assert is_local(scope("127.0.0.1"))
     assert is_local(scope("::1"))
+    assert is_local(scope("::ffff:127.0.0.1"))
     for other in (
         scope("192.0.2.1"),
         scope(None),

@@ -199,6 +199,7 @@ COMMENT ON FUNCTION depthcast.refresh_depth(feed smallint) IS 'Makes the statist
 CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
     LANGUAGE plpgsql
     SET "TimeZone" TO 'UTC'
+    SET work_mem TO '64MB'
     AS $$
 BEGIN
   -- What has only new rows is made of them. What is there already has others too: it is made again.

@@ -109,7 +109,8 @@ async def _compact(connection: Connection, segment: ClosedSegment, feed_id: int,
         raise _LimitMoved
     again = await _make_void(connection, feed_id, name)
     numbers = {**copied.numbers, "depth": await connection.fetchval(merging.DEPTH_ROWS)}
-    for statement in (*merging.TOUCHED, *merging.MERGE):
+    there = await connection.fetchval(merging.HAS_ROWS, feed_id, *name, until, *copied.range)
+    for statement in (*merging.TOUCHED, *(merging.MERGE if there else merging.INSERT)):
         await connection.execute(statement)
     await connection.execute("SELECT depthcast.refresh_rollups($1::smallint)", feed_id)
     await _put_instruments(connection, feed_id, copied.instruments)

@@ -23,6 +23,8 @@ _KEEPALIVE: Final = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+_TEMPORARY: Final = {"temp_buffers": "64MB"}
+"""Taken as needed: a segment's rows wait in temporary tables."""
 
 
 @asynccontextmanager
@@ -41,7 +43,13 @@ async def connected(url: str, *, command_timeout_s: float = 600.0) -> AsyncItera
             url,
             timeout=_CONNECT_S,
             command_timeout=command_timeout_s,
-            server_settings={"application_name": "depthcast", "timezone": "UTC", "jit": "off", **_KEEPALIVE},
+            server_settings={
+                "application_name": "depthcast",
+                "timezone": "UTC",
+                "jit": "off",
+                **_KEEPALIVE,
+                **_TEMPORARY,
+            },
         )
         try:
             yield connection

@@ -162,7 +162,7 @@ $$;
 COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the partitions of a table that end at this time or before; how many.';
 
 CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
-LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SET timezone = 'UTC' SET work_mem = '64MB' AS $$
 BEGIN
   -- What has only new rows is made of them. What is there already has others too: it is made again.
   WITH added AS (

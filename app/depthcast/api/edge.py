@@ -13,6 +13,7 @@ import structlog
 
 from depthcast.api.auth import Authenticator, Principal, check
 from depthcast.api.headers import Addresses, Origins, client_key, header, security_headers
+from depthcast.api.http import PROBES
 from depthcast.api.limits import Allowance
 from depthcast.api.problems import MEDIA_TYPE, ApiProblem, as_problem, document
 from depthcast.api.runtime import Runtime
@@ -28,8 +29,6 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 COST_BYTES: Final = 65_536
 """An answer costs one token, and one more for each full 64 KiB."""
 MAX_URI: Final = 8_192
-_UNLIMITED: Final = frozenset({"/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
-"""Load balancers and orchestrators ask these, often, and must have their answer."""
 
 _log = structlog.get_logger(__name__)
 
@@ -143,7 +142,7 @@ class _Exchange:
     def _admit(self) -> None:
         """Raises ApiProblem for a request that is too large or one too many."""
         scope, edge = self._scope, self._edge
-        if scope["path"] not in _UNLIMITED:
+        if scope["path"] not in PROBES:
             self._allowance = edge.buckets.take(self._key)
             if not self._allowance.granted:
                 raise rate_limited(self._allowance)

@@ -20,8 +20,10 @@ import uvicorn
 import uvloop
 
 from depthcast.api.app import create_app
+from depthcast.api.connections import Connections
 from depthcast.api.frames import FrameProtocol
 from depthcast.api.gateways import Gateway
+from depthcast.api.headers import Addresses
 from depthcast.api.http import Bounds, bounded_http
 from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.options import HubOptions
@@ -48,6 +50,8 @@ SPARE_FILES: Final = 256
 """Descriptors that are no clients."""
 SPARE_CONNECTIONS: Final = 1_000
 """Connections beside the streams: requests, health checks."""
+PER_STREAM: Final = 2
+"""An address may have so many HTTP connections for each stream it may have."""
 
 log = structlog.get_logger("depthcast.api")
 
@@ -222,7 +226,9 @@ def _config(api: ApiSettings, app: Any) -> uvicorn.Config:
         RequestLog(app, api.log_requests) if api.log_requests != "none" else app,
         interface="asgi3",
         # The application says what is wrong with a head that is too large; this is for those without end.
-        http=bounded_http(Bounds(2 * api.header_bytes + MAX_LINE, api.request_s)),
+        http=bounded_http(
+            Bounds(2 * api.header_bytes + MAX_LINE, api.request_s, connections=_connections(api))
+        ),
         ws=FrameProtocol,
         ws_max_size=4 * api.message_bytes,  # the stream says what is wrong with a longer one than it takes
         ws_ping_interval=PING_S,
@@ -233,11 +239,19 @@ def _config(api: ApiSettings, app: Any) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,  # the application believes its own list of proxies
         server_header=False,
-        limit_concurrency=api.max_clients + SPARE_CONNECTIONS,
         backlog=api.backlog,
         timeout_keep_alive=api.keep_alive_s,
         timeout_graceful_shutdown=REQUESTS_S,
     )
+
+
+def _connections(api: ApiSettings) -> Connections:
+    """So many as there may be, and files for them."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = api.max_clients + SPARE_CONNECTIONS
+    if files != resource.RLIM_INFINITY:
+        most = min(most, max(files - SPARE_FILES // 2, 1))
+    return Connections(PER_STREAM * api.connections_per_address, most, Addresses(api.trusted_proxies))
 
 
 def _hub_options(api: ApiSettings) -> HubOptions:

@@ -1,4 +1,4 @@
-"""The server's own bounds: heads without end, requests that never end, heads that are too large."""
+"""The server's own bounds: heads without end, requests that never end, answers nobody takes, connections."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,14 @@ from typing import Any
 
 import uvicorn
 
+from depthcast.api.connections import Connections
+from depthcast.api.headers import Addresses
 from depthcast.api.http import Bounds, bounded_http
 
 HEAD_BYTES = 2_000
 REQUEST_S = 0.4
+STALL_S = 0.3
+LARGE = 24 << 20
 
 
 def on_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
@@ -27,7 +31,7 @@ def on_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the length of the body."""
+    """Answers with the length of the body; ``/wait`` only when the client has gone, ``/large`` largely."""
     size = 0
     while True:
         message = await receive()
@@ -35,16 +39,20 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         if not message.get("more_body"):
             break
     body = f"{scope['path']} {size}".encode()
+    if scope["path"] == "/wait":
+        await receive()
+    if scope["path"] == "/large":
+        body = bytes(LARGE)
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 @contextlib.asynccontextmanager
-async def served() -> AsyncIterator[int]:
+async def served(connections: Connections | None = None) -> AsyncIterator[int]:
     config = uvicorn.Config(
         application,
-        http=bounded_http(Bounds(HEAD_BYTES, REQUEST_S)),
+        http=bounded_http(Bounds(HEAD_BYTES, REQUEST_S, STALL_S, connections)),
         lifespan="off",
         log_config=None,
         timeout_keep_alive=30,
@@ -167,3 +175,125 @@ async def test_a_client_that_keeps_its_request_trickling_is_given_up_in_time() -
             await asyncio.sleep(0.02)
         assert (await task).startswith("HTTP/1.1 408 ")
         writer.close()
+
+
+class Client:
+    """A connection that is kept open."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def ask(self, path: str) -> None:
+        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    async def get(self, path: str) -> str:
+        self.ask(path)
+        return await answer(self.reader)
+
+    async def is_closed(self) -> bool:
+        return await asyncio.wait_for(self.reader.read(), 5) == b""
+
+
+@contextlib.asynccontextmanager
+async def clients(port: int, count: int) -> AsyncIterator[list[Client]]:
+    """So many connections, each of which has been answered once."""
+    opened: list[Client] = []
+    try:
+        for number in range(count):
+            opened.append(Client(*await asyncio.open_connection("127.0.0.1", port)))
+            assert await opened[-1].get(f"/{number}") == f"200 /{number} 0"
+        yield opened
+    finally:
+        for each in opened:
+            each.writer.close()
+
+
+@on_a_loop
+async def test_of_an_address_with_too_many_connections_the_one_idle_longest_goes() -> None:
+    connections = Connections(per_address=3)
+    async with served(connections) as port, clients(port, 3) as [first, second, third]:
+        assert await first.get("/again") == "200 /again 0"  # now the second is idle longest
+        async with clients(port, 1) as [fourth]:
+            assert await second.is_closed()
+            for each in (first, third, fourth):
+                assert await each.get("/x") == "200 /x 0"
+            assert (connections.closed, connections.refused) == (1, 0)
+    assert len(connections) == 0
+
+
+@on_a_loop
+async def test_of_all_connections_too_the_one_idle_longest_goes() -> None:
+    async with served(Connections(most=2)) as port, clients(port, 3) as [first, second, third]:
+        assert await first.is_closed()
+        for each in (second, third):
+            assert await each.get("/x") == "200 /x 0"
+
+
+@on_a_loop
+async def test_beginnings_of_requests_make_room_too() -> None:
+    async with served(Connections(per_address=2)) as port:
+        begun = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for _, writer in begun:
+            writer.write(b"GET / HTTP/1.1\r\nHo")
+        async with clients(port, 2) as both:
+            assert [await said(reader) for reader, _ in begun] == ["", ""]
+            assert [await each.get("/x") for each in both] == ["200 /x 0"] * 2
+        for _, writer in begun:
+            writer.close()
+
+
+@on_a_loop
+async def test_where_all_connections_are_at_work_others_than_probes_are_refused() -> None:
+    connections = Connections(per_address=2)
+    async with served(connections) as port, clients(port, 2) as busy:
+        for each in busy:
+            each.ask("/wait")
+        await asyncio.sleep(0.1)
+        one_more = Client(*await asyncio.open_connection("127.0.0.1", port))
+        one_more.ask("/x")
+        text = await said(one_more.reader)
+        assert text.startswith("HTTP/1.1 503 ")
+        assert "retry-after: 1\r\n" in text
+        assert '"type":"/v1/problems/overloaded"' in text
+        one_more.writer.close()
+        for path in ("/healthz", "/readyz", "/v1/healthz?x=1"):
+            probe = Client(*await asyncio.open_connection("127.0.0.1", port))
+            assert (await probe.get(path)).startswith("200 ")
+            probe.writer.close()
+        assert connections.refused >= 2
+
+
+@on_a_loop
+async def test_connections_of_a_trusted_proxy_are_neither_counted_nor_closed() -> None:
+    connections = Connections(1, 1, Addresses(["127.0.0.0/8"]))
+    async with served(connections) as port, clients(port, 4) as all_of_them:
+        for each in all_of_them:
+            assert await each.get("/x") == "200 /x 0"
+        assert len(connections) == 0
+
+
+@on_a_loop
+async def test_an_answer_that_nobody_takes_is_given_up_in_time() -> None:
+    connections = Connections()
+    async with served(connections) as port, clients(port, 1) as [client]:
+        begin = time.monotonic()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.ask("/large")
+        while len(connections):
+            await asyncio.sleep(0.02)
+            assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin >= STALL_S * 0.9
+
+
+@on_a_loop
+async def test_an_answer_that_is_taken_slowly_is_there_in_the_end() -> None:
+    async with served() as port, clients(port, 1) as [client]:
+        client.ask("/large")
+        await client.reader.readuntil(b"\r\n\r\n")
+        left, begin = LARGE, time.monotonic()
+        while left:
+            left -= len(await client.reader.readexactly(min(left, 1 << 20)))
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - begin > 2 * STALL_S
+        assert await client.get("/x") == "200 /x 0"

@@ -161,6 +161,26 @@ def test_a_signal_before_it_is_ready_ends_it(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
+def test_probes_are_answered_however_many_connections_a_client_keeps(tmp_path: Path) -> None:
+    settings = ("api.max_clients=1", "api.connections_per_address=5")
+    question = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with (
+        ApiProcess(f"127.0.0.1:9/{DATASET}", settings=settings, cwd=tmp_path) as running,
+        contextlib.ExitStack() as kept,
+    ):
+        opened = []
+        for _ in range(300):
+            connection = kept.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=5))
+            opened.append(connection)
+            connection.sendall(question)
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 200 ")
+        for connection in opened[:280]:
+            while connection.recv(10_000):  # the rest of its answer, then the end
+                pass
+        status, body = running.get("/readyz")
+        assert (status, body["type"]) == (503, "/v1/problems/not-ready")  # it has no feed, and says so
+
+
 def test_a_feed_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as place:
         port = place.getsockname()[1]

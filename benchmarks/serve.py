@@ -27,17 +27,23 @@ from benchmarks.serving.cases import (
     run_read,
     run_stream,
 )
-from benchmarks.serving.results import PACKAGES, Reads, ServeResults, Streams, write
+from benchmarks.serving.inputs import several
+from benchmarks.serving.results import KEPT, PACKAGES, Reads, ServeResults, Streams, write
 from benchmarks.streaming.inputs import Input, small_input
 from benchmarks.streaming.results import PERCENTILES
 
 RECORDS = 4_000_000
 """Of the file that the feed plays again and again."""
+SEVERAL = 1_000_000
+"""Of the file of several instruments."""
 ROUNDS = 3
 SECONDS = 4.0
 QUICK_SECONDS = 2.0
 
 Runs = dict[str, list[StreamRun]]
+ReadRuns = dict[str, list[ReadRun]]
+Sources = dict[int, Input]
+"""By how many instruments they have."""
 Say = Callable[[str], None]
 
 
@@ -53,11 +59,12 @@ def main() -> None:
     missing = {}
     if source.name != "clx5":
         missing["clx5"] = "the real sample is absent (DEPTHCAST_DATA); a simulated file stands in"
+    sources = {1: source, 4: several(source, SEVERAL)}
     rounds, seconds = (1, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
     streamed: Runs = {}
-    read: dict[str, list[ReadRun]] = {}
+    read: ReadRuns = {}
     for turn in range(rounds):
-        take_round(f"round {turn + 1} of {rounds}", source, seconds, streamed, read, say)
+        take_round(f"round {turn + 1} of {rounds}", sources, seconds, streamed, read, say)
     results = ServeResults(
         date=datetime.now(UTC).date().isoformat(),
         machine=this_machine(),
@@ -76,13 +83,11 @@ def main() -> None:
     report.terminal(results, console)
 
 
-def take_round(
-    turn: str, source: Input, seconds: float, streamed: Runs, read: dict[str, list[ReadRun]], say: Say
-) -> None:
+def take_round(turn: str, sources: Sources, seconds: float, streamed: Runs, read: ReadRuns, say: Say) -> None:
     """Run every case once; a floor right after the case it is the floor of, with messages of its size."""
     for case in STREAMS:
         say(f"{turn}: {case.name}")
-        run = run_stream(case, source, seconds)
+        run = run_stream(case, sources[case.instruments], seconds)
         streamed.setdefault(case.name, []).append(run)
         if case.floor:
             say(f"{turn}: {case.floor}")
@@ -90,7 +95,7 @@ def take_round(
             streamed.setdefault(case.floor, []).append(run_floor(case, size, seconds))
     for each in READS:
         say(f"{turn}: {each.name}")
-        read.setdefault(each.name, []).append(run_read(each, source, seconds))
+        read.setdefault(each.name, []).append(run_read(each, sources[1], seconds))
 
 
 def stream_rows(case: StreamCase, streamed: Runs, seconds: float) -> list[Streams]:
@@ -101,11 +106,14 @@ def stream_rows(case: StreamCase, streamed: Runs, seconds: float) -> list[Stream
 
 def stream_row(case: StreamCase, name: str, feed_rate: int, runs: list[StreamRun], seconds: float) -> Streams:
     """What the rounds gave."""
+    gaps = [run.streamed.gaps for run in runs]
     return Streams(
         name=name,
         clients=case.clients,
+        classes=case.classes if feed_rate else 0,
         rate=case.rate,
         feed_rate=feed_rate,
+        feed_reached=spread_of([run.seen.feed_rate or 0.0 for run in runs]) if feed_rate else None,
         seconds=seconds,
         rounds=len(runs),
         milliseconds={
@@ -113,16 +121,13 @@ def stream_row(case: StreamCase, name: str, feed_rate: int, runs: list[StreamRun
         },
         per_second=spread_of([run.streamed.frames / run.streamed.seconds for run in runs]),
         message_bytes=spread_of([run.streamed.bytes / max(run.streamed.frames, 1) for run in runs]),
-        dropped=sum(dropped(run) for run in runs),
-        server_cpu=spread_of([run.server_cpu for run in runs]),
+        gaps=None if None in gaps else sum(each or 0 for each in gaps),
+        resyncs=sum(run.streamed.others.get("resync", 0) for run in runs),
+        errors=sum(run.streamed.others.get("error", 0) for run in runs),
+        closed=sum(run.streamed.closed for run in runs),
+        server_cpu=spread_of([run.seen.cpu for run in runs]),
         generator_cpu=spread_of([run.streamed.cpu for run in runs]),
     )
-
-
-def dropped(run: StreamRun) -> int:
-    """Whatever a client missed: holes in a sequence, resyncs, lost connections."""
-    others = run.streamed.others
-    return run.streamed.gaps + run.streamed.closed + others.get("resync", 0) + others.get("error", 0)
 
 
 def read_row(case: ReadCase, runs: list[ReadRun], seconds: float) -> Reads:
@@ -131,6 +136,7 @@ def read_row(case: ReadCase, runs: list[ReadRun], seconds: float) -> Reads:
         name=case.name,
         connections=case.connections,
         feed_rate=case.feed_rate,
+        feed_reached=spread_of([run.seen.feed_rate or 0.0 for run in runs]),
         seconds=seconds,
         rounds=len(runs),
         per_second=spread_of([run.read.requests / run.read.seconds for run in runs]),
@@ -139,14 +145,14 @@ def read_row(case: ReadCase, runs: list[ReadRun], seconds: float) -> Reads:
         },
         body_bytes=max(run.read.body_bytes for run in runs),
         wrong=sum(run.read.wrong for run in runs),
-        server_cpu=spread_of([run.server_cpu for run in runs]),
+        server_cpu=spread_of([run.seen.cpu for run in runs]),
         generator_cpu=spread_of([run.read.cpu for run in runs]),
     )
 
 
-def figures(streamed: Runs, read: dict[str, list[ReadRun]]) -> list[Figure]:
-    """What the API is held to."""
-    thousand, busy, five_thousand, hundred, most = STREAMS
+def figures(streamed: Runs, read: ReadRuns) -> list[Figure]:
+    """What the API is held to, and what must hold for the rest to mean anything."""
+    thousand, busy, mixed, five_thousand, hundred, most = STREAMS
 
     def p99(name: str) -> Spread:
         return spread_of([run.streamed.milliseconds["p99"] for run in streamed[name]])
@@ -164,6 +170,7 @@ def figures(streamed: Runs, read: dict[str, list[ReadRun]]) -> list[Figure]:
             "lower",
         ),
         Figure(f"{busy.name}: p99", "ms", p99(busy.name), 75.0, "lower"),
+        Figure(f"{mixed.name}: p99", "ms", p99(mixed.name), 75.0, "lower"),
         Figure(f"{five_thousand.name}: pace", "%", pace(five_thousand, streamed), 99.0, "higher"),
         Figure(f"{hundred.name}: p99", "ms", p99(hundred.name), 25.0, "lower"),
         Figure(
@@ -174,24 +181,46 @@ def figures(streamed: Runs, read: dict[str, list[ReadRun]]) -> list[Figure]:
             "higher",
         ),
         Figure(
-            "dropped, up to 5,000 clients",
+            "dropped, up to 5,000 clients, all rounds",
             "messages",
-            spread_of([float(dropped(run)) for case in STREAMS[:-1] for run in streamed[case.name]]),
+            spread_of([sum(dropped(run) for case in STREAMS[:-1] for run in streamed[case.name])]),
             0.0,
             "lower",
         ),
     ]
+    found += read_figures(read)
+    kib = spread_of([run.client_kib for run in streamed[five_thousand.name] if run.client_kib is not None])
+    found.append(Figure("memory a client, of 5,000", "KiB", kib, 40.0, "lower"))
+    starts = [run.ready_s for case in STREAMS for run in streamed[case.name] if run.ready_s is not None]
+    found.append(Figure("from start to ready", "s", spread_of(starts), 2.0, "lower"))
+    kept = spread_of([slowest_feed(streamed, read) * 100])
+    found.append(Figure("what the slowest feed kept of its rate", "%", kept, KEPT * 100, "higher"))
+    return found
+
+
+def read_figures(read: ReadRuns) -> list[Figure]:
+    """What it is held to by readers."""
+    found = []
     for case in READS:
         runs = read[case.name]
         rates = spread_of([run.read.requests / run.read.seconds for run in runs])
         found.append(Figure(case.name, "requests/s", rates, 3_000.0, "higher"))
         late = spread_of([run.read.milliseconds["p99"] for run in runs])
         found.append(Figure(f"{case.name}: p99", "ms", late, 20.0, "lower"))
-    kib = spread_of([run.client_kib for run in streamed[five_thousand.name] if run.client_kib is not None])
-    found.append(Figure("memory a client, of 5,000", "KiB", kib, 40.0, "lower"))
-    starts = [run.ready_s for case in STREAMS for run in streamed[case.name] if run.ready_s is not None]
-    found.append(Figure("from start to ready", "s", spread_of(starts), 2.0, "lower"))
     return found
+
+
+def dropped(run: StreamRun) -> int:
+    """Whatever a client missed: holes in a sequence, resyncs, errors, lost connections."""
+    others = run.streamed.others
+    return (run.streamed.gaps or 0) + run.streamed.closed + others.get("resync", 0) + others.get("error", 0)
+
+
+def slowest_feed(streamed: Runs, read: ReadRuns) -> float:
+    """The smallest share of its rate that a feed reached, of all cases and rounds."""
+    shares = [(run.seen.feed_rate or 0.0) / case.feed_rate for case in STREAMS for run in streamed[case.name]]
+    shares += [(run.seen.feed_rate or 0.0) / case.feed_rate for case in READS for run in read[case.name]]
+    return min(shares)
 
 
 def pace(case: StreamCase, streamed: Runs) -> Spread:

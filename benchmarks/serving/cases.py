@@ -2,24 +2,34 @@
 
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
-from benchmarks.serving.processes import ApiProcess, BareServer, Generator
+from benchmarks.serving.inputs import instruments_of
+from benchmarks.serving.processes import ApiProcess, BareServer, Generator, Seen, watch
 from benchmarks.serving.tasks import Read, ReadTask, Streamed, StreamTask
-from benchmarks.streaming.inputs import Input, records_start
+from benchmarks.streaming.inputs import Input
 from benchmarks.streaming.processes import FeedProcess
 
-__all__ = ["READS", "STREAMS", "ReadCase", "StreamCase", "StreamRun", "run_floor", "run_read", "run_stream"]
+__all__ = [
+    "READS",
+    "STREAMS",
+    "ReadCase",
+    "ReadRun",
+    "StreamCase",
+    "StreamRun",
+    "run_floor",
+    "run_read",
+    "run_stream",
+]
 
 SETTLE_S: Final = 0.3
 APPLIED: Final = '"ts_applied":"'
 
 
 class StreamCase(NamedTuple):
-    """So many clients of one stream class, depth 10."""
+    """So many clients of one stream class, depth 10, unless it says more; each has one of them."""
 
     name: str
     clients: int
@@ -28,6 +38,12 @@ class StreamCase(NamedTuple):
     floor: str = ""
     """What its floor is called; empty for none."""
     only_count: bool = False
+    instruments: int = 1
+    depths: tuple[int, ...] = (10,)
+
+    @property
+    def classes(self) -> int:
+        return self.instruments * len(self.depths)
 
 
 class ReadCase(NamedTuple):
@@ -41,6 +57,14 @@ class ReadCase(NamedTuple):
 STREAMS: Final = (
     StreamCase("1,000 clients × 20/s", 1_000, 20, 50_000, floor="floor: 1,000 × 20/s, bare uvicorn, no feed"),
     StreamCase("1,000 clients × 20/s, feed of 500,000 records/s", 1_000, 20, 500_000),
+    StreamCase(
+        "1,000 clients × 20/s, of 20 classes",
+        1_000,
+        20,
+        50_000,
+        instruments=4,
+        depths=(1, 5, 10, 25, 50),
+    ),
     StreamCase("5,000 clients × 4/s", 5_000, 4, 50_000, floor="floor: 5,000 × 4/s, bare uvicorn, no feed"),
     StreamCase("100 clients × 100/s", 100, 100, 50_000, floor="floor: 100 × 100/s, bare uvicorn, no feed"),
     StreamCase(
@@ -59,17 +83,17 @@ class StreamRun(NamedTuple):
     """What one run gave."""
 
     streamed: Streamed
-    server_cpu: float
+    seen: Seen
     ready_s: float | None = None
     client_kib: float | None = None
-    """What the server's memory grew by, a client."""
+    """What the server's memory has grown by with all clients there, a client."""
 
 
 class ReadRun(NamedTuple):
     """The same of readers."""
 
     read: Read
-    server_cpu: float
+    seen: Seen
     ready_s: float
 
 
@@ -82,18 +106,15 @@ def run_stream(case: StreamCase, source: Input, seconds: float) -> StreamRun:
         task = StreamTask(
             port=api.port,
             clients=case.clients,
-            says=_subscribe(source.path, case.rate),
+            says=_subscriptions(case, source),
             seconds=seconds,
             stamp=APPLIED,
             only_count=case.only_count,
         )
         generator = stack.enter_context(Generator(task))
-        generator.counting()
-        begin_s = api.cpu_s()
-        streamed = generator.found(Streamed)
-        cpu = (api.cpu_s() - begin_s) / streamed.seconds
-        client_kib = (api.memory_kib() - before_kib) / case.clients
-        return StreamRun(streamed, cpu, api.ready_s, client_kib)
+        seen = watch(api, generator)
+        client_kib = (seen.memory_kib - before_kib) / case.clients
+        return StreamRun(generator.found(Streamed), seen, api.ready_s, client_kib)
 
 
 def run_floor(case: StreamCase, size: int, seconds: float) -> StreamRun:
@@ -101,13 +122,11 @@ def run_floor(case: StreamCase, size: int, seconds: float) -> StreamRun:
     with ExitStack() as stack:
         server = stack.enter_context(BareServer(case.clients, case.rate, size))
         task = StreamTask(
-            port=server.port, clients=case.clients, says="", seconds=seconds, only_count=case.only_count
+            port=server.port, clients=case.clients, says=[], seconds=seconds, only_count=case.only_count
         )
         generator = stack.enter_context(Generator(task))
-        generator.counting()
-        begin_s = server.cpu_s()
-        streamed = generator.found(Streamed)
-        return StreamRun(streamed, (server.cpu_s() - begin_s) / streamed.seconds)
+        seen = watch(server, generator)
+        return StreamRun(generator.found(Streamed), seen)
 
 
 def run_read(case: ReadCase, source: Input, seconds: float) -> ReadRun:
@@ -115,13 +134,11 @@ def run_read(case: ReadCase, source: Input, seconds: float) -> ReadRun:
     with ExitStack() as stack:
         api = stack.enter_context(_served(stack, source, case.feed_rate))
         time.sleep(SETTLE_S)
-        path = f"/v1/books/{_instrument(source.path)}?depth=10"
+        path = f"/v1/books/{instruments_of(source.path, 1)[0]}?depth=10"
         task = ReadTask(port=api.port, connections=case.connections, path=path, seconds=seconds)
         generator = stack.enter_context(Generator(task))
-        generator.counting()
-        begin_s = api.cpu_s()
-        found = generator.found(Read)
-        return ReadRun(found, (api.cpu_s() - begin_s) / found.seconds, api.ready_s)
+        seen = watch(api, generator)
+        return ReadRun(generator.found(Read), seen, api.ready_s)
 
 
 def _served(stack: ExitStack, source: Input, feed_rate: int) -> ApiProcess:
@@ -131,21 +148,22 @@ def _served(stack: ExitStack, source: Input, feed_rate: int) -> ApiProcess:
     return ApiProcess(feed.port)
 
 
-def _subscribe(path: Path, rate: int) -> str:
+def _subscriptions(case: StreamCase, source: Input) -> list[str]:
+    """A request for each class of the case."""
+    return [
+        _subscribe(instrument, depth, case.rate)
+        for instrument in instruments_of(source.path, case.instruments)
+        for depth in case.depths
+    ]
+
+
+def _subscribe(instrument: int, depth: int, rate: int) -> str:
     order = {
         "op": "subscribe",
         "id": 1,
         "channel": "book",
-        "instruments": [str(_instrument(path))],
-        "depth": 10,
+        "instruments": [str(instrument)],
+        "depth": depth,
         "rate": rate,
     }
     return msgspec.json.encode(order).decode()
-
-
-def _instrument(path: Path) -> int:
-    """The instrument of a file's first record."""
-    with path.open("rb") as file:
-        file.seek(records_start(path))
-        header = file.read(16)
-    return int.from_bytes(header[4:8], "little")

@@ -5,7 +5,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -13,7 +13,7 @@ from benchmarks.serving.tasks import Read, ReadTask, Streamed, StreamTask
 from benchmarks.streaming.processes import Logging, Process, cpu_s, memory_mib
 from benchmarks.streaming.tasks import DATASET, HOST, KEY
 
-__all__ = ["ApiProcess", "BareServer", "Generator"]
+__all__ = ["ApiProcess", "BareServer", "Generator", "Progress", "Seen", "watch"]
 
 START_S: Final = 20.0
 OPEN: Final = (
@@ -29,6 +29,13 @@ OPEN: Final = (
 READY: Final = b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 
 R = TypeVar("R", Read, Streamed)
+
+
+class Progress(NamedTuple):
+    """How far a server's feeds were at a time of its own clock."""
+
+    ts_ns: int
+    records: int
 
 
 class ApiProcess(Logging):
@@ -57,8 +64,12 @@ class ApiProcess(Logging):
             return b" 200 " in asking.recv(64)
         return False
 
-    def get(self, path: str) -> Any:
-        """The JSON that a path answers with."""
+    def progress(self) -> Progress:
+        """The records it has received, as /v1/status says."""
+        status = self._get("/v1/status")
+        return Progress(int(status["ts"]), sum(feed["records"] for feed in status["feeds"]))
+
+    def _get(self, path: str) -> Any:
         with socket.create_connection((HOST, self.port), timeout=10) as asking:
             asking.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
             answer = b"".join(iter(lambda: asking.recv(1 << 16), b""))
@@ -66,14 +77,6 @@ class ApiProcess(Logging):
         if b" 200 " not in head.partition(b"\r\n")[0]:
             raise RuntimeError(f"{path}: {answer[:300]!r}")
         return msgspec.json.decode(body)
-
-    def metrics(self, prefix: str) -> dict[str, float]:
-        """The metrics whose names begin so, by name and labels."""
-        with socket.create_connection((HOST, self.port), timeout=10) as asking:
-            asking.sendall(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-            text = b"".join(iter(lambda: asking.recv(1 << 16), b"")).decode()
-        lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith(prefix))
-        return {name: float(value) for name, _, value in lines}
 
     def cpu_s(self) -> float:
         """CPU time so far."""
@@ -92,9 +95,16 @@ class BareServer(Process):
         super().__init__([sys.executable, "-m", "benchmarks.serving.floor", *order])
         self.port = int(self.pipe("stdout").readline())
 
+    def progress(self) -> None:
+        """It has no feed."""
+
     def cpu_s(self) -> float:
         """CPU time so far."""
         return cpu_s(self.pid)
+
+    def memory_kib(self) -> float:
+        """What it has in RAM now."""
+        return memory_mib(self.pid, "VmRSS") * 1024
 
 
 class Generator(Process):
@@ -105,18 +115,50 @@ class Generator(Process):
         program = "benchmarks.serving.stream_load" if streams else "benchmarks.serving.read_load"
         super().__init__([sys.executable, "-m", program, msgspec.json.encode(task).decode()])
 
-    def counting(self) -> None:
-        """Wait until it begins to count.
+    def reached(self, point: Literal["counting", "counted"]) -> None:
+        """Wait until it begins to count, or has counted.
 
         Raises:
             RuntimeError: it ended without.
         """
-        if self.pipe("stdout").readline().strip() != "counting":
+        if self.pipe("stdout").readline().strip() != point:
             raise RuntimeError("a load generator failed: see above")
 
     def found(self, kind: type[R]) -> R:
-        """What it found, once it has."""
-        said = self.pipe("stdout").read()
-        if self.wait() != 0:
+        """What it found, once it has counted. Its clients are still connected.
+
+        Raises:
+            RuntimeError: it ended without.
+        """
+        said = self.pipe("stdout").readline()
+        if not said:
             raise RuntimeError("a load generator failed: see above")
         return msgspec.json.decode(said, type=kind)
+
+
+class Seen(NamedTuple):
+    """What a server did while a load generator counted."""
+
+    cpu: float
+    """As a share of a core."""
+    memory_kib: float
+    """At the end, all clients there."""
+    feed_rate: float | None
+    """Records a second that it received; None without a feed."""
+
+
+def watch(server: ApiProcess | BareServer, generator: Generator) -> Seen:
+    """Look at a server when the generator begins to count, and when it has counted.
+
+    Raises:
+        RuntimeError: the generator ended without.
+    """
+    generator.reached("counting")
+    began_s, cpu_began_s, before = time.perf_counter(), server.cpu_s(), server.progress()
+    generator.reached("counted")
+    cpu = (server.cpu_s() - cpu_began_s) / (time.perf_counter() - began_s)
+    memory_kib, after = server.memory_kib(), server.progress()
+    if before is None or after is None:
+        return Seen(cpu, memory_kib, None)
+    rate = (after.records - before.records) / (after.ts_ns - before.ts_ns) * 1e9
+    return Seen(cpu, memory_kib, rate)

@@ -62,6 +62,7 @@ class Readers:
         cpu, begin = _cpu_s(), perf_counter()
         self._listen(readers, epoll, self.task.seconds)
         seconds = perf_counter() - begin
+        print("counted", flush=True)
         cpu = (_cpu_s() - cpu) / seconds
         for reader in readers.values():
             reader.socket.close()

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.report import Block, extremes, goal_table, grid, print_goals, spread
 from benchmarks.results import Spread, number
-from benchmarks.serving.results import Reads, ServeResults, Streams, read
+from benchmarks.serving.results import KEPT, Reads, ServeResults, Streams, feed_kept, read
 from benchmarks.streaming.results import PERCENTILES
 from benchmarks.workloads import ROOT
 
@@ -28,15 +28,15 @@ def terminal(results: ServeResults, console: Console) -> None:
             number(each.per_second.median),
             *(number(value.median) for value in each.milliseconds.values()),
         ]
-        cells += [str(each.dropped), f"{each.server_cpu.median:.0%}", f"{each.generator_cpu.median:.0%}"]
-        text.add_row(each.name, *cells, style="" if is_floor(each) else "bold")
+        cells += [_dropped(each), f"{each.server_cpu.median:.0%}", f"{each.generator_cpu.median:.0%}"]
+        text.add_row(title(each), *cells, style="" if is_floor(each) else "bold")
     console.print(text)
     text = grid("asked → answered, ms", "requests/s", "least – greatest", *PERCENTILES, "server", "generator")
     for row in results.reads:
         cells = [number(row.per_second.median), extremes(row.per_second)]
         cells += [number(value.median) for value in row.milliseconds.values()]
         cells += [f"{row.server_cpu.median:.0%}", f"{row.generator_cpu.median:.0%}"]
-        text.add_row(row.name, *cells)
+        text.add_row(title(row), *cells)
     console.print(text)
     print_goals(results.figures, console)
     for what, why in results.missing.items():
@@ -46,6 +46,14 @@ def terminal(results: ServeResults, console: Console) -> None:
 def is_floor(row: Streams) -> bool:
     """Whether this is the bare server."""
     return row.name.startswith("floor")
+
+
+def title(row: Streams | Reads) -> str:
+    """The row's name; of a case whose feed was too slow, that it was."""
+    kept = feed_kept(row)
+    return (
+        row.name if kept is None or kept >= KEPT else f"{row.name} (INVALID: feed at {kept:.1%} of its rate)"
+    )
 
 
 def conditions(results: ServeResults) -> str:
@@ -64,10 +72,10 @@ def readme(results: ServeResults) -> str:
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     for each in results.streams:
         cells = [number(each.milliseconds[share].median) for share in SHORT]
-        lines.append(_row(each.name, *cells, number(each.per_second.median), each.dropped))
+        lines.append(_row(title(each), *cells, number(each.per_second.median), _dropped(each)))
     for row in results.reads:
         cells = [number(row.milliseconds[share].median) for share in SHORT]
-        lines.append(_row(row.name, *cells, f"{number(row.per_second.median)} requests/s", ""))
+        lines.append(_row(title(row), *cells, f"{number(row.per_second.median)} requests/s", ""))
     return "\n".join([*lines, "", conditions(results)])
 
 
@@ -79,30 +87,52 @@ def page(results: ServeResults) -> str:
     lines += ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     for each in results.streams:
         cells = [spread(value) for value in each.milliseconds.values()]
-        lines.append(_row(each.name, *cells, spread(each.per_second), each.dropped))
+        lines.append(_row(title(each), *cells, spread(each.per_second), _dropped(each)))
     head = ("asked → answered, ms", *PERCENTILES, "requests/s")
     lines += ["", "| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     for row in results.reads:
         cells = [spread(value) for value in row.milliseconds.values()]
-        lines.append(_row(row.name, *cells, spread(row.per_second)))
+        lines.append(_row(title(row), *cells, spread(row.per_second)))
     lines += ["", *_notes(results), "", *goal_table(results.figures), ""]
     lines += [f"Left out: {what}: {why}" for what, why in results.missing.items()]
     return "\n".join(lines).rstrip()
 
 
 def _notes(results: ServeResults) -> Iterator[str]:
-    """How long, what sizes, whose CPU."""
+    """How long, what sizes, what was missed, whose CPU."""
     for each in results.streams:
-        feed = f"feed of {each.feed_rate:,} records/s" if each.feed_rate else "no feed"
+        classes = f" {each.classes} classes," if each.classes > 1 else ""
         yield (
-            f"* {each.name}: {each.rounds} × {each.seconds:g} s, {feed}; messages of "
-            f"{number(each.message_bytes.median)} bytes; {_cpus(each)}."
+            f"* {each.name}: {each.rounds} × {each.seconds:g} s,{classes} {_feed(each)}; messages of "
+            f"{number(each.message_bytes.median)} bytes; {_missed(each)}; {_cpus(each)}."
         )
     for row in results.reads:
         yield (
-            f"* {row.name}: {row.rounds} × {row.seconds:g} s, feed of {row.feed_rate:,} records/s; answers "
+            f"* {row.name}: {row.rounds} × {row.seconds:g} s, {_feed(row)}; answers "
             f"of {row.body_bytes:,} bytes, {row.wrong} of them wrong; {_cpus(row)}."
         )
+
+
+def _feed(row: Streams | Reads) -> str:
+    """What was asked of the feed, and what share of it came."""
+    if row.feed_reached is None:
+        return "no feed"
+    kept = row.feed_reached.times(1 / row.feed_rate)
+    shares = f"{kept.median:.2%} ({kept.least:.2%} – {kept.greatest:.2%})"
+    return f"feed of {row.feed_rate:,} records/s, kept to {shares}"
+
+
+def _missed(row: Streams) -> str:
+    """What of the things that a client can miss was counted."""
+    lost = f"{row.closed:,} connections lost"
+    if is_floor(row):
+        return lost
+    gaps = "sequences not looked into" if row.gaps is None else f"{row.gaps:,} holes in sequences"
+    return f"{gaps}, {row.resyncs:,} resyncs, {row.errors:,} errors, {lost}"
+
+
+def _dropped(row: Streams) -> str:
+    return "–" if row.dropped is None else f"{row.dropped:,}"
 
 
 def _cpus(row: Streams | Reads) -> str:

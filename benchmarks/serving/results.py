@@ -7,7 +7,7 @@ import msgspec
 from benchmarks.results import Figure, Machine, Spread
 from benchmarks.workloads import ROOT
 
-__all__ = ["PACKAGES", "PATH", "Reads", "ServeResults", "Streams", "read", "write"]
+__all__ = ["KEPT", "PACKAGES", "PATH", "Reads", "ServeResults", "Streams", "feed_kept", "read", "write"]
 
 PATH: Final = ROOT / "docs" / "results" / "serve.json"
 PACKAGES: Final = (
@@ -20,17 +20,23 @@ PACKAGES: Final = (
     "websockets",
     "msgspec",
 )
+KEPT: Final = 0.99
+"""The share of its rate that a feed has to reach in every round; a case where it did not is marked."""
 
 
 class Streams(msgspec.Struct, frozen=True, kw_only=True):
-    """So many WebSocket clients of one stream class."""
+    """So many WebSocket clients, each of one stream class."""
 
     name: str
     clients: int
+    classes: int
+    """Different ones, all clients together; 0 for the floor."""
     rate: int
     """Messages a second to each."""
     feed_rate: int
-    """Records a second of the feed; 0 where there is none."""
+    """Records a second asked of the feed; 0 where there is none."""
+    feed_reached: Spread | None
+    """Records a second that the API received while messages were counted; None where there is no feed."""
     seconds: float
     rounds: int
     milliseconds: dict[str, Spread]
@@ -38,10 +44,19 @@ class Streams(msgspec.Struct, frozen=True, kw_only=True):
     per_second: Spread
     """Messages received a second, by all."""
     message_bytes: Spread
-    dropped: int
-    """Messages missing in a sequence, resyncs, connections lost: in all rounds together."""
+    gaps: int | None
+    """Holes in sequences, in all rounds together like the next three; None where nobody looked."""
+    resyncs: int
+    errors: int
+    closed: int
+    """Connections that the server ended."""
     server_cpu: Spread
     generator_cpu: Spread
+
+    @property
+    def dropped(self) -> int | None:
+        """Whatever clients missed; None where sequences were not looked into."""
+        return None if self.gaps is None else self.gaps + self.resyncs + self.errors + self.closed
 
 
 class Reads(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +65,7 @@ class Reads(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     connections: int
     feed_rate: int
+    feed_reached: Spread
     seconds: float
     rounds: int
     per_second: Spread
@@ -59,6 +75,11 @@ class Reads(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that were not 200."""
     server_cpu: Spread
     generator_cpu: Spread
+
+
+def feed_kept(row: Streams | Reads) -> float | None:
+    """The share of its rate that the feed reached in its worst round; None where there is no feed."""
+    return None if row.feed_reached is None else row.feed_reached.least / row.feed_rate
 
 
 class ServeResults(msgspec.Struct, frozen=True, kw_only=True):

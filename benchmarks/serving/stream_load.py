@@ -2,6 +2,9 @@
 
 A program that shares two cores with what it measures has to be cheap: one epoll, one buffer, ``recv_into``;
 of a frame its header is read, and the digits after the stamp. Nothing decodes JSON.
+
+It says ``counting`` when the time that counts begins, ``counted`` when that is over, then what it found. Its
+clients stay and go on reading until it is ended, so that the server can be looked at with all of them there.
 """
 
 import resource
@@ -30,6 +33,8 @@ DATA: Final = (b'{"type":"update"', b'{"type":"snapshot"')
 FIN_TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 STAMP_DIGITS: Final = 19
 PATIENCE_S: Final = 60.0
+STAY_S: Final = 30.0
+"""Who started this ends it sooner; if nobody does, it ends by itself."""
 
 
 def masked(opcode: int, payload: bytes) -> bytes:
@@ -67,6 +72,7 @@ class Load:
         self.late = array("q")
         self._stamp = task.stamp.encode()
         self._every = SAMPLED if task.only_count else 1
+        self._numbered = False
         self._buffer = bytearray(BUFFER)
 
     def run(self) -> Streamed:
@@ -84,8 +90,8 @@ class Load:
         cpu, begin = _cpu_s(), perf_counter()
         self._listen(self.task.seconds)
         seconds = perf_counter() - begin
+        print("counted", flush=True)
         cpu = (_cpu_s() - cpu) / seconds
-        self._close()
         late = np.frombuffer(self.late, dtype=np.int64) if self.late else np.zeros(1, dtype=np.int64)
         values = np.percentile(late, list(PERCENTILES.values())) / 1e6
         return Streamed(
@@ -94,12 +100,22 @@ class Load:
             seconds=seconds,
             milliseconds=dict(zip(PERCENTILES, values.tolist(), strict=True)),
             others=dict(self.others),
-            gaps=self.gaps,
+            gaps=self.gaps if self._numbered else None,
             least=min(client.frames for client in self.clients.values()),
             closed=self.closed,
             connect_s=connect_s,
             cpu=cpu,
         )
+
+    def stay(self, seconds: float) -> None:
+        """Go on reading."""
+        self._listen(seconds)
+
+    def close(self) -> None:
+        """Leave."""
+        for client in self.clients.values():
+            client.socket.close()
+        self.epoll.close()
 
     def _reset(self) -> None:
         self.frames = self.bytes = self.gaps = self.closed = 0
@@ -115,7 +131,7 @@ class Load:
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ).encode()
-        says = masked(FIN_TEXT, task.says.encode()) if task.says else b""
+        says = [masked(FIN_TEXT, each.encode()) for each in task.says]
         for begin in range(0, task.clients, TOGETHER):
             together = []
             for _ in range(min(TOGETHER, task.clients - begin)):
@@ -126,8 +142,8 @@ class Load:
             for connection in together:
                 self._shake_hands(connection)
         # Only now: nobody is sent anything while this process does not read.
-        for client in list(self.clients.values()):
-            client.socket.sendall(says)
+        for number, client in enumerate(list(self.clients.values()) if says else ()):
+            client.socket.sendall(says[number % len(says)])
             self._listen(0)
 
     def _shake_hands(self, connection: socket.socket) -> None:
@@ -193,6 +209,8 @@ class Load:
                 client.socket.send(masked(PONG, data[at + head : end]))
             elif data[at] == CLOSE:
                 self.others[f"close {int.from_bytes(data[at + head : at + head + 2])}"] += 1
+                self._lose(client)
+                return
             at = end
         client.part = bytes(data[at:])
 
@@ -214,17 +232,13 @@ class Load:
     def _check_seq(self, client: Client, data: bytes | bytearray, begin: int, end: int) -> None:
         at = data.find(b'"seq":', begin, end)
         if at < 0:
-            return  # the floor counts nothing
+            return  # the floor numbers nothing
+        self._numbered = True
         before = data.find(b'"prev_seq":', begin, end)
         if before >= 0 and client.seq and not data.startswith(client.seq, before + 11):
             self.gaps += 1
         stop = data.find(b",", at, end)
         client.seq = bytes(data[at + 6 : stop + 1])
-
-    def _close(self) -> None:
-        for client in self.clients.values():
-            client.socket.close()
-        self.epoll.close()
 
     def _lose(self, client: Client) -> None:
         self.epoll.unregister(client.socket.fileno())
@@ -243,7 +257,10 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     task = msgspec.json.decode(sys.argv[1], type=StreamTask)
-    print(msgspec.json.encode(Load(task).run()).decode(), flush=True)
+    load = Load(task)
+    print(msgspec.json.encode(load.run()).decode(), flush=True)
+    load.stay(STAY_S)
+    load.close()
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ __all__ = ["Read", "ReadTask", "StreamTask", "Streamed"]
 
 
 class StreamTask(msgspec.Struct, frozen=True, kw_only=True):
-    """So many WebSocket clients that all say the same, then listen."""
+    """So many WebSocket clients that each say one thing, then listen."""
 
     port: int
     clients: int
     path: str = "/v1/stream"
-    says: str
-    """What each says once connected."""
+    says: list[str]
+    """What they say once connected: the first client the first of these, and so on, round and round."""
     warm_s: float = 1.0
     """How long is not counted, once all are there."""
     seconds: float
@@ -32,9 +32,9 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
     milliseconds: dict[str, float]
     """From the stamp to the arrival, by percentile."""
     others: dict[str, int]
-    """Other frames by type: heartbeats, resyncs, errors."""
-    gaps: int
-    """Frames whose prev_seq is not the seq before."""
+    """Other frames by type: heartbeats, resyncs, errors, closes with their codes."""
+    gaps: int | None
+    """Frames whose prev_seq is not the seq before; None where nobody looked, or nothing is numbered."""
     least: int
     """Frames of the client that got fewest."""
     closed: int

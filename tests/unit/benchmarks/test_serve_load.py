@@ -5,10 +5,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.processes import BareServer, Generator
+from benchmarks.serving.processes import BareServer, Generator, watch
 from benchmarks.serving.read_load import Readers
 from benchmarks.serving.stream_load import Load, masked
 from benchmarks.serving.tasks import ReadTask, Streamed, StreamTask
@@ -49,12 +50,14 @@ def loaded(serve: Callable[[socket.socket], None], **task: object) -> Streamed:
         order = StreamTask(
             port=listener.getsockname()[1],
             clients=1,
-            says="{}",
+            says=["{}"],
             warm_s=0.1,
             seconds=1.5,
             **task,  # type: ignore[arg-type]
         )
-        found = Load(order).run()
+        load = Load(order)
+        found = load.run()
+        load.close()
         serving.join(10)
     return found
 
@@ -109,13 +112,58 @@ def test_what_clients_say_is_masked_with_zeros(size: int) -> None:
 
 def test_the_floor_sends_what_is_asked_for_to_everybody() -> None:
     with BareServer(20, 50, 700) as floor:
-        task = StreamTask(port=floor.port, clients=20, says="", warm_s=0.2, seconds=1.0)
+        task = StreamTask(port=floor.port, clients=20, says=[], warm_s=0.2, seconds=1.0)
         with Generator(task) as generator:
-            generator.counting()
+            seen = watch(floor, generator)
             found = generator.found(Streamed)
     assert found.bytes == found.frames * 700
     assert found.frames > 20 * 50 * 0.5
-    assert found.gaps == found.closed == 0
+    assert (found.gaps, found.closed) == (None, 0), "it numbers nothing, so nobody can say what was missed"
+    assert 0 < seen.cpu < 1
+    assert seen.feed_rate is None
+
+
+def test_clients_stay_until_the_generator_is_ended() -> None:
+    with BareServer(5, 50, 700) as floor:
+        task = StreamTask(port=floor.port, clients=5, says=[], warm_s=0.1, seconds=0.3)
+        with Generator(task) as generator:
+            watch(floor, generator)
+            generator.found(Streamed)
+            time.sleep(0.3)
+            assert connections_to(floor.port) == 5
+        deadline = time.monotonic() + 5
+        while connections_to(floor.port) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert connections_to(floor.port) == 0
+
+
+def connections_to(port: int) -> int:
+    """Established connections of this machine whose local end is that port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+
+
+def test_a_closing_frame_is_a_lost_connection_whose_code_is_told() -> None:
+    def serve(peer: socket.socket) -> None:
+        peer.sendall(update(0, 1))
+        time.sleep(0.6)
+        peer.sendall(update(1, 2) + frame((4008).to_bytes(2) + b"too slow", 0x88))
+        time.sleep(1.2)
+
+    found = loaded(serve)
+    assert (found.frames, found.closed) == (1, 1)
+    assert found.others == {"close 4008": 1}
+
+
+def test_gaps_are_unknown_where_frames_are_only_counted_but_resyncs_are_not() -> None:
+    def serve(peer: socket.socket) -> None:
+        peer.sendall(update(0, 1))
+        time.sleep(0.6)
+        peer.sendall(update(5, 6) + frame(b'{"type":"resync","class":"book:1:1:10:20"}') + update(8, 9))
+        time.sleep(1.2)
+
+    found = loaded(serve, only_count=True)
+    assert (found.frames, found.gaps, found.others) == (2, None, {"resync": 1})
 
 
 def test_readers_ask_again_once_they_are_answered() -> None:

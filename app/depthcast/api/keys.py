@@ -56,7 +56,7 @@ class ApiKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 
     id: str
     name: str
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     scopes: tuple[str, ...]
     created: _Time
     expires: _Time | None = None

@@ -143,6 +143,20 @@ def test_the_queue_at_a_price_and_an_orders_place_in_it() -> None:
     asked(test)
 
 
+def test_a_newline_after_a_price_or_an_id_is_not_let_pass() -> None:
+    async def test(api: Api) -> None:
+        for path in ("levels/bid/64.79%0A", "levels/bid/64%0A", "orders/1%0A"):
+            body = problem(await api.get(f"/v1/books/CLX5/{path}"), 422, "invalid-parameter")
+            assert body["errors"][0]["in"] == "path"
+        for path in ("levels/bid%0A/64.79", "%0A", "bbo%0A"):
+            assert (await api.get(f"/v1/books/CLX5/{path}")).status_code in (404, 422)
+        problem(await api.get("/v1/books/CLX5%0A"), 404, "unknown-instrument")
+        problem(await api.get("/v1/books/7%0A"), 404, "unknown-instrument")
+        assert (await api.get("/books/CLX5/queue/bid/64.79%0A")).status_code == 422
+
+    asked(test)
+
+
 def test_a_top_of_book_level_has_size_and_no_orders() -> None:
     async def test(api: Api) -> None:
         bbo = (await api.get(f"/v1/books/{SPREAD}/bbo")).json()

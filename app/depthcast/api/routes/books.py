@@ -26,6 +26,7 @@ from depthcast.api.routes.parameters import (
     OrderId,
     Price,
     Publisher,
+    parse_order_id,
     parse_price,
 )
 from depthcast.api.runtime import runtime_of
@@ -152,7 +153,7 @@ def get_order(
 ) -> Answer:
     """An order that rests in the book, and how many orders and how much size stand before it."""
     runtime = runtime_of(request)
-    number = int(order_id)
+    number = parse_order_id(order_id)
     books = select(runtime.services, instrument, publisher)
     books.require_one()
     return _respond(
@@ -207,6 +208,6 @@ def _as_dbn(request: _Request, books: Books) -> Answer:
     if given is not None and etags.matches(given, tag):
         return Answer(status_code=304, headers=headers)
     symbol = listing.symbol or str(listing.instrument_id)
-    name = "".join(letter if letter.isalnum() else "-" for letter in symbol)
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in symbol)
     headers["Content-Disposition"] = f'attachment; filename="{name}.dbn"'
     return Answer(dbn_file(books), media_type=DBN, headers=headers)

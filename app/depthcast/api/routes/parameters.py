@@ -1,16 +1,20 @@
 """Parameters that several routes have."""
 
+import re
 from typing import Annotated, Final
 
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
 from depthcast.api.bodies import MAX_LEVELS
+from depthcast.api.problems import invalid
 from depthcast.dbn.layout import PRICE_SCALE
 
-__all__ = ["Depth", "Instrument", "Price", "Publisher", "parse_price"]
+__all__ = ["Depth", "Instrument", "Price", "Publisher", "parse_order_id", "parse_price"]
 
 DEFAULT_DEPTH: Final = 10
+_PRICE: Final = r"^-?[0-9]{1,10}(\.[0-9]{1,9})?$"
+_ORDER_ID: Final = r"^[0-9]{1,20}$"
 
 Instrument = Annotated[
     str,
@@ -42,7 +46,7 @@ Depth = Annotated[
 Price = Annotated[
     str,
     PathParameter(
-        pattern=r"^-?[0-9]{1,10}(\.[0-9]{1,9})?$",
+        pattern=_PRICE,
         description="A decimal price.",
         examples=[Example(value="64.79", summary="A price")],
     ),
@@ -50,7 +54,7 @@ Price = Annotated[
 OrderId = Annotated[
     str,
     PathParameter(
-        pattern=r"^[0-9]{1,20}$",
+        pattern=_ORDER_ID,
         description="The venue's order id.",
         examples=[Example(value="6413064893113", summary="An order id")],
     ),
@@ -58,7 +62,27 @@ OrderId = Annotated[
 
 
 def parse_price(text: str) -> int:
-    """A decimal price in 1e-9 units, exactly; perhaps larger than a book's can be."""
+    """A decimal price in 1e-9 units, exactly; perhaps larger than a book's can be.
+
+    Raises:
+        ApiProblem: it is none. (A pattern's ``$`` lets a newline after it pass.)
+    """
+    _check("price", text, _PRICE)
     whole, _, fraction = text.lstrip("-").partition(".")
     price = int(whole) * PRICE_SCALE + int(fraction.ljust(9, "0") or "0")
     return -price if text.startswith("-") else price
+
+
+def parse_order_id(text: str) -> int:
+    """An order id; perhaps one of more than 64 bits.
+
+    Raises:
+        ApiProblem: it is none.
+    """
+    _check("order_id", text, _ORDER_ID)
+    return int(text)
+
+
+def _check(field: str, text: str, pattern: str) -> None:
+    if re.fullmatch(pattern[:-1], text) is None:  # what `$` adds is the newline
+        raise invalid(field, f"must match {pattern}", where="path")

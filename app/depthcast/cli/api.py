@@ -11,6 +11,7 @@ from depthcast.api.gateways import Gateway, parse_gateway
 from depthcast.api.workers import Supervisor, listen
 from depthcast.cli._errors import guarded
 from depthcast.cli._gateway_key import gateway_key
+from depthcast.cli._interrupts import Interrupts
 from depthcast.cli._options import Common
 from depthcast.errors import UsageError
 from depthcast.feed.options import parse_listen
@@ -78,12 +79,23 @@ def api(
     configure_logs(level=logging.WARNING if common.quiet else logging.INFO)
     bridge_library_logs()
     address = parse_listen(settings.api.listen, "--listen")
+    if settings.api.workers == 1:
+        return _alone(settings, gateways, secret, address)
     sockets = listen(address, settings.api.workers, settings.api.backlog)
     _tell(sockets, gateways, settings)
-    if len(sockets) == 1:
-        _serve(settings, gateways, secret, sockets[0], None, None)
-        return 0
     return _supervise(settings, gateways, secret, sockets, debug=common.debug)
+
+
+def _alone(settings: Settings, gateways: list[Gateway], secret: str, address: Address) -> int:
+    """One process. Until it serves nobody is there to be told, so that a signal breaks the start off."""
+    try:
+        with Interrupts():
+            sockets = listen(address, 1, settings.api.backlog)
+            _tell(sockets, gateways, settings)
+            _serve(settings, gateways, secret, sockets[0], None, None)
+    except KeyboardInterrupt:
+        log.info("stopping", reason="received a signal before it began")
+    return 0
 
 
 def _tell(sockets: list[socket.socket], gateways: list[Gateway], settings: Settings) -> None:

@@ -232,3 +232,12 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
         arguments = ("api", "--feed", "127.0.0.1:9/X.Y", "--key", KEY, "--listen", where)
         result = finish(spawn(*arguments, cwd=tmp_path))
     assert (result.code, result.err) == (4, f"depthcast: error: {where}: address already in use\n")
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.1, 0.3, 0.6])
+def test_a_signal_while_it_still_starts_ends_it_in_order(wait_s: float, tmp_path: Path) -> None:
+    with ApiProcess(f"127.0.0.1:1/{DATASET}", cwd=tmp_path) as starting:
+        starting.wait_for("listening")
+        time.sleep(wait_s)
+        assert starting.stop() == 0
+        assert "stopping" in [line["event"] for line in starting.log]

@@ -114,21 +114,21 @@ async def timed_copy(connection: Connection, segments: list[ClosedSegment]) -> T
 
 
 async def timed_objects(connection: Connection) -> list[Timing]:
-    """Rows as Python objects, into an empty table of the same kind without its indexes."""
+    """Rows as Python objects, into the same table when it is empty."""
     names = [column.name for column in TABLES["bbo"]]
     fields = ", ".join(names)
     some = await connection.fetch(f"SELECT {fields} FROM depthcast.bbo LIMIT {SLOW_ROWS}")  # noqa: S608
     rows = [tuple(row) for row in some]
-    await connection.execute("CREATE TEMP TABLE objects (LIKE depthcast.bbo)")
     found = []
+    await clear(connection, [])
     begun = time.perf_counter()
-    await connection.copy_records_to_table("objects", records=rows, columns=names)
-    found.append(Timing("copy_records_to_table", len(rows), time.perf_counter() - begun))
+    await connection.copy_records_to_table("bbo", schema_name="depthcast", records=rows, columns=names)
+    found.append(Timing("asyncpg's copy_records_to_table", len(rows), time.perf_counter() - begun))
+    await clear(connection, [])
     places = ", ".join(f"${number + 1}" for number in range(len(names)))
     begun = time.perf_counter()
-    await connection.executemany(f"INSERT INTO objects ({fields}) VALUES ({places})", rows)  # noqa: S608
-    found.append(Timing("executemany", len(rows), time.perf_counter() - begun))
-    await connection.execute("DROP TABLE objects")
+    await connection.executemany(f"INSERT INTO depthcast.bbo ({fields}) VALUES ({places})", rows)  # noqa: S608
+    found.append(Timing("asyncpg's executemany", len(rows), time.perf_counter() - begun))
     return found
 
 

@@ -16,7 +16,6 @@ from depthcast.api.auth import Authenticator
 from depthcast.api.documents import Document
 from depthcast.api.edge import Edge
 from depthcast.api.limits import Buckets
-from depthcast.api.listed import Listed
 from depthcast.api.metrics import Traffic, make_registry
 from depthcast.api.openapi import openapi_document
 from depthcast.api.pages import routes as pages
@@ -57,7 +56,6 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
         traffic=Traffic(),
         rates=Rates(services.market.replicas),
         buckets=Buckets(api.requests_per_s, api.burst),
-        listed=Listed(services.market),
     )
     operations = [*books.ROUTES, *instruments.ROUTES, *service.ROUTES, *reference.ROUTES]
     routers = [

@@ -28,6 +28,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 COST_BYTES: Final = 65_536
 """An answer costs one token, and one more for each full 64 KiB."""
+COST: Final = "cost"
+"""The name in a request's state under which a route says what its answer costs beside."""
 MAX_URI: Final = 8_192
 
 _log = structlog.get_logger(__name__)
@@ -179,8 +181,9 @@ class _Exchange:
         self._status = message["status"]
         headers = list(message.get("headers", ()))
         names = [name for name, _ in headers]
-        if b"content-length" in names and self._allowance is not None:
-            self._charge(int(headers[names.index(b"content-length")][1]))
+        if self._allowance is not None:
+            length = headers[names.index(b"content-length")][1] if b"content-length" in names else 0
+            self._charge(int(length))
         headers += security_headers(names)
         headers.append((b"x-request-id", self._request_id.encode()))
         if self._allowance is not None:
@@ -191,7 +194,7 @@ class _Exchange:
         message["headers"] = headers
 
     def _charge(self, size: int) -> None:
-        more = size // COST_BYTES
+        more = size // COST_BYTES + self._scope["state"].get(COST, 0)
         if more:
             self._allowance = self._edge.buckets.charge(self._key, more)
 

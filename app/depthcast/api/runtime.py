@@ -8,7 +8,6 @@ from prometheus_client import CollectorRegistry
 
 from depthcast.api.answers import Bodies
 from depthcast.api.limits import Buckets
-from depthcast.api.listed import Listed
 from depthcast.api.metrics import Traffic
 from depthcast.api.rates import Rates
 from depthcast.api.services import Services
@@ -27,7 +26,6 @@ class Runtime:
         traffic: requests counted.
         rates: samples of the feeds.
         buckets: the clients' allowances.
-        listed: all instruments.
     """
 
     services: Services
@@ -36,7 +34,6 @@ class Runtime:
     traffic: Traffic
     rates: Rates
     buckets: Buckets
-    listed: Listed
 
 
 def runtime_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Runtime:

@@ -50,6 +50,33 @@ def test_instruments_are_listed_page_by_page() -> None:
     asked(test)
 
 
+def test_a_new_name_of_an_instrument_is_listed_at_once() -> None:
+    async def test(api: Api) -> None:
+        for name in ("OLD", "NEW"):
+            api.replica.names.map(10, name)
+            listed = [each["symbol"] for each in (await api.get("/v1/instruments")).json()["instruments"]]
+            assert name in listed
+        assert "OLD" not in listed
+        assert (await api.get("/v1/instruments", params={"search": "old"})).json()["total"] == 0
+
+    asked(test)
+
+
+def test_a_look_through_many_instruments_costs_more_and_the_answer_says_so() -> None:
+    async def main() -> None:
+        limited = api_settings(requests_per_s=0.001, burst=10)
+        async with api_over(feed_of_the_world(), settings=limited) as api:
+            for number in range(10_000):
+                api.replica.names.map(1_000 + number, f"X{number}")
+            for left in (7, 4):  # one for the request, two for what is looked through
+                answer = await api.get("/v1/instruments?search=X77&limit=1")
+                assert answer.headers["ratelimit"].startswith(f'"requests";r={left};')
+            one = await api.get("/v1/instruments/CLX5")
+            assert one.headers["ratelimit"].startswith('"requests";r=3;')
+
+    run(main())
+
+
 def test_instruments_are_found_by_part_of_a_name() -> None:
     async def test(api: Api) -> None:
         response = await api.get("/v1/instruments", params={"search": "es"})

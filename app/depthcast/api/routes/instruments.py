@@ -9,8 +9,8 @@ from litestar.params import QueryParameter
 
 from depthcast.api import examples
 from depthcast.api.answers import Answer, data_headers, tagged_response
+from depthcast.api.edge import COST
 from depthcast.api.headers import header
-from depthcast.api.listed import LOOKED_AT
 from depthcast.api.market import Listing
 from depthcast.api.operations import operation
 from depthcast.api.payloads import InstrumentAnswer, InstrumentsAnswer
@@ -22,6 +22,8 @@ __all__ = ["ROUTES"]
 
 MAX_INSTRUMENTS: Final = 1_000
 DEFAULT_INSTRUMENTS: Final = 100
+LOOKED_AT: Final = 5_000
+"""A request that looks through instruments costs one token more for each full so many."""
 _Request = Request[Any, Any, Any]
 
 Search = Annotated[
@@ -51,8 +53,8 @@ def get_instruments(
     market = runtime.services.market
     if not any(replica.ready for replica in market.replicas):
         raise starting_problem(market.replicas[0])
-    listings = runtime.listed.all()
-    runtime.buckets.charge(request.scope["state"]["limits_key"], len(listings) // LOOKED_AT)
+    listings = market.listings()
+    request.scope["state"][COST] = len(listings) // LOOKED_AT
     found = market.search(search, len(listings)) if search else listings
     answered = found[offset : offset + limit]
     more = offset + limit < len(found)

@@ -110,6 +110,7 @@ class Connection:
     def end(self, code: int, reason: str) -> None:
         assert self.ended is None
         self.ended = (code, reason)
+        self.client.on_lost()
 
     def ask(self, text: str | bytes) -> None:
         handle(self.client, text)
@@ -124,6 +125,7 @@ class Connection:
         if self.ended is None:
             self.ended = (1006, "")
             self.client.on_gone()
+            self.client.on_lost()
 
     @property
     def buffered(self) -> int:

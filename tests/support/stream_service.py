@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from depthcast.api.app import create_app
 from depthcast.api.frames import FrameProtocol
+from depthcast.api.http import Bounds, bounded_http
 from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.options import HubOptions
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
@@ -109,6 +110,7 @@ async def stream_service(
     config = uvicorn.Config(
         create_app(services),
         interface="asgi3",
+        http=bounded_http(Bounds(16_384, 10.0)),
         ws=FrameProtocol if ready_frames else "websockets-sansio",
         ws_max_size=4 * settings.api.message_bytes,
         ws_ping_interval=ping_s,

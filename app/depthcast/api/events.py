@@ -1,6 +1,7 @@
 """``/v1/events``: the stream as server-sent events. The query says what is subscribed to."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -17,7 +18,7 @@ from depthcast.api.hub.errors import RequestError
 from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.requests import Since, Subscribe, error_message
 from depthcast.api.problems import ApiProblem, invalid
-from depthcast.api.pump import Pump
+from depthcast.api.pump import ABORT, Pump
 from depthcast.api.stream import Connection, Receive, Send, hub_of, who
 
 __all__ = ["events", "subscriptions"]
@@ -49,11 +50,15 @@ async def events(scope: Any, receive: Any, send: Any) -> None:
     address, key = who(scope, principal)
     pump = Pump()
     client = _subscribed(hub, pump, wanted, address, key)
+    abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)
     try:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await _run(client, pump, receive, send)
+        if not await _run(client, pump, receive, send) and abort is not None:
+            abort()
+            await _until_gone(receive)
     finally:
         client.on_gone()
+        client.on_lost()
 
 
 def subscriptions(query: str, last_event_id: str | None) -> list[Subscribe]:
@@ -99,12 +104,17 @@ def _subscribed(hub: Hub, pump: Pump, wanted: list[Subscribe], address: str, key
     except RequestError as error:
         if client is not None:
             client.on_gone()
+            client.on_lost()
         raise _problem(error) from None
     return client
 
 
-async def _run(client: Client, pump: Pump, receive: Receive, send: Send) -> None:
-    """Send until the browser has gone, or the hub has ended the connection."""
+async def _run(client: Client, pump: Pump, receive: Receive, send: Send) -> bool:
+    """Send until the browser has gone, or the hub has ended the connection.
+
+    Returns:
+        False if it was ended, but does not take what was to be sent before.
+    """
 
     async def forward(data: bytes) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": True})
@@ -116,17 +126,21 @@ async def _run(client: Client, pump: Pump, receive: Receive, send: Send) -> None
         await forward(farewell.form(Form.EVENT))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def until_gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    tasks = [asyncio.create_task(each) for each in (write(), until_gone(), _comments(client))]
+    overdue = asyncio.create_task(pump.overdue())
+    others = (write(), _until_gone(receive), _comments(client))
+    tasks = [overdue, *(asyncio.create_task(each) for each in others)]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return done != {overdue}
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _comments(client: Client) -> None:

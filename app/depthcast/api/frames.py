@@ -37,6 +37,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     """A connection that takes ready frames too."""
 
     _listener: SinkListener | None = None
+    _attached: SinkListener | None = None
     _left = False
     _abort_timer: TimerHandle | None = None
 
@@ -47,12 +48,13 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         transport = self.transport
         if self._left or transport.is_closing():
             self.loop.call_soon(listener.on_gone)
+            self.loop.call_soon(listener.on_lost)
             return _nowhere
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         transport.set_write_buffer_limits(high=buffer_bytes, low=buffer_bytes // 4)
-        self._listener = listener
+        self._listener = self._attached = listener
         return cast("Callable[[bytes], Any]", transport.write)
 
     def end(self, code: int, reason: str) -> None:
@@ -98,6 +100,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         if self._abort_timer is not None:
             self._abort_timer.cancel()
             self._abort_timer = None
+        attached, self._attached = self._attached, None
+        if attached is not None:
+            attached.on_lost()
         super().connection_lost(exc)
 
     # -- what closes the connection

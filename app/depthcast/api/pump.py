@@ -3,10 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from depthcast.api.hub.ports import SinkListener
 
-__all__ = ["Pump"]
+__all__ = ["ABORT", "Pump"]
+
+ABORT: Final = "depthcast.abort"
+"""The name in the scope's ``extensions`` under which a connection offers to be cut off at once."""
+FAREWELL_S: Final = 10.0
+"""After the end what waits has so long to be sent."""
 
 
 class Pump:
@@ -15,7 +21,7 @@ class Pump:
     It tells its listener when more than the bound waits; what is written then is kept all the same.
     """
 
-    __slots__ = ("_buffer_bytes", "_bytes", "_listener", "_paused", "_waiting", "_wake", "ended")
+    __slots__ = ("_buffer_bytes", "_bytes", "_listener", "_over", "_paused", "_waiting", "_wake", "ended")
 
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()
@@ -23,6 +29,7 @@ class Pump:
         self._buffer_bytes = 0
         self._paused = False
         self._wake = asyncio.Event()
+        self._over = asyncio.Event()
         self._listener: SinkListener | None = None
         self.ended: tuple[int, str] | None = None
         """Code and reason, once the hub has ended the connection."""
@@ -36,6 +43,7 @@ class Pump:
         self.ended = (code, reason)
         self._listener = None
         self._wake.set()
+        self._over.set()
 
     async def run(self, send: Callable[[bytes], Awaitable[None]]) -> tuple[int, str]:
         """Send until `end`; the code and reason. What was written before it is sent first."""
@@ -52,6 +60,11 @@ class Pump:
                 return self.ended
             self._wake.clear()
             await self._wake.wait()
+
+    async def overdue(self) -> None:
+        """Wait until the end was so long ago that the other side will hardly take the rest."""
+        await self._over.wait()
+        await asyncio.sleep(FAREWELL_S)
 
     def _take(self, data: bytes) -> None:
         if self.ended is not None:

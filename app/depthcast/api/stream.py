@@ -56,7 +56,10 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     pump = Pump()
     client = await _admitted(hub, pump, Form.TEXT, address, key, send)
     if client is not None:
-        await _pumped(client, pump, receive, send)
+        try:
+            await _pumped(client, pump, receive, send)
+        finally:
+            client.on_lost()
 
 
 def hub_of(connection: Connection) -> Hub:
@@ -116,11 +119,12 @@ async def _pumped(client: Client, pump: Pump, receive: Receive, send: Send) -> N
 
     writing = asyncio.create_task(write())
     reading = asyncio.create_task(_read(client, receive))
+    overdue = asyncio.create_task(pump.overdue())
     try:
-        await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({writing, reading, overdue}, return_when=asyncio.FIRST_COMPLETED)
         if pump.ended is not None:
-            await writing
+            await asyncio.wait({writing, overdue}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (writing, reading):
+        for task in (writing, reading, overdue):
             task.cancel()
-        await asyncio.gather(writing, reading, return_exceptions=True)
+        await asyncio.gather(writing, reading, overdue, return_exceptions=True)

@@ -4,6 +4,9 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+import pytest
+
+from depthcast.api import frames, pump
 from depthcast.api.hub.options import HubOptions
 from tests.support.gateways import run
 from tests.support.records import add
@@ -86,6 +89,70 @@ def test_who_takes_nothing_is_closed_and_cut_off() -> None:
             await busy(service, lambda: counters.slow_closed == 1)
             assert counters.clients == 0
             assert (await slow.closed())[0] == 4008
+
+    run(main())
+
+
+def test_a_browser_that_takes_nothing_is_cut_off_and_keeps_its_place_until_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pump, "FAREWELL_S", 1.0)
+    options = HubOptions(client_buffer_bytes=16_384, slow_close_s=0.3, heartbeat_s=0.2)
+
+    async def main() -> None:
+        async with stream_service(options=options) as service:
+            hub, open_now = service.hub, service.server.server_state.connections
+            line = narrow(service)
+            line.send(b"GET /v1/events?book=7&depth=500&rate=100 HTTP/1.1\r\nHost: x\r\n\r\n")
+            await busy(service, lambda: hub.counters.slow_closed == 1)
+            assert hub.counters.clients == 0
+            assert (len(hub.connections), len(open_now)) == (1, 1)
+            async with asyncio.timeout(5):
+                while hub.connections or open_now:
+                    await asyncio.sleep(0.01)
+            line.close()
+
+    run(main())
+
+
+def test_a_slow_reader_of_websockets_keeps_its_place_until_it_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frames, "CLOSING_S", 1.0)
+    options = HubOptions(client_buffer_bytes=16_384, slow_close_s=0.3, heartbeat_s=0.2)
+
+    async def main() -> None:
+        async with (
+            stream_service(options=options) as service,
+            page(service, close_timeout=0.1, **Lazy(service).options) as slow,
+        ):
+            hub = service.hub
+            await slow.subscribe("book", depth=500, rate=100)
+            await busy(service, lambda: hub.counters.slow_closed == 1)
+            assert (hub.counters.clients, len(hub.connections)) == (0, 1)
+            async with asyncio.timeout(5):
+                while hub.connections:
+                    await asyncio.sleep(0.01)
+
+    run(main())
+
+
+def test_without_ready_frames_a_slow_reader_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump, "FAREWELL_S", 0.5)
+    options = HubOptions(client_buffer_bytes=16_384, slow_close_s=0.3, heartbeat_s=0.2)
+
+    async def main() -> None:
+        async with (
+            stream_service(options=options, ready_frames=False) as service,
+            page(service, close_timeout=0.1, **Lazy(service).options) as slow,
+        ):
+            hub = service.hub
+            await slow.subscribe("book", depth=500, rate=100)
+            await busy(service, lambda: hub.counters.slow_closed == 1)
+            async with asyncio.timeout(5):
+                while hub.connections:
+                    await asyncio.sleep(0.01)
+            slow.connection.transport.abort()
 
     run(main())
 

@@ -45,6 +45,7 @@ class Client:
         "_drained",
         "address",
         "closed",
+        "counted",
         "form",
         "hub",
         "key",
@@ -64,6 +65,8 @@ class Client:
         self.streams: dict[Stream, int | None] = {}
         self.paused_at: float | None = None
         self.closed = False
+        self.counted = True
+        """Its connection takes a place: until it is no more, which may be later than `closed`."""
         self.slot = 0
         self._allowance = 0.0
         self._counted_at = 0.0
@@ -160,6 +163,9 @@ class Client:
         self.hub.leave(self)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
+
+    def on_lost(self) -> None:
+        self.hub.lost(self)
 
     async def until_drained(self) -> None:
         """Wait until the connection takes more; at once if it does, or has gone."""

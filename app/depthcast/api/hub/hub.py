@@ -111,8 +111,14 @@ class Hub:
         self._paused.pop(client, None)
         self._heartbeats.leave(client)
         del self._clients[client]
-        self.connections.leave(client.address, client.key)
         self.counters.clients = len(self._clients)
+
+    def lost(self, client: Client) -> None:
+        """The client's connection is no more: another may have its place."""
+        self.leave(client)
+        if client.counted:
+            client.counted = False
+            self.connections.leave(client.address, client.key)
 
     def end(self, client: Client, code: int, reason: str) -> None:
         """Close a client's connection."""

@@ -97,6 +97,9 @@ class SinkListener(Protocol):
     def on_gone(self) -> None:
         """The connection is closing: nothing may be written any more. Told once."""
 
+    def on_lost(self) -> None:
+        """The connection is no more, and its place is free. Told once, after `on_gone`."""
+
 
 class Sink(Protocol):
     """Where a client's bytes go: a connection that never blocks, and tells its listener when it is full."""

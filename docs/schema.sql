@@ -193,10 +193,10 @@ $$;
 COMMENT ON FUNCTION depthcast.refresh_depth(feed smallint) IS 'Makes the statistics of a minute again, for the buckets in the temporary table touched_depth.';
 
 --
--- Name: refresh_rollups(smallint); Type: FUNCTION; Schema: depthcast; Owner: -
+-- Name: refresh_rollups(smallint, integer, bigint, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: depthcast; Owner: -
 --
 
-CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
+CREATE FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET "TimeZone" TO 'UTC'
     SET work_mem TO '64MB'
@@ -209,7 +209,9 @@ BEGIN
            (array_agg(price ORDER BY position) FILTER (WHERE price IS NOT NULL))[1], max(price), min(price),
            (array_agg(price ORDER BY position DESC) FILTER (WHERE price IS NOT NULL))[1],
            coalesce(sum(size), 0), count(*), publisher_id, feed
-    FROM new_trades
+    FROM depthcast.trades
+    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
+      AND ts >= first_ts AND ts <= last_ts
     GROUP BY instrument_id, publisher_id, bucket
     ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
@@ -221,7 +223,9 @@ BEGIN
     SELECT DISTINCT ON (instrument_id, publisher_id, bucket)
            bucket, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
            count(*) OVER (PARTITION BY instrument_id, publisher_id, bucket), publisher_id, feed, flags
-    FROM new_bbo, date_trunc('second', ts + interval '999999 microseconds') AS bucket
+    FROM depthcast.bbo, date_trunc('second', ts + interval '999999 microseconds') AS bucket
+    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
+      AND ts >= first_ts AND ts <= last_ts
     ORDER BY instrument_id, publisher_id, bucket, position DESC
     ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
@@ -235,10 +239,10 @@ END
 $$;
 
 --
--- Name: FUNCTION refresh_rollups(feed smallint); Type: COMMENT; Schema: depthcast; Owner: -
+-- Name: FUNCTION refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone); Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON FUNCTION depthcast.refresh_rollups(feed smallint) IS 'Brings the rollups of one feed up to date, for the buckets in the temporary tables touched_trades, touched_bbo, touched_depth.';
+COMMENT ON FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) IS 'Brings rollups up to date with the rows of some positions, in the buckets of the temporary tables touched_*.';
 
 --
 -- Name: refresh_shared(smallint); Type: FUNCTION; Schema: depthcast; Owner: -
@@ -2252,11 +2256,11 @@ REVOKE ALL ON FUNCTION depthcast.make_partitions(days date[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION depthcast.make_partitions(days date[]) TO depthcast_writer;
 
 --
--- Name: FUNCTION refresh_rollups(feed smallint); Type: ACL; Schema: depthcast; Owner: -
+-- Name: FUNCTION refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone); Type: ACL; Schema: depthcast; Owner: -
 --
 
-REVOKE ALL ON FUNCTION depthcast.refresh_rollups(feed smallint) FROM PUBLIC;
-GRANT ALL ON FUNCTION depthcast.refresh_rollups(feed smallint) TO depthcast_writer;
+REVOKE ALL ON FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) TO depthcast_writer;
 
 --
 -- Name: TABLE api_keys; Type: ACL; Schema: depthcast; Owner: -

@@ -30,6 +30,7 @@ __all__ = ["Compacted", "Outcome", "compact", "feed_of"]
 _2000: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _COPY_BYTES: Final = 8 << 20
 """Rows are gathered to about this much before they are copied."""
+_TRIES: Final = 5
 _MAX_DAYS: Final = 1_000
 """A segment has records of fewer days: each is a partition."""
 _INSTRUMENT: Final = ("instrument_id", "feed_id", *Instrument._fields)
@@ -76,12 +77,17 @@ async def compact(connection: Connection, segment: ClosedSegment, *, wait: bool 
     index = segment.index
     feed_id = await feed_of(connection, index.dataset, index.shard)
     await connection.execute(merging.NEW_TABLES)
+    direct, tries = True, _TRIES
     while True:
         try:
             async with connection.transaction():
-                return await _compact(connection, segment, feed_id, wait=wait)
+                return await _compact(connection, segment, feed_id, wait=wait, direct=direct)
         except _LimitMoved:
             continue
+        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
+            if tries == 0:
+                raise
+            direct, tries = False, tries - 1  # the same records are there, or come from another worker
         except asyncpg.DataError as error:
             raise SegmentError(f"the database cannot hold its rows ({error})", path=segment.path) from error
 
@@ -95,24 +101,30 @@ async def feed_of(connection: Connection, dataset: str, shard: str) -> int:
     return int(found)
 
 
-async def _compact(connection: Connection, segment: ClosedSegment, feed_id: int, *, wait: bool) -> Compacted:
+async def _compact(
+    connection: Connection, segment: ClosedSegment, feed_id: int, *, wait: bool, direct: bool
+) -> Compacted:
+    """In a transaction. ``direct``: rows go where they belong at once, if no other segment has had them."""
     name = segment.name
     if not await _claim(connection, feed_id, name, wait=wait):
         return Compacted(Outcome.BUSY, {})
     until = await _until(connection, feed_id, segment)
     if await _is_known(connection, feed_id, segment, until):
         return Compacted(Outcome.KNOWN, {})
-    copied = await _copy(connection, segment_rows(segment, feed_id, until))
-    await _make_partitions(connection, segment, copied.days)
+    where = (feed_id, *name)
+    direct = direct and not await connection.fetchval(merging.IS_COVERED, *where, until)
+    copied = await _copy(connection, segment, segment_rows(segment, feed_id, until), direct=direct)
     await connection.execute(merging.LOCK_FEED, feed_id)
     if await _until(connection, feed_id, segment) != until:
         raise _LimitMoved
     again = await _make_void(connection, feed_id, name)
     numbers = {**copied.numbers, "depth": await connection.fetchval(merging.DEPTH_ROWS)}
-    there = await connection.fetchval(merging.HAS_ROWS, feed_id, *name, until, *copied.range)
-    for statement in (*merging.TOUCHED, *(merging.MERGE if there else merging.INSERT)):
+    for statement in merging.INSERT if direct else merging.MERGE:
         await connection.execute(statement)
-    await connection.execute("SELECT depthcast.refresh_rollups($1::smallint)", feed_id)
+    for statement in merging.TOUCHED:
+        await connection.execute(statement, *where, until, *copied.range)
+    await connection.execute(merging.TOUCHED_DEPTH)
+    await connection.execute(merging.REFRESH, *where, until, *copied.range)
     await _put_instruments(connection, feed_id, copied.instruments)
     index = segment.index
     await connection.execute(
@@ -161,11 +173,12 @@ async def _is_known(connection: Connection, feed_id: int, segment: ClosedSegment
 
 @dataclass(slots=True)
 class _Copied:
-    """What was copied into the temporary tables, and what is known of it."""
+    """What was copied, and what is known of it."""
 
     instruments: dict[int, Instrument] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     days: set[int] = field(default_factory=set)
+    partitioned: set[int] = field(default_factory=set)
     times: list[int] = field(default_factory=list)
 
     def add(self, piece: Piece) -> None:
@@ -185,10 +198,18 @@ class _Copied:
         return first, last
 
 
-async def _copy(connection: Connection, pieces: Iterator[Piece]) -> _Copied:
-    """Copy rows into the temporary tables while the next are derived in a thread."""
+async def _copy(
+    connection: Connection, segment: ClosedSegment, pieces: Iterator[Piece], *, direct: bool
+) -> _Copied:
+    """Copy rows while the next are derived in a thread: into temporary tables, or where they belong."""
     copied = _Copied()
     waiting: dict[str, list[bytes]] = {table: [] for table in TABLES}
+
+    async def flush(table: str) -> None:
+        await _make_partitions(connection, segment, copied)
+        name = f"depthcast.{table}" if direct and table in merging.DIRECT else f"new_{table}"
+        await _copy_into(connection, name, table, waiting[table])
+
     coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
     try:
         while (piece := await coming) is not None:
@@ -197,9 +218,9 @@ async def _copy(connection: Connection, pieces: Iterator[Piece]) -> _Copied:
             for table, rows in piece.rows.items():
                 waiting[table].append(rows.data)
                 if sum(map(len, waiting[table])) >= _COPY_BYTES:
-                    await _copy_into(connection, table, waiting[table])
-        for table, data in waiting.items():
-            await _copy_into(connection, table, data)
+                    await flush(table)
+        for table in waiting:
+            await flush(table)
     finally:
         await asyncio.wait([coming])  # the thread has the segment until it is through
         if not coming.cancelled():
@@ -207,7 +228,7 @@ async def _copy(connection: Connection, pieces: Iterator[Piece]) -> _Copied:
     return copied
 
 
-async def _copy_into(connection: Connection, table: str, data: list[bytes]) -> None:
+async def _copy_into(connection: Connection, name: str, table: str, data: list[bytes]) -> None:
     """Copy these rows, and forget them."""
 
     async def stream() -> AsyncIterator[bytes]:
@@ -217,16 +238,27 @@ async def _copy_into(connection: Connection, table: str, data: list[bytes]) -> N
         yield TRAILER
 
     if any(data):
-        names = [column.name for column in TABLES[table]]
-        await connection.copy_to_table(f"new_{table}", source=stream(), columns=names, format="binary")
+        schema, _, plain = name.rpartition(".")
+        await connection.copy_to_table(
+            plain,
+            schema_name=schema or None,
+            source=stream(),
+            columns=[column.name for column in TABLES[table]],
+            format="binary",
+        )
     data.clear()
 
 
-async def _make_partitions(connection: Connection, segment: ClosedSegment, days: set[int]) -> None:
-    if len(days) > _MAX_DAYS:
-        raise SegmentError(f"its records are of {len(days):,} days: their times are wrong", path=segment.path)
-    dates = [_2000.date() + dt.timedelta(days=day) for day in sorted(days)]
-    await connection.execute(merging.MAKE_PARTITIONS, dates)
+async def _make_partitions(connection: Connection, segment: ClosedSegment, copied: _Copied) -> None:
+    if len(copied.days) > _MAX_DAYS:
+        raise SegmentError(
+            f"its records are of {len(copied.days):,} days: their times are wrong", path=segment.path
+        )
+    missing = sorted(copied.days - copied.partitioned)
+    if missing:
+        dates = [_2000.date() + dt.timedelta(days=day) for day in missing]
+        await connection.execute(merging.MAKE_PARTITIONS, dates)
+        copied.partitioned.update(missing)
 
 
 async def _make_void(connection: Connection, feed_id: int, name: SegmentName) -> tuple[SegmentName, ...]:

@@ -10,18 +10,23 @@ from depthcast.store.tables import TABLES
 
 __all__ = [
     "DEPTH_ROWS",
-    "HAS_ROWS",
+    "DIRECT",
     "INSERT",
+    "IS_COVERED",
     "LEDGER",
     "LIMIT",
     "LOCK_FEED",
     "MAKE_PARTITIONS",
     "MERGE",
     "NEW_TABLES",
+    "REFRESH",
     "TOUCHED",
+    "TOUCHED_DEPTH",
     "VOID",
 ]
 
+DIRECT: Final = ("trades", "bbo")
+"""Tables whose rows are never replaced."""
 _COLUMNS: Final = {table: ", ".join(column.name for column in columns) for table, columns in TABLES.items()}
 _SECOND: Final = "date_trunc('second', ts)"
 _SECOND_AFTER: Final = "date_trunc('second', ts + interval '999999 microseconds')"
@@ -53,7 +58,7 @@ DEPTH_ROWS: Final = (
 _INSERT: Final = {
     table: f"INSERT INTO depthcast.{table} ({columns}) SELECT {columns} FROM new_{table}"
     for table, columns in _COLUMNS.items()
-    if table != "depth"
+    if table in DIRECT
 }
 _DEPTH_KEY: Final = ("instrument_id", "ts", "publisher_id", "feed_id")
 _INSERT_DEPTH: Final = f"""
@@ -65,21 +70,29 @@ SET {", ".join(f"{c.name} = excluded.{c.name}" for c in TABLES["depth"] if c.nam
 WHERE excluded.position > old.position
 """
 """Of one second of a book the row of the greatest position is kept, whichever segment comes first."""
-HAS_ROWS: Final = "SELECT " + " OR ".join(
-    f"EXISTS (SELECT FROM depthcast.{table} WHERE feed_id = $1 AND epoch = $2 AND position >= $3 "
-    "AND position < $4 AND ts >= $5 AND ts <= $6)"
-    for table in _INSERT
-)
-"""Whether there are rows of some positions and times: the same records came in another segment."""
-INSERT: Final = (*_INSERT.values(), _INSERT_DEPTH)
-"""For rows of which none is there; that costs half of what `MERGE` does."""
+IS_COVERED: Final = """
+SELECT EXISTS (SELECT FROM depthcast.segments
+               WHERE feed_id = $1 AND epoch = $2 AND position + records > $3 AND position < $4)
+"""
+"""Whether some of these positions came in another segment."""
+INSERT: Final = (_INSERT_DEPTH,)
+"""Where no row is there: trades and bbo were copied to their tables, at half the cost of `MERGE`."""
 MERGE: Final = (*(f"{each} ON CONFLICT DO NOTHING" for each in _INSERT.values()), _INSERT_DEPTH)
 
-TOUCHED: Final = tuple(
-    f"INSERT INTO touched_{table} SELECT DISTINCT instrument_id, publisher_id, {bucket} FROM new_{table} "
-    "ON CONFLICT DO NOTHING"
-    for table, bucket in _BUCKETS.items()
+_OF_SEGMENT: Final = (
+    "WHERE feed_id = $1 AND epoch = $2 AND position >= $3 AND position < $4 AND ts >= $5 AND ts <= $6"
 )
+TOUCHED: Final = tuple(
+    f"INSERT INTO touched_{table} SELECT DISTINCT instrument_id, publisher_id, {_BUCKETS[table]} "
+    f"FROM depthcast.{table} {_OF_SEGMENT} ON CONFLICT DO NOTHING"
+    for table in DIRECT
+)
+TOUCHED_DEPTH: Final = (
+    f"INSERT INTO touched_depth SELECT DISTINCT instrument_id, publisher_id, {_MINUTE} FROM new_depth "
+    "ON CONFLICT DO NOTHING"
+)
+"""A row of ``depth`` that stays another segment's touches nothing, but may be counted again."""
+REFRESH: Final = "SELECT depthcast.refresh_rollups($1::smallint, $2, $3, $4, $5, $6)"
 
 VOID: Final = tuple(
     f"""

@@ -161,7 +161,9 @@ END
 $$;
 COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the partitions of a table that end at this time or before; how many.';
 
-CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
+CREATE FUNCTION depthcast.refresh_rollups(
+  feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamptz, last_ts timestamptz
+) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' SET work_mem = '64MB' AS $$
 BEGIN
   -- What has only new rows is made of them. What is there already has others too: it is made again.
@@ -171,7 +173,9 @@ BEGIN
            (array_agg(price ORDER BY position) FILTER (WHERE price IS NOT NULL))[1], max(price), min(price),
            (array_agg(price ORDER BY position DESC) FILTER (WHERE price IS NOT NULL))[1],
            coalesce(sum(size), 0), count(*), publisher_id, feed
-    FROM new_trades
+    FROM depthcast.trades
+    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
+      AND ts >= first_ts AND ts <= last_ts
     GROUP BY instrument_id, publisher_id, bucket
     ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
@@ -183,7 +187,9 @@ BEGIN
     SELECT DISTINCT ON (instrument_id, publisher_id, bucket)
            bucket, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
            count(*) OVER (PARTITION BY instrument_id, publisher_id, bucket), publisher_id, feed, flags
-    FROM new_bbo, date_trunc('second', ts + interval '999999 microseconds') AS bucket
+    FROM depthcast.bbo, date_trunc('second', ts + interval '999999 microseconds') AS bucket
+    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
+      AND ts >= first_ts AND ts <= last_ts
     ORDER BY instrument_id, publisher_id, bucket, position DESC
     ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
@@ -196,7 +202,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION depthcast.refresh_rollups IS
-  'Brings the rollups of one feed up to date, for the buckets in the temporary tables touched_trades, touched_bbo, touched_depth.';
+  'Brings rollups up to date with the rows of some positions, in the buckets of the temporary tables touched_*.';
 
 -- The planner knows nothing of the temporary tables, which are small here: each bucket is looked up by an index.
 

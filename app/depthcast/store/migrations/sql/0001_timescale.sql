@@ -100,6 +100,8 @@ COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the chunks of a hypertable t
 
 -- Refreshing a continuous aggregate is not possible in a transaction: its policy does, and it is exact meanwhile only
 -- where it was not materialised. Rows older than the policies look back are left to a refresh by `depthcast maintain`.
-CREATE FUNCTION depthcast.refresh_rollups(feed smallint) RETURNS void
+CREATE FUNCTION depthcast.refresh_rollups(
+  feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamptz, last_ts timestamptz
+) RETURNS void
 LANGUAGE sql IMMUTABLE AS '';
 COMMENT ON FUNCTION depthcast.refresh_rollups IS 'Nothing: the policies of the continuous aggregates do it.';

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from depthcast.api.hub.options import HubOptions
+from tests.support.definitions import definition
 from tests.support.hub_world import Connection, World
 from tests.support.records import LAST, SNAPSHOT, TOB, add, cancel, clear, fill, modify, status
 
@@ -127,6 +128,44 @@ def test_before_the_first_books_there_is_nothing_to_subscribe_to() -> None:
     assert len(early.reader.books) == 1
 
 
+def test_while_books_are_filling_nobody_gets_a_class_of_half_of_them() -> None:
+    of = World()
+    of.feed.connect()
+    of.feed.records(definition(7, "CLX5"))
+    early = of.connect()
+    for channel in ("book", "bbo", "orders", "trades"):
+        subscribe(early, channel, "CLX5")
+    assert [error["code"] for error in early.reader.errors] == ["starting"] * 4
+    of.feed.records(clear(), add(1, "B", 9 * NS, 5))
+    of.feed.completed()
+    subscribe(early, "book", "CLX5")
+    assert list(early.reader.books) == ["book:7:1:10:20"]
+
+
+def test_an_instrument_without_a_book_has_no_class_of_one() -> None:
+    of = world()
+    of.apply(definition(9, "NEW"))
+    early = of.connect()
+    for channel in ("book", "bbo", "orders", "trades", "status"):
+        subscribe(early, channel, "NEW")
+    assert [error["code"] for error in early.reader.errors] == ["no_book_yet"] * 3
+    assert sorted(early.reader.subscribed) == ["status:9:all:0:20", "trades:9:all:0:20"]
+    of.apply(clear(instrument_id=9))
+    subscribe(early, "book", "NEW")
+    assert "book:9:1:10:20" in early.reader.books
+
+
+def test_instruments_of_a_late_feed_are_not_unknown_but_starting() -> None:
+    of = World(feeds=2)
+    of.fill(clear())
+    early = of.connect()
+    subscribe(early, "book", "8")
+    assert [error["code"] for error in early.reader.errors] == ["starting"]
+    of.fill(clear(instrument_id=8), feed=1)
+    subscribe(early, "book", "8")
+    assert list(early.reader.books) == ["book:8:1:10:20"]
+
+
 def test_of_several_publishers_one_is_named_or_all_are_meant() -> None:
     of = World()
     of.fill(clear(), clear(publisher_id=2), add(1, "B", 9 * NS, 1), add(1, "B", 9 * NS, 4, publisher_id=2))
@@ -151,7 +190,7 @@ def test_with_several_datasets_classes_and_instruments_say_which() -> None:
     of.fill(clear(), add(1, "B", 9 * NS, 1), feed=1)
     either = of.connect()
     subscribe(either, "book")
-    assert [error["code"] for error in either.reader.errors] == ["unknown_instrument"]
+    assert [error["code"] for error in either.reader.errors] == ["ambiguous_instrument"]
     subscribe(either, "book", "OTHER.SIM:7")
     assert list(either.reader.books) == ["OTHER.SIM/book:7:1:10:20"]
     of.apply(add(2, "B", 9 * NS, 1), feed=1)

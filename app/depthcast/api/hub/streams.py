@@ -15,10 +15,12 @@ from depthcast.api.hub.status_stream import StatusStream
 from depthcast.api.hub.stream import Numbering, Stream
 from depthcast.api.hub.trade_stream import TradeStream
 from depthcast.api.hub.view import ReplicaView
-from depthcast.errors import DepthcastError
-from depthcast.live.replica_types import FeedState
+from depthcast.errors import AmbiguousInstrumentError, DepthcastError
 
 __all__ = ["Streams", "label"]
+
+_OF_BOOKS: Final = frozenset({"book", "bbo", "orders"})
+"""Channels whose class says which publisher's book it shows: it must be known which there are."""
 
 _GOLDEN: Final = 0.6180339887498949
 """Multiples of it, modulo 1, lie evenly however many there are: the phases of the classes' ticks."""
@@ -70,28 +72,35 @@ class Streams:
         """The instrument of that name.
 
         Raises:
-            RequestError: there is none, or several, or no books at all yet.
+            RequestError: there is none, or several, or it may be one of a feed that has no books yet.
         """
         try:
             return self._market.find(text)
+        except AmbiguousInstrumentError as error:
+            raise RequestError("ambiguous_instrument", str(error), candidates=error.choices) from None
         except DepthcastError as error:
-            if all(replica.state is FeedState.CONNECTING for replica in self._market.replicas):
-                raise RequestError("starting", "there are no books yet: ask again in a second") from None
+            if not all(replica.ready for replica in self._market.replicas):
+                raise _starting() from None
             raise RequestError("unknown_instrument", str(error)) from None
 
     def publisher(self, listing: HubListing, request: Subscribe) -> int | None:
         """Whose book is meant; None is all together.
 
         Raises:
-            RequestError: there is no such book, or the channel needs one.
+            RequestError: there is no such book, or none yet, or the channel needs one.
         """
+        if not listing.replica.ready:
+            raise _starting()
         known = listing.publishers()
+        if not known and request.channel in _OF_BOOKS:
+            raise RequestError("no_book_yet", f"no order of {label(listing)} was seen yet: it has no book")
         if request.publisher is not None:
             if request.publisher not in known:
                 some = ", ".join(map(str, known)) or "none yet"
                 raise RequestError(
                     "unknown_publisher",
                     f"{label(listing)} has no book of publisher {request.publisher}: {some}",
+                    publishers=known,
                 )
             return request.publisher
         if len(known) == 1:
@@ -99,8 +108,9 @@ class Streams:
         if request.channel == "orders":
             raise RequestError(
                 "publisher_required",
-                f"{label(listing)} has books of publishers {', '.join(map(str, known)) or '(none yet)'}:"
+                f"{label(listing)} has books of publishers {', '.join(map(str, known))}:"
                 " the orders channel is of one",
+                publishers=known,
             )
         return None
 
@@ -167,6 +177,10 @@ class Streams:
         follower.remove(stream)
         stream.scheduled = False
         self._numbering.counters.classes -= 1
+
+
+def _starting() -> RequestError:
+    return RequestError("starting", "not all books are there yet: ask again in a second")
 
 
 def label(listing: HubListing) -> str:

@@ -12,14 +12,13 @@ from litestar.connection import ASGIConnection
 from depthcast.api.auth import require
 from depthcast.api.headers import header
 from depthcast.api.hub.classes import CHANNELS
-from depthcast.api.hub.clients import Client
+from depthcast.api.hub.clients import Client, CloseCode
 from depthcast.api.hub.encoded import Form
 from depthcast.api.hub.errors import RequestError
-from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.requests import Since, Subscribe, error_message
 from depthcast.api.problems import ApiProblem, invalid
 from depthcast.api.pump import ABORT, Pump
-from depthcast.api.stream import Connection, Receive, Send, hub_of, who
+from depthcast.api.stream import Admission, Connection, Receive, Send, hub_of, key_ended, who
 
 __all__ = ["events", "subscriptions"]
 
@@ -27,6 +26,7 @@ RETRY_MS: Final = 2_000
 """After how long a browser comes back when it is cut off."""
 COMMENT_S: Final = 15.0
 _COMMENT: Final = b":\n\n"
+_FAREWELLS: Final = {CloseCode.GOING: "restarting", CloseCode.TOO_SLOW: "too_slow"}
 _PARAMETERS: Final = (*CHANNELS, "publisher", "depth", "rate", "since")
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -49,7 +49,7 @@ async def events(scope: Any, receive: Any, send: Any) -> None:
     wanted = subscriptions(scope["query_string"].decode("latin-1"), last)
     address, key = who(scope, principal)
     pump = Pump()
-    client = _subscribed(hub, pump, wanted, address, key)
+    client = _subscribed(Admission(hub, address, key, key_ended(connection, key)), pump, wanted)
     abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)
     try:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -71,6 +71,9 @@ def subscriptions(query: str, last_event_id: str | None) -> list[Subscribe]:
     unknown = [name for name in given if name not in _PARAMETERS]
     if unknown:
         raise invalid(unknown[0], f"there is no such parameter: {', '.join(_PARAMETERS)}")
+    repeated = [name for name, values in given.items() if len(values) > 1]
+    if repeated:
+        raise invalid(repeated[0], "is given more than once: instruments are parted by commas")
     numbers = {name: _number(given, name) for name in ("publisher", "depth", "rate")}
     since = _since(last_event_id or (given.get("since") or [""])[-1])
     wanted = []
@@ -94,13 +97,13 @@ def subscriptions(query: str, last_event_id: str | None) -> list[Subscribe]:
     return wanted
 
 
-def _subscribed(hub: Hub, pump: Pump, wanted: list[Subscribe], address: str, key: str) -> Client:
+def _subscribed(admission: Admission, pump: Pump, wanted: list[Subscribe]) -> Client:
     """The hub's client, with all it asked for; a problem if it cannot have that."""
     client = None
     try:
-        client = hub.connect(pump, Form.EVENT, address=address, key=key)
+        client = admission.connect(pump, Form.EVENT)
         for request in wanted:
-            hub.subscribe(client, request)
+            admission.hub.subscribe(client, request)
     except RequestError as error:
         if client is not None:
             client.on_gone()
@@ -122,8 +125,9 @@ async def _run(client: Client, pump: Pump, receive: Receive, send: Send) -> bool
     async def write() -> None:
         await forward(f"retry: {RETRY_MS}\n\n".encode())
         code, reason = await pump.run(forward)
-        farewell = error_message(None, RequestError(str(code), reason, fatal=True))
-        await forward(farewell.form(Form.EVENT))
+        if code in _FAREWELLS:  # else an error has said it
+            farewell = error_message(None, RequestError(_FAREWELLS[code], reason, fatal=True))
+            await forward(farewell.form(Form.EVENT))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     overdue = asyncio.create_task(pump.overdue())
@@ -168,14 +172,34 @@ def _since(text: str) -> Since | None:
     return Since(epoch=epoch[:64], seq=int(seq))
 
 
+_PROBLEMS: Final = {
+    "unknown_instrument": "unknown-instrument",
+    "ambiguous_instrument": "ambiguous-instrument",
+    "no_book_yet": "unknown-book",
+    "unknown_publisher": "unknown-book",
+    "publisher_required": "ambiguous-book",
+    "book_too_large": "answer-too-large",
+    "too_many_connections": "rate-limited",
+    "too_many_subscriptions": "rate-limited",
+    "starting": "starting",
+    "server_full": "overloaded",
+    "restarting": "overloaded",
+    "too_many_classes": "overloaded",
+    "too_many_order_books": "overloaded",
+}
+"""The hub's refusals as the problems that the other operations answer with."""
+_COME_BACK: Final = frozenset({"rate-limited", "starting", "overloaded"})
+
+
 def _problem(error: RequestError) -> ApiProblem:
     """A refusal of the hub's, as the answer to an HTTP request."""
-    if error.code == "unknown_instrument":
-        return ApiProblem("unknown-instrument", str(error))
-    if error.code in {"too_many_connections", "too_many_subscriptions"}:
-        return ApiProblem("rate-limited", str(error), headers={"Retry-After": "1"})
-    if error.code == "starting":
-        return ApiProblem("starting", str(error), headers={"Retry-After": "1"})
-    if error.code in {"server_full", "restarting", "too_many_classes", "too_many_order_books"}:
-        return ApiProblem("overloaded", str(error), headers={"Retry-After": "1"})
-    return invalid({"bad_depth": "depth", "bad_rate": "rate"}.get(error.code, "publisher"), str(error))
+    name = _PROBLEMS.get(error.code)
+    if name is None:
+        return invalid({"bad_depth": "depth", "bad_rate": "rate"}.get(error.code, "publisher"), str(error))
+    return ApiProblem(
+        name,
+        str(error),
+        headers={"Retry-After": "1"} if name in _COME_BACK else {},
+        **({"candidates": error.candidates} if error.candidates else {}),
+        **({"publishers": error.publishers} if error.publishers else {}),
+    )

@@ -120,6 +120,11 @@ class ApiKeyRing:
         same = hmac.compare_digest(digest, key.sha256 if key is not None else "0" * 64)
         return key if same else None
 
+    def ended(self, key_id: str, now_ns: int) -> str | None:
+        """Why the key of that id is not accepted: ``"removed"``, or as `ApiKey.ended`; None while it is."""
+        key = self._keys.get(key_id)
+        return "removed" if key is None else key.ended(now_ns)
+
     def with_keys(self, keys: Iterable[ApiKey]) -> "ApiKeyRing":
         """This ring and these keys. Raises KeyStoreError where an id is taken."""
         return ApiKeyRing([*self, *keys])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from litestar import asgi
 from litestar.connection import ASGIConnection
@@ -11,7 +11,7 @@ from depthcast.api.auth import SUBPROTOCOL, Principal, require
 from depthcast.api.edge import refuse_websocket
 from depthcast.api.frames import EXTENSION
 from depthcast.api.headers import client_key
-from depthcast.api.hub.clients import Client, CloseCode
+from depthcast.api.hub.clients import Client, CloseCode, KeyEnded, good
 from depthcast.api.hub.encoded import Form
 from depthcast.api.hub.errors import RequestError
 from depthcast.api.hub.hub import Hub
@@ -21,7 +21,7 @@ from depthcast.api.problems import ApiProblem
 from depthcast.api.pump import Pump
 from depthcast.api.runtime import runtime_of
 
-__all__ = ["Connection", "Receive", "Send", "hub_of", "stream", "who"]
+__all__ = ["Admission", "Connection", "Receive", "Send", "hub_of", "key_ended", "stream", "who"]
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -46,15 +46,16 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     offered = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
     await send({"type": "websocket.accept", "subprotocol": offered, "headers": []})
     address, key = who(scope, principal)
+    admission = Admission(hub, address, key, key_ended(connection, key))
     ready: Sink | None = (scope.get("extensions") or {}).get(EXTENSION)
     del connection, scope
     if ready is not None:
-        client = await _admitted(hub, ready, Form.FRAME, address, key, send)
+        client = await _admitted(admission, ready, Form.FRAME, send)
         if client is not None:
             await _read(client, receive)
         return
     pump = Pump()
-    client = await _admitted(hub, pump, Form.TEXT, address, key, send)
+    client = await _admitted(admission, pump, Form.TEXT, send)
     if client is not None:
         try:
             await _pumped(client, pump, receive, send)
@@ -76,11 +77,33 @@ def who(scope: dict[str, Any], principal: Principal) -> tuple[str, str]:
     return client_key(address) if address else "", "" if principal.anonymous else principal.id
 
 
-async def _admitted(hub: Hub, sink: Sink, form: Form, address: str, key: str, send: Send) -> Client | None:
+def key_ended(connection: Connection, key: str) -> KeyEnded:
+    """What tells why the key is not accepted any more, None while it is."""
+    if not key:
+        return good
+    services = runtime_of(connection).services
+    return lambda: services.keys.ring.ended(key, services.clock())
+
+
+class Admission(NamedTuple):
+    """Where a connection came to, from where, and with which key."""
+
+    hub: Hub
+    address: str
+    key: str
+    key_ended: KeyEnded
+
+    def connect(self, sink: Sink, form: Form) -> Client:
+        """The hub's client for it; raises RequestError if there may be no other."""
+        return self.hub.connect(sink, form, address=self.address, key=self.key, key_ended=self.key_ended)
+
+
+async def _admitted(admission: Admission, sink: Sink, form: Form, send: Send) -> Client | None:
     """The hub's client for this connection; None if there may be no other, and the connection is closed."""
     try:
-        return hub.connect(sink, form, address=address, key=key)
+        return admission.connect(sink, form)
     except RequestError as error:
+        hub = admission.hub
         hub.counters.limit_closed += 1
         message = error_message(None, error)
         await send({"type": "websocket.send", "text": message.payload.decode(), "bytes": None})

@@ -8,7 +8,9 @@ import pytest
 from depthcast.api import events as endpoint
 from depthcast.api.hub.options import HubOptions
 from tests.support.api_service import api_settings
+from tests.support.definitions import definition
 from tests.support.gateways import run
+from tests.support.records import clear
 from tests.support.stream_service import events, stream_service
 
 
@@ -105,7 +107,7 @@ def test_at_shutdown_event_streams_end_in_order() -> None:
             await browser.next("snapshot")
             await service.hub.close(0.0)
             farewell = await browser.next("error")
-            assert farewell["fatal"]
+            assert (farewell["code"], farewell["fatal"]) == ("restarting", True)
             assert "reconnect in" in farewell["message"]
             with pytest.raises(EOFError):
                 await browser.next("never")
@@ -122,16 +124,24 @@ REFUSED = {
     "book=7&depth=ten": (422, "invalid-parameter"),
     "book=7&rate=3": (422, "invalid-parameter"),
     "book=7&colour=red": (422, "invalid-parameter"),
-    "book=7&publisher=9": (422, "invalid-parameter"),
+    "book=7&book=8": (422, "invalid-parameter"),
+    "book=7&publisher=1&publisher=1": (422, "invalid-parameter"),
+    "book=7&publisher=9": (404, "unknown-book"),
+    "orders=9": (409, "ambiguous-book"),
+    "orders=8": (413, "answer-too-large"),
+    "book=10": (404, "unknown-book"),
     "book=7,8&bbo=7": (429, "rate-limited"),
 }
 
 
 def test_what_cannot_be_streamed_is_a_problem_document() -> None:
-    options = HubOptions(subscriptions_per_connection=2)
+    options = HubOptions(subscriptions_per_connection=2, order_book_orders=19)
 
     async def main() -> None:
         async with stream_service(options=options) as service, httpx.AsyncClient() as client:
+            service.told.records(
+                clear(instrument_id=9), clear(instrument_id=9, publisher_id=2), definition(10, "NEW")
+            )
             for query, (status, name) in REFUSED.items():
                 answer = await client.get(f"http://127.0.0.1:{service.port}/v1/events?{query}")
                 assert answer.status_code == status, (query, answer.text)

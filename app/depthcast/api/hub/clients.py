@@ -1,6 +1,7 @@
 """What a connected reader is to the hub: a write callable, its streams, and whether it keeps up."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from depthcast.api.hub.encoded import Encoded, Form
@@ -10,10 +11,12 @@ from depthcast.api.hub.stream import Stream, TooFarBehindError
 if TYPE_CHECKING:
     from depthcast.api.hub.hub import Hub
 
-__all__ = ["LIVE", "Client", "CloseCode"]
+__all__ = ["LIVE", "Client", "CloseCode", "KeyEnded", "good"]
 
 LIVE: Final = -1
 """Of a stream: the client gets every message. Else the number it holds, or None for nothing yet."""
+
+KeyEnded = Callable[[], str | None]
 
 
 class CloseCode:
@@ -22,7 +25,12 @@ class CloseCode:
     GOING: Final = 1012
     """The service restarts: come back."""
     TOO_SLOW: Final = 4008
+    KEY_ENDED: Final = 4003
     LIMIT: Final = 4029
+
+
+def good() -> None:
+    """Of a client without a key: nothing can end."""
 
 
 class Client:
@@ -37,6 +45,7 @@ class Client:
         form: what its connection takes.
         address: where it is from.
         key: which key it has shown.
+        key_ended: why that key is not accepted any more, None while it is.
     """
 
     __slots__ = (
@@ -49,6 +58,7 @@ class Client:
         "form",
         "hub",
         "key",
+        "key_ended",
         "paused_at",
         "sink",
         "slot",
@@ -56,12 +66,15 @@ class Client:
         "write",
     )
 
-    def __init__(self, hub: "Hub", sink: Sink, form: Form, address: str, key: str) -> None:
+    def __init__(
+        self, hub: "Hub", sink: Sink, form: Form, address: str, key: str, key_ended: KeyEnded = good
+    ) -> None:
         self.hub = hub
         self.sink = sink
         self.form = form
         self.address = address
         self.key = key
+        self.key_ended = key_ended
         self.streams: dict[Stream, int | None] = {}
         self.paused_at: float | None = None
         self.closed = False

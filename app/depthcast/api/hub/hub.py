@@ -4,7 +4,7 @@ import asyncio
 import secrets
 
 from depthcast.api.hub.classes import StreamClass
-from depthcast.api.hub.clients import Client, CloseCode
+from depthcast.api.hub.clients import Client, CloseCode, KeyEnded, good
 from depthcast.api.hub.connections import Connections
 from depthcast.api.hub.encoded import Encoded, Form
 from depthcast.api.hub.errors import RequestError
@@ -12,7 +12,7 @@ from depthcast.api.hub.heartbeats import SLOTS, Heartbeats
 from depthcast.api.hub.messages import Subscribed, Unsubscribed, encode
 from depthcast.api.hub.options import HubOptions
 from depthcast.api.hub.ports import Clock, HubListing, HubMarket, Loop, Sink, Timer
-from depthcast.api.hub.requests import Subscribe, depth_and_rate, error_message
+from depthcast.api.hub.requests import Subscribe, depth_and_rate, error_message, key_ended
 from depthcast.api.hub.schedule import Schedule
 from depthcast.api.hub.status_stream import status_message, told
 from depthcast.api.hub.stream import Numbering, Stream
@@ -84,7 +84,9 @@ class Hub:
 
     # -- clients
 
-    def connect(self, sink: Sink, form: Form, *, address: str, key: str) -> Client:
+    def connect(
+        self, sink: Sink, form: Form, *, address: str, key: str, key_ended: KeyEnded = good
+    ) -> Client:
         """Take a connection that has been accepted.
 
         Raises:
@@ -93,7 +95,7 @@ class Hub:
         if self.closing:
             raise RequestError("restarting", "the service restarts: reconnect in a second", fatal=True)
         self.connections.enter(address, key)
-        client = Client(self, sink, form, address, key)
+        client = Client(self, sink, form, address, key, key_ended)
         self._clients[client] = None
         self._heartbeats.join(client)
         if self._timer is None:
@@ -132,7 +134,8 @@ class Hub:
         client.send(error_message(asked, error))
         if error.fatal:
             self.counters.limit_closed += 1
-            self.end(client, CloseCode.LIMIT, error.code)
+            code = CloseCode.KEY_ENDED if error.code == "key_ended" else CloseCode.LIMIT
+            self.end(client, code, error.code)
 
     def close_slow(self, client: Client) -> None:
         """The client has fallen behind further than it may."""
@@ -272,9 +275,20 @@ class Hub:
         self.streams.look_again(now, self._beats, SLOTS)
         if self._beats:
             return
+        self._end_keys()
         for client in list(self._paused):
             if client.paused_at is not None and now - client.paused_at > self.options.slow_close_s:
                 self.close_slow(client)
+
+    def _end_keys(self) -> None:
+        """Close the clients whose key has ended; each key is looked at once."""
+        found: dict[str, str | None] = {}
+        for client in list(self._clients):
+            if client.key:
+                if client.key not in found:
+                    found[client.key] = client.key_ended()
+                if found[client.key] is not None:
+                    self.refuse(client, None, key_ended(found[client.key]))
 
     def _flushed(self, stream: Stream) -> None:
         """Stop a class that cannot go on, and say so to its clients."""

@@ -21,7 +21,16 @@ from depthcast.api.hub.messages import ErrorMessage, Pong, encode
 if TYPE_CHECKING:
     from depthcast.api.hub.clients import Client
 
-__all__ = ["Request", "Since", "Subscribe", "depth_and_rate", "error_message", "handle", "not_text"]
+__all__ = [
+    "Request",
+    "Since",
+    "Subscribe",
+    "depth_and_rate",
+    "error_message",
+    "handle",
+    "key_ended",
+    "not_text",
+]
 
 Id = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -95,6 +104,9 @@ def handle(client: "Client", data: bytes | str) -> None:
             )
         if not client.may_ask(hub.loop.time()):
             raise _rate_limited(client)
+        why = client.key_ended()
+        if why is not None:
+            raise key_ended(why)
         request = _request(data)
         asked = request.id
         _carry_out(client, request)
@@ -111,6 +123,10 @@ def not_text(client: "Client") -> None:
     if not client.may_ask(hub.loop.time()):
         error = _rate_limited(client)
     hub.refuse(client, None, error)
+
+
+def key_ended(why: str | None) -> RequestError:
+    return RequestError("key_ended", f"the key is {why}", fatal=True)
 
 
 def _rate_limited(client: "Client") -> RequestError:

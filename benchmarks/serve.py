@@ -37,7 +37,7 @@ RECORDS = 4_000_000
 SEVERAL = 1_000_000
 """Of the file of several instruments."""
 ROUNDS = 3
-SECONDS = 4.0
+SECONDS = 3.0
 QUICK_SECONDS = 2.0
 
 Runs = dict[str, list[StreamRun]]

@@ -49,19 +49,21 @@ class ApiProcess(Logging):
         program = str(Path(sys.executable).with_name("depthcast"))
         options = [part for each in OPEN for part in ("--set", f"api.{each}")]
         where = ["--feed", f"{HOST}:{feed_port}/{DATASET}", "--key", KEY, "--listen", f"{HOST}:0"]
+        self._answer = b"no answer"
         begin = time.perf_counter()
         super().__init__([program, "api", *where, "--workers", str(workers), *options], says="stderr")
         self.port = int(self.event("listening")["address"].rpartition(":")[2])
         while not self._is_ready():
             if time.perf_counter() - begin > START_S:
-                raise RuntimeError(f"the API was not ready within {START_S:g} s")
+                raise RuntimeError(f"the API was not ready within {START_S:g} s: {self._answer!r}")
             time.sleep(0.005)
         self.ready_s = time.perf_counter() - begin
 
     def _is_ready(self) -> bool:
         with suppress(OSError), socket.create_connection((HOST, self.port), timeout=5) as asking:
             asking.sendall(READY)
-            return b" 200 " in asking.recv(64)
+            self._answer = b"".join(iter(lambda: asking.recv(1 << 16), b""))
+            return b" 200 " in self._answer.partition(b"\r\n")[0]
         return False
 
     def progress(self) -> Progress:

@@ -16,7 +16,7 @@ from depthcast.api.payloads import (
 from depthcast.api.problems import ApiProblem
 from depthcast.api.selection import Books, book_info, book_state, iso_or_none, level_view
 from depthcast.api.trades import Trade
-from depthcast.book.types import Level
+from depthcast.book.types import Level, Order
 from depthcast.book.views import LevelView, OrderView, price_str
 from depthcast.dbn.layout import UNDEF_PRICE
 from depthcast.dbn.metadata import make_metadata
@@ -96,20 +96,24 @@ def level_body(books: Books, side: Literal["B", "A"], price: int) -> LevelBody:
     Raises:
         ApiProblem: too many orders for JSON.
     """
-    depth = books.engine.depth(books.instrument_id, 0, books.publisher_id)
-    found = next((each for each in (depth.bids if side == "B" else depth.asks) if each.price == price), None)
-    if found is not None and found.count > MAX_ORDERS:
+    orders = books.engine.orders(books.instrument_id, side, price, books.publisher_id)
+    if len(orders) > MAX_ORDERS:
         raise ApiProblem(
-            "answer-too-large", f"the level has {found.count:,} orders; {MAX_ORDERS:,} are the most in JSON"
+            "answer-too-large", f"the level has {len(orders):,} orders; {MAX_ORDERS:,} are the most in JSON"
         )
+    size = sum(order.size for order in orders)
+    if not orders:  # there may be a level that is top-of-book only: the best one of its side
+        bid, ask = books.engine.bbo(books.instrument_id, books.publisher_id)
+        best = bid if side == "B" else ask
+        size = best.size if best is not None and best.price == price else 0
     return LevelBody(
         metadata=book_info(books),
         status=_state(books),
         side=side,
         price=price_str(price),
-        size=0 if found is None else found.size,
-        count=0 if found is None else found.count,
-        orders=[] if found is None else _queue(books, side, price),
+        size=size,
+        count=len(orders),
+        orders=_views(orders),
     )
 
 
@@ -177,7 +181,10 @@ def _trade(trade: Trade) -> TradeView:
 
 
 def _queue(books: Books, side: Literal["B", "A"], price: int) -> list[OrderView]:
-    orders = books.engine.orders(books.instrument_id, side, price, books.publisher_id)
+    return _views(books.engine.orders(books.instrument_id, side, price, books.publisher_id))
+
+
+def _views(orders: list[Order]) -> list[OrderView]:
     return [OrderView(str(each.order_id), each.size, str(each.ts_event), each.sequence) for each in orders]
 
 

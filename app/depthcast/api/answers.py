@@ -13,7 +13,7 @@ from litestar.types import Receive, Scope, Send
 
 from depthcast.api import etags
 from depthcast.api.payloads import FeedInfo
-from depthcast.api.selection import Books, feed_info
+from depthcast.api.selection import Books, book_header, book_info, feed_info
 from depthcast.live.replica import Replica
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Answer",
     "Bodies",
     "Encoded",
-    "book_header",
     "book_response",
     "data_headers",
     "encode",
@@ -119,7 +118,7 @@ class Bodies:
         self.misses += 1
         head = encode(make())[:-1]
         ts_event, sequence = max(status.version for status in books.statuses)
-        encoded = Encoded(head, f"{ts_event:x}.{sequence:x}.{etags.of_content(head)}")
+        encoded = Encoded(head, f"{ts_event:x}.{sequence:x}.{_content_tag(books, head)}")
         self._keep(key, state, encoded)
         return encoded
 
@@ -159,11 +158,6 @@ def data_headers(feed: FeedInfo, *, complete: bool, suspect: bool, etag: str | N
     return headers
 
 
-def book_header(feed: FeedInfo, *, complete: bool, suspect: bool) -> str:
-    """Depthcast-Book, a dictionary of structured fields (RFC 9651)."""
-    return f"complete=?{complete:d}, suspect=?{suspect:d}, stale=?{feed.stale:d}, age_ms={feed.age_ms}"
-
-
 def response(payload: Any, *, headers: dict[str, str] | None = None) -> Answer:
     """A payload that is encoded for this answer alone."""
     return Answer(encode(payload), headers={"Cache-Control": _CACHING, **(headers or {})})
@@ -179,6 +173,15 @@ def tagged_response(
     if if_none_match is not None and etags.matches(if_none_match, tag):
         return Answer(status_code=304, headers=headers)
     return Answer(body, headers=headers)
+
+
+def _content_tag(books: Books, head: bytes) -> str:
+    """What stands for a body, but for the times of the last record: of a book that was filled from a snapshot
+    they are other than of the same book that was followed."""
+    rest = head.removeprefix(b'{"metadata":' + encode(book_info(books)))
+    listing = books.listing
+    named = (listing.name, listing.instrument_id, books.publisher_id, books.publishers)
+    return etags.of_content(encode(named) + rest)
 
 
 def _tag(content: str, replica: Replica, feed: FeedInfo) -> str:

@@ -139,7 +139,7 @@ _TYPES: Final = (
     ProblemType(
         "book-busy", 503, "The book is inside an event",
         "The venue's event has not ended yet, and has lasted unusually long. A book is served between "
-        "events only. Ask again.",
+        "events only. Ask again. `feed` says whether the feed is lost: then the event ends when it is back.",
     ),
     ProblemType(
         "overloaded", 503, "The service has all the work it takes",

@@ -11,6 +11,7 @@ import msgspec
 from litestar.exceptions import HTTPException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
 
+from depthcast.api.payloads import FeedInfo
 from depthcast.api.problem_types import PROBLEMS
 from depthcast.errors import (
     AmbiguousBookError,
@@ -50,7 +51,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     """A problem document.
 
     ``errors`` names the fields of an invalid request; ``publishers`` and ``candidates`` what an ambiguous one
-    could mean; ``scope`` what a key lacks.
+    could mean; ``scope`` what a key lacks; ``feed`` the state of the feed of a book that cannot be shown now.
     """
 
     type: str
@@ -63,6 +64,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     publishers: list[int] | UnsetType = UNSET
     candidates: list[str] | UnsetType = UNSET
     scope: str | UnsetType = UNSET
+    feed: FeedInfo | UnsetType = UNSET
 
 
 _BY_STATUS: Final = {

@@ -18,6 +18,7 @@ from depthcast.live.replica_types import FeedState
 
 __all__ = [
     "Books",
+    "book_header",
     "book_info",
     "book_state",
     "feed_info",
@@ -86,14 +87,23 @@ class Books(NamedTuple):
             )
         return self.publisher_id
 
-    def require_between_events(self) -> None:
+    def require_between_events(self, now_ns: int) -> None:
         """Raises ApiProblem while one of the books is inside an event, as its levels may be half-changed."""
-        if any(status.in_event for status in self.statuses):
-            raise ApiProblem(
-                "book-busy",
-                f"the book of {self.listing.name} is inside an event that has not ended yet; ask again",
-                headers={"Retry-After": str(BUSY_RETRY_S)},
-            )
+        if not any(status.in_event for status in self.statuses):
+            return
+        feed = feed_info(self.replica, now_ns)
+        why = "ask again"
+        if feed.stale:
+            why = f"the feed is lost since {feed.age_ms / 1000:.1f} s, and the event ends when it is back"
+        raise ApiProblem(
+            "book-busy",
+            f"the book of {self.listing.name} is inside an event that has not ended yet; {why}",
+            headers={
+                "Retry-After": str(BUSY_RETRY_S),
+                "Depthcast-Book": book_header(feed, complete=self.complete, suspect=self.suspect),
+            },
+            feed=feed,
+        )
 
 
 def find_listing(services: Services, text: str) -> Listing:
@@ -114,8 +124,11 @@ def find_listing(services: Services, text: str) -> Listing:
         raise
 
 
-def select(services: Services, text: str, publisher: int | None) -> Books:
+def select(services: Services, text: str, publisher: int | None, *, between_events: bool = True) -> Books:
     """The books that a request means.
+
+    Args:
+        between_events: whether their levels are wanted, which may be half-changed inside an event.
 
     Raises:
         ApiProblem: there are none, none yet, or none of this publisher; or one is inside an event.
@@ -139,7 +152,8 @@ def select(services: Services, text: str, publisher: int | None) -> Books:
     engine, wanted = replica.engine, publishers if publisher is None else [publisher]
     statuses = [engine.status(listing.instrument_id, each) for each in wanted]
     books = Books(listing, publishers, publisher, statuses)
-    books.require_between_events()
+    if between_events:
+        books.require_between_events(services.clock())
     return books
 
 
@@ -154,6 +168,11 @@ def feed_info(replica: Replica, now_ns: int) -> FeedInfo:
         str(since),
         max(0, now_ns - since) // 1_000_000,
     )
+
+
+def book_header(feed: FeedInfo, *, complete: bool, suspect: bool) -> str:
+    """Depthcast-Book, a dictionary of structured fields (RFC 9651)."""
+    return f"complete=?{complete:d}, suspect=?{suspect:d}, stale=?{feed.stale:d}, age_ms={feed.age_ms}"
 
 
 def book_info(books: Books) -> BookInfo:

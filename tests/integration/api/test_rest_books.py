@@ -220,6 +220,30 @@ def test_a_book_inside_an_event_is_not_served_until_it_ends() -> None:
     asked(test)
 
 
+def test_a_book_whose_feed_is_lost_inside_an_event_says_that_it_is_stale() -> None:
+    async def test(api: Api) -> None:
+        api.served[0].feed.publish(2)
+        engine = api.replica.engine
+        await until(lambda: bool(engine.publishers(BUSY)) and engine.status(BUSY).in_event)
+        live = await api.get(f"/v1/books/{BUSY}")
+        assert problem(live, 503, "book-busy")["feed"]["stale"] is False
+        assert "stale=?0" in live.headers["depthcast-book"]
+        assert (await api.get(f"/v1/books/{BUSY}/trades")).json()["trades"] == []
+        await api.served[0].gateway.close()
+        await until(lambda: api.replica.stale_since_ns is not None)
+        for path in ("", "/bbo", "?format=dbn"):
+            response = await api.get(f"/v1/books/{BUSY}{path}")
+            told = problem(response, 503, "book-busy")
+            assert "the feed is lost" in told["detail"]
+            assert (told["feed"]["state"], told["feed"]["stale"]) == ("stale", True)
+            assert told["feed"]["stale_since"] == str(api.replica.stale_since_ns)
+            assert f"stale=?1, age_ms={told['feed']['age_ms']}" in response.headers["depthcast-book"]
+        trades = await api.get(f"/v1/books/{BUSY}/trades")
+        assert (trades.status_code, trades.json()["feed"]["stale"]) == (200, True)
+
+    asked(test)
+
+
 def test_a_suspect_book_says_so() -> None:
     async def test(api: Api) -> None:
         response = await api.get("/v1/books/SUSP/bbo")
@@ -257,6 +281,17 @@ def test_what_has_not_changed_is_not_sent_again() -> None:
         assert other.headers["etag"] != tag
         assert other.json()["bids"][0] == {"price": "64.79", "size": 7, "count": 2}
         assert (await api.get("/v1/books/CLX5?depth=1", headers={"If-None-Match": tag})).status_code == 200
+
+    asked(test)
+
+
+def test_a_dbn_file_under_another_name_is_another() -> None:
+    async def test(api: Api) -> None:
+        tag = (await api.get("/v1/books/7?format=dbn")).headers["etag"]
+        api.replica.names.map(FUTURE, "CLX6")
+        response = await api.get("/v1/books/7?format=dbn", headers={"If-None-Match": tag})
+        assert response.status_code == 200
+        assert databento.DBNStore.from_bytes(response.content).metadata.symbols == ["CLX6"]
 
     asked(test)
 

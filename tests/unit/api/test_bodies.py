@@ -11,7 +11,7 @@ from depthcast.api.market import Listing
 from depthcast.api.problems import ApiProblem
 from depthcast.api.selection import Books
 from depthcast.book.engine import Engine
-from tests.support.records import add, clear, status
+from tests.support.records import LAST, add, clear, mbo, status
 
 
 class Body(Struct):
@@ -96,3 +96,20 @@ def test_bytes_are_bounded_too() -> None:
     take(large, holder.books(), "small", "x")
     take(large, holder.books(), "small", "y")
     assert large.bytes == len(b'{"text":"x"')
+
+
+def test_a_book_that_was_followed_and_one_filled_from_its_snapshot_have_one_tag() -> None:
+    followed, joined = Holder(), Holder()
+    followed.engine.apply(mbo("T", "B", 10, 1, 0, LAST, ts_event=90, sequence=9))
+    joined.engine = Engine()
+    joined.engine.apply(followed.engine.snapshot())
+    one, other = followed.books(), joined.books()
+    assert (one.newest.ts_event, one.newest.sequence) != (other.newest.ts_event, other.newest.sequence)
+    tags = {
+        Bodies().get(each, ("book",), lambda each=each: book_body(each, 10, orders=True)).tag  # type: ignore[misc]
+        for each in (one, other)
+    }
+    assert len(tags) == 1
+    joined.engine.apply(add(2, "B", 10, 1))
+    changed = joined.books()
+    assert Bodies().get(changed, ("book",), lambda: book_body(changed, 10, orders=True)).tag not in tags

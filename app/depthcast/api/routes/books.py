@@ -178,7 +178,7 @@ def get_trades(
 ) -> Answer:
     """The last trades, the newest first; of all publishers unless one is named."""
     runtime = runtime_of(request)
-    books = select(runtime.services, instrument, publisher)
+    books = select(runtime.services, instrument, publisher, between_events=False)
     tape = runtime.services.tape
     encoded = runtime.bodies.get(
         books,
@@ -202,12 +202,15 @@ def _as_dbn(request: _Request, books: Books) -> Answer:
     now_ns = runtime.services.clock()
     feed = feed_info(replica, now_ns)
     versions = [f"{status.publisher_id:x}.{status.records:x}" for status in books.statuses]
-    tag = etags.weak("dbn", runtime.epoch, replica.generation, *versions, feed.stale_since or feed.state)
+    symbol = listing.symbol or str(listing.instrument_id)
+    named = f"{listing.instrument_id:x}-{etags.of_content(symbol.encode())}"
+    tag = etags.weak(
+        "dbn", runtime.epoch, replica.generation, named, *versions, feed.stale_since or feed.state
+    )
     headers = data_headers(feed, complete=books.complete, suspect=books.suspect, etag=tag)
     given = header(request.scope["headers"], b"if-none-match")
     if given is not None and etags.matches(given, tag):
         return Answer(status_code=304, headers=headers)
-    symbol = listing.symbol or str(listing.instrument_id)
     name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in symbol)
     headers["Content-Disposition"] = f'attachment; filename="{name}.dbn"'
     return Answer(dbn_file(books), media_type=DBN, headers=headers)

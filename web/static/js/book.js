@@ -23,6 +23,7 @@ const prices = new PricePicture(byId("price"), decimals);
 const depth = new DepthPicture(byId("depth"), decimals);
 let newest = null; // the last message about the book
 let lastTrade = null;
+let bookClass = "";
 let frame = 0;
 let drawn = 0;
 
@@ -39,7 +40,7 @@ function paintQuote() {
   set("q-ask-size", ask ? size(ask.size) : "");
   const spread = bid && ask ? ask.price - bid.price : null;
   set("q-spread", spread === null ? "–" : price(spread, decimals));
-  const ticks = spread === null || spread % tick ? null : spread / tick;
+  const ticks = spread === null || spread % ladder.tick ? null : spread / ladder.tick;
   set("q-ticks", ticks === null ? "" : `${ticks} tick${ticks === 1n ? "" : "s"}`);
   set("q-phase", (newest?.phase ?? "–").replaceAll("_", " "));
   set("q-time", newest ? clock(newest.ts_event) : "");
@@ -52,9 +53,9 @@ function paintQuote() {
 
 function paint(now) {
   frame = 0;
-  paintQuote();
   ladder.last = lastTrade && { price: units(lastTrade.price), side: lastTrade.side };
   ladder.paint(levels);
+  paintQuote();
   tape.paint();
   queue.changed(levels);
   if (now - drawn > PICTURE_MS) {
@@ -89,8 +90,10 @@ const stream = new Stream(
         levels.drop();
         stream.again("a message was missed");
       }
+    } else if (type === "subscribed") {
+      if (message.channel === "book") bookClass = message.class;
     } else if (type === "resync") {
-      levels.drop(); // the snapshot follows
+      if (message.class === bookClass) levels.drop(); // its snapshot follows; of trades nothing is void
     } else if (type === "trade") {
       tape.add(message.trades);
       prices.add(message.trades);

@@ -34,6 +34,7 @@ export class Ladder {
   paint(levels) {
     this.levels = levels;
     const { bids, asks } = levels;
+    this.#fit([...bids, ...asks]);
     this.#place(bids[0], asks[0]);
     if (this.top === null) return;
     const [low, high] = [index(bids), index(asks)];
@@ -43,6 +44,14 @@ export class Ladder {
       this.rows[i].paint(at, low.get(at), high.get(at), this);
     }
     this.#marks(bids[0]);
+  }
+
+  /** A level off the grid would not be seen: then the grid is the coarsest with all levels on it. */
+  #fit(levels) {
+    const tick = this.tick;
+    if (tick && levels.every((level) => level.price % tick === 0n)) return;
+    this.tick = levels.reduce((step, level) => common(step, level.price), tick);
+    this.wanted = true;
   }
 
   /** Keep the prices still, unless the best ones leave. */
@@ -163,6 +172,12 @@ class Rung {
     this.parts[i] = rounded;
     this.bars[i].style.setProperty("--part", rounded);
   }
+}
+
+/** The greatest common divisor, of zero and another the other. */
+function common(a, b) {
+  while (b) [a, b] = [b, a % b];
+  return a < 0n ? -a : a;
 }
 
 const index = (levels) => new Map(levels.map((level) => [level.price, level]));

@@ -1,4 +1,4 @@
-// Time & sales: the newest trade on top; rows are used again.
+// Time & sales, the newest trade on top. Rows stay where they are; what they say moves down.
 
 import { clock, price, size, units } from "./numbers.js";
 
@@ -11,41 +11,63 @@ export class Tape {
     this.most = Number(table.dataset.rows);
     this.decimals = decimals;
     this.trades = [];
+    this.shown = [...this.body.rows].map((row) => ({
+      side: row.dataset.side,
+      texts: [...row.cells].map((cell) => cell.textContent),
+      size: Number(row.cells[2].textContent.replaceAll(",", "")),
+    }));
     this.waiting = [];
     this.least = 1;
+    while (this.body.rows.length < this.most) this.body.append(made());
     least.addEventListener("input", () => {
       this.least = Math.max(1, Number(least.value) || 1);
-      this.body.replaceChildren();
-      this.#show(this.trades.filter((trade) => trade.size >= this.least).slice(-this.most));
+      const kept = this.trades.filter((trade) => trade.size >= this.least).slice(-this.most);
+      this.shown = this.trades.length ? [] : this.shown.filter((line) => line.size >= this.least);
+      this.waiting = kept;
+      this.#show();
     });
   }
 
   add(trades) {
     const priced = trades.filter((trade) => trade.price !== null);
     this.trades.push(...priced);
-    this.trades.splice(0, this.trades.length - KEPT);
+    if (this.trades.length > KEPT) this.trades.splice(0, this.trades.length - KEPT);
     this.waiting.push(...priced.filter((trade) => trade.size >= this.least));
   }
 
   paint() {
-    if (this.waiting.length) this.#show(this.waiting.splice(0).slice(-this.most));
+    if (this.waiting.length) this.#show();
   }
 
-  #show(trades) {
-    for (const trade of trades) {
-      const row = this.body.rows.length < this.most ? made() : this.body.lastElementChild;
-      row.dataset.side = trade.side;
-      const texts = [
+  #show() {
+    const news = this.waiting.splice(0).slice(-this.most).reverse();
+    this.shown = [...news.map((trade) => this.#line(trade)), ...this.shown].slice(0, this.most);
+    for (let i = 0; i < this.most; i++) {
+      const row = this.body.rows[i];
+      const line = this.shown[i] ?? BLANK;
+      if (row.dataset.side !== line.side) row.dataset.side = line.side;
+      for (let j = 0; j < 4; j++) {
+        const text = row.cells[j].firstChild;
+        if (!text) row.cells[j].append(line.texts[j]);
+        else if (text.data !== line.texts[j]) text.data = line.texts[j];
+      }
+    }
+  }
+
+  #line(trade) {
+    return {
+      side: trade.side,
+      texts: [
         clock(trade.ts_event),
         price(units(trade.price), this.decimals),
         size(trade.size),
         SIDES[trade.side] ?? "–",
-      ];
-      texts.forEach((text, i) => (row.cells[i].textContent = text));
-      this.body.prepend(row);
-    }
+      ],
+    };
   }
 }
+
+const BLANK = { side: "N", texts: ["", "", "", ""] };
 
 function made() {
   const row = document.createElement("tr");

@@ -80,6 +80,7 @@ async def api_over(
     clock: Callable[[], int] = time.time_ns,
     filled: bool = True,
     key: str = KEY,
+    dataset: str = "",
     streams: Sequence[Any] | None = (),
 ) -> AsyncIterator[Api]:
     """The API over gateways that serve these feeds.
@@ -87,13 +88,15 @@ async def api_over(
     Args:
         filled: wait for the books.
         key: what the replicas authenticate with.
+        dataset: what they ask for, if it is not what there is.
         streams: handlers of WebSockets; None for the real ones, with a hub.
     """
     settings = settings or api_settings()
     async with contextlib.AsyncExitStack() as stack:
         served = [await stack.enter_async_context(serve(feed)) for feed in feeds]
         replicas = [
-            Replica(*each.address, key=key, dataset=each.feed.dataset, policy=PATIENT) for each in served
+            Replica(*each.address, key=key, dataset=dataset or each.feed.dataset, policy=PATIENT)
+            for each in served
         ]
         market = Market(replicas)
         services = Services(

@@ -7,9 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from litestar import asgi
-from litestar.types import Receive, Scope, Send
-
 from depthcast.api.auth import PUBLIC
 from depthcast.api.key_file import ApiKeyFile
 from depthcast.api.keys import ApiKey, make_api_key, new_token
@@ -17,9 +14,10 @@ from depthcast.api.problem_types import PROBLEMS
 from tests.support.api_service import Api, api_over, api_settings
 from tests.support.api_world import feed_of_the_world
 from tests.support.gateways import run
-from tests.support.raw_websocket import refused_websocket
+from tests.support.raw_websocket import accepts_websocket, refused_websocket
 
-STREAM: Final = "/v1/any-stream"
+STREAM: Final = "/v1/stream"
+EVENTS: Final = "/v1/events"
 HOUR_NS: Final = 3_600_000_000_000
 ADMIN_PATHS: Final = {"/v1/metrics", "/metrics"}
 PAGES: Final = "depthcast.api.pages."
@@ -86,20 +84,12 @@ EXPECTED: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
-@asgi(STREAM, copy_scope=False)
-async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-    """Nobody comes so far."""
-    raise AssertionError
-
-
 @asynccontextmanager
 async def guarded(folder: Path, **settings: Any) -> AsyncIterator[tuple[Api, Tokens]]:
     """An API that nobody reads without a key, and keys of every state."""
     tokens = Tokens(folder / "api-keys.json")
     given = api_settings(**{"anonymous_read": False, **settings})
-    async with api_over(
-        feed_of_the_world(), settings=given, keys_file=tokens.file.path, streams=[stream]
-    ) as api:
+    async with api_over(feed_of_the_world(), settings=given, keys_file=tokens.file.path, streams=None) as api:
         yield api, tokens
 
 
@@ -154,6 +144,26 @@ def test_every_route_by_every_state_of_a_key(tmp_path: Path) -> None:
                         continue
                     assert response.json()["type"] == f"/v1/problems/{wanted}", (state, path)
                     assert response.headers["www-authenticate"].startswith('Bearer realm="depthcast"')
+
+    run(main())
+
+
+def test_both_streams_by_every_state_of_a_key(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with guarded(tmp_path) as (api, tokens):
+            for state, (wanted, _, _) in EXPECTED.items():
+                token = tokens.by_state.get(state)
+                headers = [] if token is None else [("authorization", f"Bearer {token}")]
+                given = {name: value.encode("latin-1") for name, value in headers}
+                events = await api.get(EVENTS, headers=given)  # asks for nothing: ends at once
+                if wanted == "ok":
+                    assert events.json()["type"] == "/v1/problems/invalid-parameter", state
+                    assert await accepts_websocket(api.app, STREAM, headers), state
+                    continue
+                assert events.status_code == PROBLEMS[wanted].status, state
+                assert events.json()["type"] == f"/v1/problems/{wanted}", state
+                status, body = await refused_websocket(api.app, STREAM, headers)
+                assert (status, body["type"]) == (PROBLEMS[wanted].status, f"/v1/problems/{wanted}"), state
 
     run(main())
 

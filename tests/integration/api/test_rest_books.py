@@ -336,6 +336,30 @@ def test_the_age_of_stale_data_grows() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"key": "db-wrongwrongwrongwrongwrongwron"}, "key refused"),
+        ({"dataset": "XNAS.ITCH"}, "dataset refused: the gateway refused the session: The dataset here is"),
+    ],
+    ids=["key", "dataset"],
+)
+def test_a_gateway_that_refuses_us_is_named_with_its_reason(wrong: dict[str, str], why: str) -> None:
+    async def main() -> None:
+        async with world(filled=False, **wrong) as api:
+            await until(lambda: "refused" in api.replica.reason)
+            detail = problem(await api.get("/readyz"), 503, "not-ready")["detail"]
+            assert "starting" in detail
+            assert api.replica.name in detail
+            assert why in detail
+            status = (await api.get("/v1/status")).json()
+            assert (status["stage"], status["feeds"][0]["state"]) == ("starting", "connecting")
+            assert status["feeds"][0]["reason"] in detail
+            assert not any(secret in str(status) for secret in wrong.values() if "wrong" in secret)
+
+    run(main())
+
+
 def test_a_feed_that_was_never_there_is_starting_and_not_ready() -> None:
     async def main() -> None:
         async with world(filled=False, key="db-wrongwrongwrongwrongwrongwron") as api:

@@ -76,7 +76,7 @@ def test_frames_are_counted_however_they_are_cut_up() -> None:
     found = loaded(serve)
     assert (found.frames, found.least, found.gaps, found.closed) == (5, 5, 0, 0)
     assert found.others == {"heartbeat": 1, "resync": 1}
-    assert 0 < found.milliseconds["p50"] < 200
+    assert 0 < found.milliseconds["p50"] < 1_000, "it slept between the pieces, on a machine that may be busy"
 
 
 def test_holes_in_a_sequence_and_lost_connections_are_seen() -> None:

@@ -98,7 +98,7 @@ async def stream_service(
     told.completed()
     market = Market([told.replica])
     loop = asyncio.get_running_loop()
-    hub = Hub(market, time.time_ns, loop, options or HubOptions())
+    hub = Hub(market, time.time_ns, loop, options or HubOptions(linger_read_s=0.0))
     services = Services(
         settings=settings,
         market=market,

@@ -9,7 +9,7 @@ from depthcast.api.hub.connections import Connections
 from depthcast.api.hub.encoded import Encoded, Form, ws_frame
 from depthcast.api.hub.errors import RequestError
 from depthcast.api.hub.options import HubOptions
-from depthcast.api.hub.ring import Ring
+from depthcast.api.hub.ring import Ring, RingBytes
 from tests.support.hub_world import ws_messages
 
 
@@ -35,7 +35,7 @@ def test_a_message_told_aside_is_no_place_to_resume_from() -> None:
 
 
 def ring(*seqs: int, frames: int = 3, size: int = 10**6) -> Ring:
-    made = Ring(1, frames, size)
+    made = Ring(1, frames, size, RingBytes(1 << 40))
     for seq in seqs:
         made.append(Encoded("update", b"x" * 10, seq))
     return made
@@ -107,3 +107,17 @@ def test_messages_are_plain_json_objects() -> None:
     message = Encoded("pong", b'{"type":"pong"}')
     (payload,) = ws_messages(message.form(Form.FRAME))
     assert json.loads(payload) == {"type": "pong"}
+
+
+def test_rings_together_keep_so_much_and_each_its_newest_message() -> None:
+    together = RingBytes(250)
+    rings = [Ring(0, 64, 1_000, together) for _ in range(3)]
+    for seq in range(1, 10):
+        for ring in rings:
+            ring.append(Encoded("update", bytes(100), seq))
+            assert together.held <= together.most + 100 * len(rings)
+    assert [len(ring) for ring in rings] == [1, 1, 1]
+    assert [ring.floor for ring in rings] == [8, 8, 8]
+    for ring in rings:
+        ring.clear()
+    assert together.held == 0

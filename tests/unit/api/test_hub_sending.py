@@ -200,9 +200,73 @@ def test_trades_do_not_wait_when_there_are_too_many() -> None:
 def test_a_class_outlives_its_last_reader_for_a_while() -> None:
     of = world(HubOptions(linger_s=5))
     subscribe(of.connect(), "book")
+    of.wait(2)
+    of.apply(add(1, "B", NS, 1))
     of.connections[0].cut()
     of.wait(4)
     assert of.hub.counters.classes == 1
     of.wait(3)
     assert of.hub.counters.classes == 0
     assert of.stream("book:7:1:10:20") is None
+
+
+def many(options: HubOptions, books: int) -> World:
+    of = World(options)
+    of.fill(*(record for n in range(books) for record in (clear(instrument_id=n), bid(n, n))))
+    return of
+
+
+def bid(order: int, instrument_id: int) -> bytes:
+    return add(order, "B", 10**9, 1, instrument_id=instrument_id)
+
+
+def ask_for(connection: Connection, *instruments: int, channel: str = "book") -> None:
+    named = [str(number) for number in instruments]
+    connection.ask(json.dumps({"op": "subscribe", "channel": channel, "instruments": named}))
+
+
+def test_classes_nobody_reads_make_room_for_those_somebody_wants() -> None:
+    of = many(HubOptions(max_classes=4, linger_read_s=0.0), 9)
+    first = of.connect()
+    ask_for(first, 0, 1, 2, 3)
+    of.wait(1)
+    of.apply(*(bid(100 + n, n) for n in range(4)))
+    first.cut()
+    of.wait(1)
+    assert of.hub.counters.classes == 4
+    second = of.connect()
+    ask_for(second, 3, 4, 5, 6)
+    assert second.reader.errors == []
+    assert sorted(stream.of.instrument_id for stream in of.hub.streams) == [3, 4, 5, 6]
+    third = of.connect()
+    ask_for(third, 3, 7)
+    assert [error["code"] for error in third.reader.errors] == ["too_many_classes"]
+    of.apply(bid(200, 3))
+    of.wait(1)
+    assert second.reader.books["book:3:1:10:20"].verified == 2
+
+
+def test_what_was_read_for_a_moment_or_never_sent_anything_does_not_go_on() -> None:
+    of = many(HubOptions(), 3)
+    hurried, quiet, patient = of.connect(), of.connect(), of.connect()
+    ask_for(quiet, 1)
+    ask_for(patient, 2)
+    of.wait(5)
+    ask_for(hurried, 0)
+    of.apply(bid(100, 0), bid(101, 2))
+    for each in (hurried, quiet, patient):
+        each.cut()
+    of.wait(0.1)
+    assert [stream.of.instrument_id for stream in of.hub.streams] == [2]
+    of.wait(40)
+    assert list(of.hub.streams) == []
+    assert of.hub.numbering.ring_bytes.held == 0
+
+
+def test_a_refused_request_leaves_no_class_behind() -> None:
+    of = many(HubOptions(max_classes=2), 4)
+    greedy = of.connect()
+    ask_for(greedy, 0, 1, 2)
+    assert [error["code"] for error in greedy.reader.errors] == ["too_many_classes"]
+    of.wait(0.1)
+    assert of.hub.counters.classes == 0

@@ -173,11 +173,23 @@ class Hub:
             raise RequestError(
                 "too_many_subscriptions", f"at most {limit} subscriptions on a connection", fatal=True
             )
-        streams = [(self.streams.get(of, listing), listing) for of, listing in wanted.items()]
-        for stream, listing in streams:
+        for stream, listing in self._streams(wanted):
             self._join(client, stream, listing, request)
         self._heartbeats.regroup(client)
         client.catch_up()
+
+    def _streams(self, wanted: dict[StreamClass, HubListing]) -> list[tuple[Stream, HubListing]]:
+        """The streams of these classes; if one cannot be had, then none is kept."""
+        streams: list[tuple[Stream, HubListing]] = []
+        try:
+            for of, listing in wanted.items():
+                streams.append((self.streams.get(of, listing), listing))
+        except RequestError:
+            for stream, _ in streams:
+                if not stream.users:
+                    self.streams.left(stream)
+            raise
+        return streams
 
     def unsubscribe(self, client: Client, name: str, asked: int | str | None) -> None:
         """End one subscription.
@@ -240,6 +252,8 @@ class Hub:
         )
         client.send(Encoded("subscribed", encode(message)))
         client.join(stream, held)
+        if stream.read_since is None:
+            stream.read_since = self.loop.time()
         if resumed and held is not None and client.paused_at is None and stream.replay(client, held):
             client.streams[stream] = stream.seq
         self.counters.subscriptions += 1
@@ -256,7 +270,7 @@ class Hub:
         client.leave(stream)
         self.counters.subscriptions -= 1
         if not stream.users:
-            stream.idle_since = self.loop.time()
+            self.streams.left(stream)
 
     # -- time
 

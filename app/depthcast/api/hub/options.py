@@ -20,8 +20,12 @@ class HubOptions:
     lossless_ring_frames: int = 4096
     """The same of trades and orders: also how far behind a client may be before it is closed (4008)."""
     lossless_ring_bytes: int = 4 * 1024 * 1024
+    rings_bytes: int = 256 * 1024 * 1024
+    """What all classes keep together; beyond it they keep fewer messages, the newest always."""
     linger_s: float = 30.0
     """How long a class goes on without subscribers, so that one who was cut off can resume."""
+    linger_read_s: float = 1.0
+    """One that had subscribers for less than that does not go on; nor one that can lose nothing."""
     max_classes: int = 10_000
     max_clients: int = 10_000
     subscriptions_per_connection: int = 100

@@ -11,7 +11,7 @@ from depthcast.api.hub.encoded import FORMS, Encoded, Form
 from depthcast.api.hub.messages import Resync, encode
 from depthcast.api.hub.options import HubOptions
 from depthcast.api.hub.ports import Clock
-from depthcast.api.hub.ring import Ring
+from depthcast.api.hub.ring import Ring, RingBytes
 
 if TYPE_CHECKING:
     from depthcast.api.hub.clients import Client
@@ -29,13 +29,14 @@ class Numbering:
     them all.
     """
 
-    __slots__ = ("clock", "counters", "epoch", "last", "options")
+    __slots__ = ("clock", "counters", "epoch", "last", "options", "ring_bytes")
 
     def __init__(self, epoch: str, clock: Clock, options: HubOptions) -> None:
         self.epoch = epoch
         self.clock = clock
         self.options = options
         self.counters = HubCounters()
+        self.ring_bytes = RingBytes(options.rings_bytes)
         self.last = 0
 
     def take(self) -> int:
@@ -67,6 +68,7 @@ class Stream(ABC):
         "of",
         "period",
         "phase",
+        "read_since",
         "ring",
         "scheduled",
         "seq",
@@ -80,7 +82,7 @@ class Stream(ABC):
     """A new reader begins with a snapshot; else with whatever comes next."""
 
     def __init__(self, of: StreamClass, numbering: Numbering, phase: float) -> None:
-        options = numbering.options
+        options, together = numbering.options, numbering.ring_bytes
         self.of = of
         self.name = of.name
         self.numbering = numbering
@@ -88,9 +90,9 @@ class Stream(ABC):
         self.phase = phase * self.period
         self.seq = numbering.take()
         self.ring = (
-            Ring(self.seq, options.lossless_ring_frames, options.lossless_ring_bytes)
+            Ring(self.seq, options.lossless_ring_frames, options.lossless_ring_bytes, together)
             if self.lossless
-            else Ring(self.seq, options.ring_frames, options.ring_bytes)
+            else Ring(self.seq, options.ring_frames, options.ring_bytes, together)
         )
         self.allowed = 0.0
         """The loop's time from which on the next message may go."""
@@ -99,6 +101,8 @@ class Stream(ABC):
         self.users = 0
         """Clients that have subscribed, those left out for now included."""
         self.idle_since: float | None = None
+        self.read_since: float | None = None
+        """When it got its first reader."""
         self.waiting: dict[Client, None] = {}
         """Clients for whom there is no snapshot yet."""
         self._members: list[dict[Client, Write]] = [{} for _ in range(FORMS)]

@@ -1,6 +1,8 @@
 """Which stream classes are at work: made when first asked for, kept a while after their last reader."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Final
 
 from depthcast.api.hub.classes import StreamClass
@@ -29,7 +31,7 @@ _GOLDEN: Final = 0.6180339887498949
 class Streams:
     """The streams of a hub, by class; each belongs to the follower of its replica."""
 
-    __slots__ = ("_followers", "_loop", "_made", "_market", "_numbering", "_schedule")
+    __slots__ = ("_followers", "_idle", "_loop", "_made", "_market", "_numbering", "_schedule")
 
     def __init__(self, market: HubMarket, numbering: Numbering, loop: Loop, schedule: Schedule) -> None:
         self._market = market
@@ -37,6 +39,8 @@ class Streams:
         self._loop = loop
         self._schedule = schedule
         self._followers: dict[int, Follower] = {}
+        self._idle: OrderedDict[Stream, Follower] = OrderedDict()
+        """Those without readers, the longest without one first."""
         self._made = 0
 
     def __iter__(self) -> Iterator[Stream]:
@@ -49,6 +53,7 @@ class Streams:
         for follower in self._followers.values():
             follower.view.replica.remove_listener(follower)
         self._followers.clear()
+        self._idle.clear()
 
     @property
     def several_datasets(self) -> bool:
@@ -115,7 +120,7 @@ class Streams:
         return None
 
     def get(self, of: StreamClass, listing: HubListing) -> Stream:
-        """The stream of a class, a new one if there is none.
+        """The stream of a class, a new one if there is none. It is to get a reader, or be `left`.
 
         Raises:
             RequestError: there may be no further one.
@@ -123,19 +128,46 @@ class Streams:
         follower = self.follower(listing.replica)
         stream = follower.stream(of)
         if stream is not None:
+            self._idle.pop(stream, None)
             return stream
         counters, options = self._numbering.counters, self._numbering.options
-        if counters.classes >= options.max_classes:
+        if counters.classes >= options.max_classes and not self._make_room():
             raise RequestError("too_many_classes", "no further class now: use one that others use too")
-        if of.channel == "orders" and self._order_books() >= options.order_books:
+        if (
+            of.channel == "orders"
+            and self._order_books() >= options.order_books
+            and not self._make_room(OrderStream)
+        ):
             raise RequestError("too_many_order_books", "no further book's orders can be followed now")
         stream = self._new_stream(of, listing, follower)
         if stream.failed:
             raise RequestError("book_too_large", stream.failed)
-        stream.idle_since = self._loop.time()
         follower.add(stream)
         counters.classes += 1
         return stream
+
+    def left(self, stream: Stream) -> None:
+        """The stream has no readers any more. It goes on a while, if one may come back for what it missed."""
+        follower = next((each for each in self._followers.values() if each.stream(stream.of) is stream), None)
+        if follower is None:
+            return
+        now = self._loop.time()
+        read_s = 0.0 if stream.read_since is None else now - stream.read_since
+        if read_s < self._numbering.options.linger_read_s or not (stream.ring or stream.lossless):
+            stream.idle_since = -inf  # the next to go: not now, in the midst of whatever is going on
+            self._idle[stream] = follower
+            self._idle.move_to_end(stream, last=False)
+        else:
+            stream.idle_since = now
+            self._idle[stream] = follower
+
+    def _make_room(self, kind: type[Stream] = Stream) -> bool:
+        """End the stream that has had no reader for longest; False if all have some."""
+        for stream, follower in self._idle.items():
+            if isinstance(stream, kind):
+                self._remove(follower, stream)
+                return True
+        return False
 
     def _new_stream(self, of: StreamClass, listing: HubListing, follower: Follower) -> Stream:
         self._made += 1
@@ -163,9 +195,11 @@ class Streams:
         for follower in self._followers.values():
             for stream in follower.streams[part::parts]:
                 follower.look_again(stream)
-                idle_since = stream.idle_since
-                if not stream.users and idle_since is not None and now - idle_since > linger_s:
-                    self._remove(follower, stream)
+        while self._idle:
+            stream, follower = next(iter(self._idle.items()))
+            if stream.idle_since is not None and now - stream.idle_since <= linger_s:
+                break
+            self._remove(follower, stream)
 
     def remove(self, stream: Stream) -> None:
         """End a stream that nobody reads any more."""
@@ -175,6 +209,8 @@ class Streams:
 
     def _remove(self, follower: Follower, stream: Stream) -> None:
         follower.remove(stream)
+        self._idle.pop(stream, None)
+        stream.ring.clear()
         stream.scheduled = False
         self._numbering.counters.classes -= 1
 

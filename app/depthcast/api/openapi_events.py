@@ -15,6 +15,7 @@ _PROBLEMS: Final = (
     "scope-missing",
     "unknown-instrument",
     "rate-limited",
+    "starting",
     "overloaded",
     "internal-error",
 )
@@ -33,7 +34,7 @@ data: {"type":"snapshot","class":"book:432669:1:10:20","seq":811,"bids":[["64.79
 
 def events_operation() -> tuple[dict[str, Any], tuple[str, ...]]:
     """The operation but for its answers to problems, and the names of those."""
-    instruments = {"type": "string", "description": "Symbols or ids, separated by commas."}
+    instruments = {"type": "string", "pattern": "[^,]", "description": "Symbols or ids, separated by commas."}
     parameters = [
         _parameter(name, instruments, f"Instruments of the channel `{name}`, separated by commas.")
         for name in CHANNELS

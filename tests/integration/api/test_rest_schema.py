@@ -6,17 +6,23 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
+from schemathesis.core.transport import Response
 
+from depthcast.api.hub.classes import CHANNELS as ALL_CHANNELS
 from tests.support.api_thread import served_world
 
 EXAMPLES: Final = int(os.environ.get("DEPTHCAST_SCHEMA_EXAMPLES", "8"))
 """Requests of each operation and kind. More for a longer look."""
+CHANNELS: Final = frozenset(ALL_CHANNELS)
 TOO_LONG: Final = 414
+EVENTS: Final = "/v1/events"
+"""Answers have no end here: another test reads their beginnings."""
 RULES: Final = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -29,7 +35,7 @@ RULES: Final = settings(
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Where the API is served."""
-    with served_world() as url:
+    with served_world(streams=None) as url:
         yield url
 
 
@@ -43,6 +49,8 @@ def test_every_operation_keeps_to_the_document(url: str, mode: GenerationMode) -
     assert left_out == {"/v1/openapi.json"}  # the document itself
     checked = 0
     for operation in operations:
+        if operation.path == EVENTS:
+            continue
         if mode is GenerationMode.NEGATIVE and not operation.query and not operation.path_parameters:
             continue
 
@@ -60,3 +68,29 @@ def test_every_operation_keeps_to_the_document(url: str, mode: GenerationMode) -
             check()
             checked += 1
     assert checked >= 6
+
+
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
+)
+def test_events_keep_to_the_document(url: str, mode: GenerationMode) -> None:
+    operation = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")[EVENTS]["GET"]
+    statuses = set()
+
+    @RULES
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Case[Any]) -> None:
+        # That one of them must be there, no schema of parameters can say; unit tests do.
+        assume(CHANNELS & (case.query or {}).keys())
+        with requests.request(**case.as_transport_kwargs(url), stream=True, timeout=10) as answer:
+            statuses.add(answer.status_code)
+            if answer.status_code == requests.codes.ok:
+                assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+                assert next(answer.iter_lines()) == b"retry: 2000"
+            elif answer.status_code != TOO_LONG:
+                case.validate_response(Response.from_requests(answer, verify=True))
+
+    check()
+    assert statuses
+    with requests.get(f"{url}{EVENTS}?book=CLX5,ESZ5&depth=5", stream=True, timeout=10) as answer:
+        assert next(answer.iter_lines()) == b"retry: 2000"

@@ -198,6 +198,63 @@ def test_with_several_datasets_classes_and_instruments_say_which() -> None:
     assert either.reader.books["OTHER.SIM/book:7:1:10:20"].bids == {"9": [2, 2]}
 
 
+def test_who_comes_inside_an_event_while_the_feed_is_lost_is_told_that_at_once() -> None:
+    of = world()
+    of.apply(add(3, "B", 9 * NS, 1, 0))
+    for _ in range(3):
+        of.wait(0.3)
+    assert of.feed.replica.engine.status(7).in_event
+    early = reader(of, "book", "bbo", "orders")
+    assert early.reader.statuses == {}
+    of.lose()
+    late = reader(of, "book", "bbo", "orders")
+    for each in (early, late):
+        assert sorted(each.reader.statuses) == ["bbo:7:1:1:20", "book:7:1:10:20", "orders:7:1:0:20"]
+        assert {told["feed"] for told in each.reader.statuses.values()} == {"stale"}
+        assert all(not book.message for book in each.reader.books.values())
+    heard = late.reader.messages
+    of.wait(0.9)
+    assert late.reader.messages - heard <= 1  # a heartbeat
+    of.fill(clear(), add(5, "B", 8 * NS, 3))
+    of.wait(1)
+    for channel in ("book", "bbo", "orders"):
+        assert not last(late, channel)["stale"]
+
+
+@pytest.mark.parametrize("channel", ["book", "bbo"])
+def test_a_change_that_is_not_shown_does_not_move_the_time_of_the_newest_change(channel: str) -> None:
+    of = world()
+    early = reader(of, channel, **({"depth": 1} if channel == "book" else {}))
+    of.wait(2)
+    of.apply(add(3, "B", 9 * NS, 1))
+    of.wait(1)
+    shown = last(early, channel)["ts_applied"]
+    of.apply(add(4, "B", 5 * NS, 1))
+    of.wait(1)
+    late = reader(of, channel, **({"depth": 1} if channel == "book" else {}))
+    assert last(late, channel)["ts_applied"] == shown
+    of.apply(cancel(3, "B", 9 * NS, 1))
+    of.wait(1)
+    assert int(last(early, channel)["ts_applied"]) == int(shown) + 2 * NS
+
+
+@pytest.mark.parametrize("channel", ["book", "orders"])
+def test_who_joins_before_the_next_tick_gets_no_newer_time_than_what_is_shown(channel: str) -> None:
+    of = world()
+    early = reader(of, channel)
+    of.wait(2)
+    of.apply(add(3, "B", 9 * NS, 1))
+    of.wait(0.001)
+    first = last(early, channel)
+    of.apply(add(4, "B", 9 * NS, 1))
+    late = reader(of, channel)
+    book = late.reader.books[first["class"]]
+    if channel == "book":
+        assert (last(late, channel)["ts_applied"], book.bids) == (first["ts_applied"], {"9": [2, 2]})
+    else:
+        assert int(last(late, channel)["ts_applied"]) > int(first["ts_applied"])
+
+
 # -- orders
 
 

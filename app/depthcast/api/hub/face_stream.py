@@ -12,6 +12,7 @@ from depthcast.api.hub.books import (
 from depthcast.api.hub.classes import StreamClass
 from depthcast.api.hub.encoded import Encoded
 from depthcast.api.hub.messages import encode
+from depthcast.api.hub.status_stream import class_status
 from depthcast.api.hub.stream import Numbering, Stream
 from depthcast.api.hub.view import ReplicaView
 
@@ -21,11 +22,14 @@ __all__ = ["BboStream", "BookStream", "FaceStream"]
 class FaceStream(Stream):
     """A stream of what a book shows. It remembers what its readers hold, and sends the difference."""
 
-    __slots__ = ("_reason", "_snapshot", "_view", "face")
+    __slots__ = ("_instrument", "_reason", "_snapshot", "_view", "face")
 
-    def __init__(self, of: StreamClass, numbering: Numbering, phase: float, view: ReplicaView) -> None:
+    def __init__(
+        self, of: StreamClass, numbering: Numbering, phase: float, view: ReplicaView, instrument: str
+    ) -> None:
         super().__init__(of, numbering, phase)
         self._view = view
+        self._instrument = instrument
         self._reason: str | None = None
         self._snapshot: Encoded | None = None
         self.face: Face | None = self._read()
@@ -37,6 +41,7 @@ class FaceStream(Stream):
             self.numbering.counters.held_back += 1
             face = self._held_face()
             if face is None:
+                self.tell_waiting()
                 return False
         before, reason = self.face, self._reason
         if before is None or reason is not None:
@@ -58,6 +63,13 @@ class FaceStream(Stream):
 
     def renew(self, reason: str) -> None:
         self._reason = reason
+
+    @property
+    def stale(self) -> bool:
+        return self._view.stale
+
+    def status(self) -> bytes:
+        return class_status(self._view, self.of, self._instrument, self.numbering)
 
     def restate(self) -> bool:
         face, of, view = self.face, self.of, self._view
@@ -84,19 +96,19 @@ class FaceStream(Stream):
         if reason is not None:
             self.numbering.counters.resyncs += 1
             self.broadcast(self.resync(reason))
-        self.face, self._reason = face, None
+        self.face, self._reason, self.told_ns = face, None, self.changed_ns
         message = self._whole(face, self._place(prev_seq, seq))
         self._snapshot = message
         self.publish(message)
 
     def _send_change(self, before: Face, face: Face) -> None:
         prev_seq, seq = self.next_place()
-        self.face, self._snapshot = face, None
+        self.face, self._snapshot, self.told_ns = face, None, self.changed_ns
         self.publish(self._change(before, face, self._place(prev_seq, seq)))
 
     def _place(self, prev_seq: int, seq: int) -> Place:
         numbering = self.numbering
-        return Place(self.name, numbering.epoch, prev_seq, seq, self.changed_ns, numbering.clock())
+        return Place(self.name, numbering.epoch, prev_seq, seq, self.told_ns, numbering.clock())
 
     def _whole(self, face: Face, at: Place) -> Encoded:
         return self.message("snapshot", encode(snapshot_message(face, at)), at.seq)

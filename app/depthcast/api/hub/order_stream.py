@@ -2,13 +2,11 @@
 
 from typing import ClassVar, Final
 
-from msgspec.structs import replace
-
 from depthcast.api.hub.classes import StreamClass
 from depthcast.api.hub.encoded import Encoded
 from depthcast.api.hub.messages import OrdersSnapshot, OrdersUpdate, encode
 from depthcast.api.hub.orders import OrderBook
-from depthcast.api.hub.status_stream import status_message, told
+from depthcast.api.hub.status_stream import class_status
 from depthcast.api.hub.stream import Numbering, Stream
 from depthcast.api.hub.view import ReplicaView
 from depthcast.book.types import BookKey, BookStatus
@@ -108,6 +106,13 @@ class OrderStream(Stream):
         self._reason = reason
         self._seed()
 
+    @property
+    def stale(self) -> bool:
+        return self._view.stale
+
+    def status(self) -> bytes:
+        return class_status(self._view, self.of, self._instrument, self.numbering)
+
     def restate(self) -> bool:
         return self._flags != self._state(self._status()) or self.book.void is not None
 
@@ -148,18 +153,11 @@ class OrderStream(Stream):
 
     def _say_stale(self) -> None:
         """Inside an event the queues cannot be told, but the state of the feed can."""
+        self.tell_waiting()
         if self._said_stale == self._view.stale:
             return
         self._said_stale = self._view.stale
-        of = self.of
-        status = status_message(
-            self._view,
-            told(self._view, of.instrument_id, of.publisher_id),
-            self._instrument,
-            of.instrument_id,
-            self.numbering,
-        )
-        self.announce("status", encode(replace(status, stream=self.name)))
+        self.announce("status", self.status())
 
     def _state(self, status: BookStatus | None) -> Flagged:
         stale = self._view.stale
@@ -175,6 +173,7 @@ class OrderStream(Stream):
             counters.resyncs += 1
         self.broadcast(self.resync(reason))
         self._flags, self._reason, self._said_stale = flags, None, flags[-1]
+        self.told_ns = self.changed_ns
         _, seq = self.next_place()
         self._snapshot = self._whole(seq, status)
         self.publish(self._snapshot)
@@ -183,12 +182,13 @@ class OrderStream(Stream):
         prev_seq, seq = self.next_place()
         top, phase, complete, suspect, stale = self._flags = flags
         self._said_stale = stale
+        self.told_ns = self.changed_ns
         message = OrdersUpdate(
             stream=self.name,
             prev_seq=prev_seq,
             seq=seq,
             ts_event=str(status.version[0] if status is not None else 0),
-            ts_applied=str(self.changed_ns),
+            ts_applied=str(self.told_ns),
             ts_send=str(self.numbering.clock()),
             top=top,
             phase=phase,
@@ -212,7 +212,7 @@ class OrderStream(Stream):
             epoch=numbering.epoch,
             seq=seq,
             ts_event=str(status.version[0] if status is not None else 0),
-            ts_applied=str(self.changed_ns),
+            ts_applied=str(self.told_ns),
             ts_send=str(began),
             top=top,
             phase=phase,

@@ -9,7 +9,7 @@ from depthcast.api.hub.messages import Feed, StatusMessage, encode
 from depthcast.api.hub.stream import Numbering, Stream
 from depthcast.api.hub.view import ReplicaView
 
-__all__ = ["StatusStream", "status_message"]
+__all__ = ["StatusStream", "class_status", "status_message", "told"]
 
 Told = tuple[Feed, str, str, str | None, bool, bool]
 """Feed, reason, top, phase, complete, suspect."""
@@ -54,6 +54,13 @@ class StatusStream(Stream):
         )
         of_class = replace(status, stream=self.name, prev_seq=prev_seq, seq=seq)
         return self.message("status", encode(of_class), seq)
+
+
+def class_status(view: ReplicaView, of: StreamClass, instrument: str, numbering: Numbering) -> bytes:
+    """How feed and book are, for the readers of a class that tells levels, orders or trades: no number."""
+    now = told(view, of.instrument_id, of.publisher_id)
+    status = status_message(view, now, instrument, of.instrument_id, numbering)
+    return encode(replace(status, stream=of.name))
 
 
 def told(view: ReplicaView, instrument_id: int, publisher_id: int | None) -> Told:

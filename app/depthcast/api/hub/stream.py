@@ -59,6 +59,7 @@ class Stream(ABC):
 
     __slots__ = (
         "_members",
+        "_waiting_told",
         "_writes",
         "allowed",
         "changed_ns",
@@ -72,6 +73,7 @@ class Stream(ABC):
         "ring",
         "scheduled",
         "seq",
+        "told_ns",
         "users",
         "waiting",
     )
@@ -97,7 +99,8 @@ class Stream(ABC):
         self.allowed = 0.0
         """The loop's time from which on the next message may go."""
         self.scheduled = False
-        self.changed_ns = numbering.clock()
+        self.changed_ns = self.told_ns = numbering.clock()
+        """When what it is about was last changed, and when the newest change was that readers were told."""
         self.users = 0
         """Clients that have subscribed, those left out for now included."""
         self.idle_since: float | None = None
@@ -105,6 +108,8 @@ class Stream(ABC):
         """When it got its first reader."""
         self.waiting: dict[Client, None] = {}
         """Clients for whom there is no snapshot yet."""
+        self._waiting_told: dict[Client, bool] = {}
+        """Which of them know that the feed is lost."""
         self._members: list[dict[Client, Write]] = [{} for _ in range(FORMS)]
         self._writes: list[tuple[Write, ...] | None] = [() for _ in range(FORMS)]
 
@@ -142,6 +147,7 @@ class Stream(ABC):
 
     def drop(self, client: "Client") -> None:
         """Leave the client out. One who is not in is no error."""
+        self._waiting_told.pop(client, None)
         if self._members[client.form].pop(client, None) is not None:
             self._writes[client.form] = None
 
@@ -177,13 +183,34 @@ class Stream(ABC):
         shown = self.snapshot()
         if shown is None:
             self.waiting[client] = None
+            self._tell_waiting(client)
             return False
+        self._waiting_told.pop(client, None)
         if held is not None:
             self.numbering.counters.conflated += 1
             client.send_aside(self.resync("conflated"))
         for message in shown:
             client.send_aside(message)
         return True
+
+    def tell_waiting(self) -> None:
+        """Tell those who wait for a snapshot how the feed is, if that is another: silence says nothing."""
+        for client in list(self.waiting):
+            self._tell_waiting(client)
+
+    def _tell_waiting(self, client: "Client") -> None:
+        if self.stale != self._waiting_told.get(client, False):
+            self._waiting_told[client] = self.stale
+            client.send_aside(Encoded("status", self.status()))
+
+    @property
+    def stale(self) -> bool:
+        """The feed is lost or silent; of a class that nobody waits for it is not asked."""
+        return False
+
+    def status(self) -> bytes:
+        """How the feed and the book are, as a message of the class that has no number."""
+        raise NotImplementedError
 
     def admit_waiting(self) -> None:
         """Bring those who waited for a snapshot."""

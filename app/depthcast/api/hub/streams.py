@@ -173,16 +173,14 @@ class Streams:
         self._made += 1
         phase = self._made * _GOLDEN % 1.0
         numbering, view = self._numbering, follower.view
-        if of.channel == "book":
-            return BookStream(of, numbering, phase, view)
-        if of.channel == "bbo":
-            return BboStream(of, numbering, phase, view)
-        with_name: Callable[..., Stream] = {
+        kind: Callable[..., Stream] = {
+            "book": BookStream,
+            "bbo": BboStream,
             "trades": TradeStream,
             "orders": OrderStream,
             "status": StatusStream,
         }[of.channel]
-        return with_name(of, numbering, phase, view, label(listing))
+        return kind(of, numbering, phase, view, label(listing))
 
     def _order_books(self) -> int:
         return sum(follower.order_books for follower in self._followers.values())

@@ -3,13 +3,11 @@
 from struct import Struct as Layout
 from typing import ClassVar, Final
 
-from msgspec.structs import replace
-
 from depthcast.api.hub.books import decimal
 from depthcast.api.hub.classes import StreamClass
 from depthcast.api.hub.encoded import Encoded
 from depthcast.api.hub.messages import Trade, Trades, encode
-from depthcast.api.hub.status_stream import status_message, told
+from depthcast.api.hub.status_stream import class_status
 from depthcast.api.hub.stream import Numbering, Stream
 from depthcast.api.hub.view import ReplicaView
 from depthcast.dbn.layout import UNDEF_PRICE
@@ -105,7 +103,4 @@ class TradeStream(Stream):
 
     def _status(self) -> bytes:
         """A trade tells nothing of the feed while there is none: the state is sent by itself."""
-        of = self.of
-        now = told(self._view, of.instrument_id, of.publisher_id)
-        status = status_message(self._view, now, self._instrument, of.instrument_id, self.numbering)
-        return encode(replace(status, stream=self.name))
+        return class_status(self._view, self.of, self._instrument, self.numbering)

@@ -17,6 +17,7 @@ from depthcast.errors import (
     KeyStoreError,
     SettingsError,
     SourceError,
+    StoreError,
     UsageError,
 )
 
@@ -82,7 +83,7 @@ def _code(error: DepthcastError | OSError | MemoryError) -> Exit:
             return Exit.USAGE
         case OSError() | MemoryError() | KeyStoreError():
             return Exit.FILE
-        case SourceError() | JournalError() if isinstance(error.__cause__, OSError):
+        case SourceError() | JournalError() | StoreError() if isinstance(error.__cause__, OSError):
             return Exit.FILE
     return Exit.DATA
 

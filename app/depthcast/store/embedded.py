@@ -16,6 +16,7 @@ import stat
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -50,7 +51,7 @@ class EmbeddedPostgres:
         self._folder = folder.absolute()
         self._data = self._folder / "data"
         self._durable = durable
-        self._lock: int | None = None
+        self._using: int | None = None
         self._as: dict[str, Any] = {}
         self._programs = Path()
 
@@ -76,29 +77,28 @@ class EmbeddedPostgres:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            self._choose_user()
-            if not (self._data / "PG_VERSION").exists():
-                self._initialise()
-            if self._pg_ctl("status").returncode != 0:
-                self._run_server()
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
+            with self._alone():
+                self._choose_user()
+                if not (self._data / "PG_VERSION").exists():
+                    self._initialise()
+                if self._pg_ctl("status").returncode != 0:
+                    self._run_server()
+                self._using = _open(self._folder / "users")
+                fcntl.flock(self._using, fcntl.LOCK_SH)
         except OSError as error:
-            self._unlock()
             raise StoreError(f"{error.filename or self._folder}: {error.strerror or error}") from error
-        except StoreError:
-            self._unlock()
-            raise
 
     def stop(self) -> None:
         """Stop it, if nobody else uses it. More than once is no error."""
-        if self._lock is None:
+        if self._using is None:
             return
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._pg_ctl("stop", "-m", "fast", "-w", "-t", str(_START_S))
-        self._unlock()
+        using, self._using = self._using, None
+        with self._alone(), contextlib.suppress(BlockingIOError):
+            try:
+                fcntl.flock(using, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._pg_ctl("stop", "-m", "fast", "-w", "-t", str(_START_S))
+            finally:
+                os.close(using)
 
     def program(self, name: str, *arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
         """Run one of PostgreSQL's programs as the server's user, with its password in the environment."""
@@ -123,10 +123,15 @@ class EmbeddedPostgres:
             done.stdout = said.read()
         return done
 
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only one that starts or stops it."""
+        file = _open(self._folder / "lock")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(file)
 
     def _choose_user(self) -> None:
         self._programs = _installed()
@@ -181,6 +186,10 @@ class EmbeddedPostgres:
 
     def _unsynced(self, option: str) -> list[str]:
         return [] if self._durable else [option]
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _installed() -> Path:

@@ -123,6 +123,23 @@ def test_the_same_records_in_other_segments_make_the_same(
     assert run(all_rows(database)) == in_order
 
 
+def test_workers_that_have_the_same_records_in_other_segments_do_not_stand_in_each_others_way(
+    database: str,
+    simulated: list[ClosedSegment],
+    in_order: dict[str, list[tuple[object, ...]]],
+    tmp_path: Path,
+) -> None:
+    """Each may wait for rows of the other: who gives way begins anew, and finds them there."""
+    others = recorded(tmp_path, simulated_feed(RECORDS), records=1_100)
+
+    async def together() -> None:
+        halves = [simulated, others, simulated[::-1], others[::-1]]
+        await asyncio.gather(*(deliver(database, half) for half in halves))
+
+    run(together())
+    assert run(all_rows(database)) == in_order
+
+
 def test_a_damaged_segment_is_named_and_leaves_nothing_behind(database: str, tmp_path: Path) -> None:
     good, bad = recorded(tmp_path, simulated_feed(2_000), records=1_000)[:2]
     path = Path(bad.path)

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from depthcast.journal.objects import FolderObjects, open_objects
 from depthcast.journal.segments import ClosedSegment
 from depthcast.store.compact import Outcome, compact
 from depthcast.store.connect import connected
+from depthcast.store.embedded import EmbeddedPostgres
+from depthcast.store.migrate import migrate
 from depthcast.store.worker import Done, Worker
 from tests.support.command import PROGRAM
 from tests.support.journals import DATASET, SHARD, Recording, simulated_feed
@@ -68,7 +71,7 @@ def test_a_worker_killed_in_mid_transaction_leaves_what_another_one_finishes(
     assert run(all_rows(database)) == in_order
 
 
-async def _wait_until_merging(url: str, process: "subprocess.Popen[bytes]") -> bool:
+async def _wait_until_merging(url: str, process: "subprocess.Popen[Any]") -> bool:
     """Until that process has rows in a transaction that is not over."""
     query = (
         "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
@@ -243,3 +246,37 @@ def test_the_embedded_server_keeps_its_data_and_asks_for_its_password(tmp_path: 
         assert (place / "database" / "password").stat().st_mode & 0o077 == 0
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def test_a_database_killed_in_mid_transaction_comes_back_and_the_work_is_finished(
+    folder: Path, in_order: AllRows
+) -> None:
+    place = Path(tempfile.mkdtemp(prefix="depthcast-test-"))
+    place.chmod(0o755)
+    server = EmbeddedPostgres(place / "database")
+    try:
+        server.start()
+        run(_migrate(server.url))
+        process = subprocess.Popen(
+            [*PROGRAM, "compact", str(folder), "--quiet"],
+            env={**os.environ, "DEPTHCAST_DATABASE_URL": server.url},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert run(_wait_until_merging(server.url, process)), "no transaction was seen to be under way"
+        os.kill(int((place / "database" / "data" / "postmaster.pid").read_text().splitlines()[0]), 9)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode in (3, 4), said
+        assert said.startswith("depthcast: error: database 127.0.0.1:"), said
+        server.stop()
+        server.start()
+        assert 0 < run(work(server.url, str(folder), [])) <= len(segments_of(folder))
+        assert run(all_rows(server.url)) == in_order
+    finally:
+        server.stop()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+async def _migrate(url: str) -> None:
+    async with connected(url) as connection:
+        await migrate(connection)

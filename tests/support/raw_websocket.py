@@ -21,7 +21,8 @@ async def refused_websocket(
 
 async def accepts_websocket(app: Any, path: str, headers: Sequence[tuple[str, str]]) -> bool:
     """Open a WebSocket, and leave at once: whether it was accepted."""
-    return (await _sent(app, path, headers))[0]["type"] == "websocket.accept"
+    first: str = (await _sent(app, path, headers))[0]["type"]
+    return first == "websocket.accept"
 
 
 async def _sent(app: Any, path: str, headers: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:

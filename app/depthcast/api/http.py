@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from depthcast.api.connections import Connections
 from depthcast.api.problem_types import PROBLEMS, ProblemType
@@ -108,7 +108,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: self.transport.abort}
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
         self._in_head = self._in_message = True
 
     def on_headers_complete(self) -> None:
@@ -140,7 +140,8 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def _rest(self) -> None:
         """Nothing is being answered from now on, if that is so."""
-        if (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused:
+        cycle: RequestResponseCycle | None = self.cycle
+        if (cycle is None or cycle.response_complete) and not self.flow.write_paused:
             self.limits.connections.idle(self)
 
     def pause_writing(self) -> None:

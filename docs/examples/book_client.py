@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 DEPTH = 10
+LATER = {"starting", "no_book_yet", "restarting", "server_full", "too_many_classes", "too_many_connections"}
 
 
 class Book:
@@ -48,6 +49,8 @@ async def follow(url, instrument):
             await stream.send(json.dumps(request))
             async for text in stream:
                 message = json.loads(text)
+                if message["type"] == "error" and message["code"] in LATER:
+                    break  # close, and come back
                 if message["type"] == "error":
                     raise SystemExit(message["message"])
                 if message["type"] in ("snapshot", "update"):
@@ -56,7 +59,9 @@ async def follow(url, instrument):
                     else:
                         await stream.send(json.dumps({"op": "resync", "class": message["class"]}))
         except ConnectionClosed:
-            continue
+            pass
+        await stream.close()
+        await asyncio.sleep(1)
 
 
 async def main(url, instrument):

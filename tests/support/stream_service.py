@@ -66,6 +66,16 @@ class StreamService:
     def engine(self) -> Any:
         return self.told.replica.engine
 
+    def fill(self) -> None:
+        """Books 7 and 8, with ten levels a side."""
+        self.told.connect()
+        self.told.records(*[clear(instrument_id=number) for number in (7, 8)])
+        self.told.completed()
+        for number in (7, 8):
+            for level in range(10):
+                self.change(instrument_id=number, ticks=level, size=level + 1)
+                self.change(instrument_id=number, ticks=-level - 1, size=level + 1)
+
     def change(self, *, instrument_id: int = 7, ticks: int = 0, size: int = 1) -> None:
         """One more order, as one event."""
         self._orders += 1
@@ -84,18 +94,19 @@ async def stream_service(
     ready_frames: bool = True,
     keys_file: Path | None = None,
     ping_s: float | None = 20.0,
+    port: int = 0,
+    filled: bool = True,
 ) -> AsyncIterator[StreamService]:
     """Serve books 7 and 8 with ten levels a side.
 
     Args:
         ready_frames: through our own protocol; else through uvicorn's as it is.
+        port: to listen on; 0 for any.
+        filled: whether there are books yet; else a test calls `StreamService.fill`.
     """
     settings = settings or api_settings()
     told = Told()
     told.clock.time_ns = time.time_ns  # type: ignore[method-assign]
-    told.connect()
-    told.records(*[clear(instrument_id=number) for number in (7, 8)])
-    told.completed()
     market = Market([told.replica])
     loop = asyncio.get_running_loop()
     hub = Hub(market, time.time_ns, loop, options or HubOptions(linger_read_s=0.0))
@@ -123,15 +134,13 @@ async def stream_service(
     )
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:
         await asyncio.sleep(0.01)
     service = StreamService(told, hub, server, listener.getsockname()[1])
-    for number in (7, 8):
-        for level in range(10):
-            service.change(instrument_id=number, ticks=level, size=level + 1)
-            service.change(instrument_id=number, ticks=-level - 1, size=level + 1)
+    if filled:
+        service.fill()
     try:
         yield service
     finally:

@@ -54,6 +54,30 @@ def test_it_holds_the_book_over_lost_connections_and_feeds() -> None:
     run(main())
 
 
+def test_it_holds_the_book_over_a_restart_with_no_books_at_first() -> None:
+    async def main() -> None:
+        async with stream_service() as before:
+            following = example().follow(before.url, "7")
+            book = await until_equal(following, before)
+            coming = asyncio.create_task(anext(following))
+            await before.hub.close(0.0)
+        async with stream_service(port=before.port, filled=False) as after:
+            async with asyncio.timeout(15):
+                while after.hub.counters.errors < 2:  # "starting", each time
+                    await asyncio.sleep(0.05)
+            assert not coming.done()
+            epoch = book.epoch
+            after.fill()
+            after.change(ticks=2, size=9)
+            await asyncio.wait_for(coming, 15)
+            after.change(ticks=3)
+            await until_equal(following, after)
+            assert (book.epoch, epoch) == (after.hub.numbering.epoch, before.hub.numbering.epoch)
+            await following.aclose()
+
+    run(main())
+
+
 def test_it_asks_anew_when_a_checksum_does_not_agree() -> None:
     async def main() -> None:
         async with stream_service() as service:

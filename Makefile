@@ -31,6 +31,9 @@ SEED ?= 1
 EVERY ?= 1
 # Seconds of random feeds in `make soak`.
 SECONDS_OF_FEEDS ?= 300
+# Seconds and records a second of the stream in it.
+SECONDS_OF_STREAMS ?= 60
+RATE_OF_STREAMS ?= 500000
 KILLS ?= 20
 
 .PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize clean
@@ -81,9 +84,10 @@ sanitize: setup ## run the tests of the books on a kernel built with AddressSani
 	$(SANITIZED) $(BIN)/python -c 'from depthcast.book import engine; assert "sanitize" in engine.__file__, engine.__file__'
 	$(SANITIZED) $(BIN)/python -m pytest -n $(JOBS) $(or $(ARGS),tests/unit/book tests/property)
 
-soak: setup ## 100 M records of churn must not grow the process; then engine against reference on random feeds
+soak: setup ## 100 M records of churn must not grow the process; then engine against reference on random feeds; then readers of a busy stream
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python tests/property/soak_differential.py --seconds $(SECONDS_OF_FEEDS)
+	DEPTHCAST_SOAK_S=$(SECONDS_OF_STREAMS) DEPTHCAST_SOAK_RATE=$(RATE_OF_STREAMS) $(BIN)/python -m pytest tests/integration/api/test_stream_soak.py
 
 clean: ## remove what was built (not .venv, not .uv)
 	rm -rf build dist out *.egg-info app/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -309,7 +309,7 @@ async def _put_instruments(connection: Connection, feed_id: int, ours: dict[int,
     updates = ", ".join(f"{field} = excluded.{field}" for field in Instrument._fields)
     places = ", ".join(f"${number + 1}" for number in range(len(_INSTRUMENT)))
     await connection.executemany(
-        f"INSERT INTO depthcast.instruments ({', '.join(_INSTRUMENT)}) VALUES ({places}) "  # noqa: S608
+        f"INSERT INTO depthcast.instruments ({', '.join(_INSTRUMENT)}) VALUES ({places}) "  # noqa: S608 # nosec B608
         f"ON CONFLICT (feed_id, instrument_id) DO UPDATE SET {updates}",
         changed,
     )

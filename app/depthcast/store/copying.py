@@ -6,7 +6,7 @@ A block of rows is laid out as a matrix of bytes that all are there, then those 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,5 @@ def _lay_levels(
 
 
 def _offset(laid: NDArray[np.void], field: str) -> int:
-    fields = laid.dtype.fields
-    assert fields is not None  # noqa: S101 - it is a structure
+    fields: Mapping[str, Any] = laid.dtype.fields or {}
     return int(fields[field][1])

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import stat
-import subprocess
+import subprocess  # nosec B404
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ class EmbeddedPostgres:
         if password.exists():
             variables["PGPASSWORD"] = password.read_text()
         with tempfile.TemporaryFile("w+") as said:  # a pipe would stay open in the server
-            done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 - our own programs
+            done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 # nosec B603
                 [str(self._programs / "bin" / name), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=said,

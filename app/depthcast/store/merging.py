@@ -56,7 +56,7 @@ DEPTH_ROWS: Final = (
 )
 
 _INSERT: Final = {
-    table: f"INSERT INTO depthcast.{table} ({columns}) SELECT {columns} FROM new_{table}"
+    table: f"INSERT INTO depthcast.{table} ({columns}) SELECT {columns} FROM new_{table}"  # nosec B608
     for table, columns in _COLUMNS.items()
     if table in DIRECT
 }
@@ -68,7 +68,7 @@ ORDER BY instrument_id, publisher_id, ts, position DESC
 ON CONFLICT ({", ".join(_DEPTH_KEY)}) DO UPDATE
 SET {", ".join(f"{c.name} = excluded.{c.name}" for c in TABLES["depth"] if c.name not in _DEPTH_KEY)}
 WHERE excluded.position > old.position
-"""
+"""  # nosec B608
 """Of one second of a book the row of the greatest position is kept, whichever segment comes first."""
 IS_COVERED: Final = """
 SELECT EXISTS (SELECT FROM depthcast.segments
@@ -84,12 +84,12 @@ _OF_SEGMENT: Final = (
 )
 TOUCHED: Final = tuple(
     f"INSERT INTO touched_{table} SELECT DISTINCT instrument_id, publisher_id, {_BUCKETS[table]} "
-    f"FROM depthcast.{table} {_OF_SEGMENT} ON CONFLICT DO NOTHING"
+    f"FROM depthcast.{table} {_OF_SEGMENT} ON CONFLICT DO NOTHING"  # nosec B608
     for table in DIRECT
 )
 TOUCHED_DEPTH: Final = (
     f"INSERT INTO touched_depth SELECT DISTINCT instrument_id, publisher_id, {_MINUTE} FROM new_depth "
-    "ON CONFLICT DO NOTHING"
+    "ON CONFLICT DO NOTHING"  # nosec B608
 )
 """A row of ``depth`` that stays another segment's touches nothing, but may be counted again."""
 REFRESH: Final = "SELECT depthcast.refresh_rollups($1::smallint, $2, $3, $4, $5, $6)"
@@ -105,7 +105,7 @@ WITH void AS (
   ON CONFLICT DO NOTHING
 )
 SELECT min(ts), max(ts) FROM void
-"""
+"""  # nosec B608
     for table, bucket in _BUCKETS.items()
 )
 """Rows that an older epoch wrote at positions that are a newer one's; the times of those that were there."""

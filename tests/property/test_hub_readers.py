@@ -30,6 +30,8 @@ OPTIONS = HubOptions(
     ring_frames=6,
     lossless_ring_frames=20,
     linger_s=3.0,
+    linger_read_s=0.2,
+    rings_bytes=20_000,
     messages_per_s=1e6,
     pending_trades=4,
 )

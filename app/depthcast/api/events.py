@@ -178,7 +178,7 @@ _PROBLEMS: Final = {
     "no_book_yet": "unknown-book",
     "unknown_publisher": "unknown-book",
     "publisher_required": "ambiguous-book",
-    "book_too_large": "answer-too-large",
+    "book_too_large": "book-too-large",
     "too_many_connections": "rate-limited",
     "too_many_subscriptions": "rate-limited",
     "starting": "starting",

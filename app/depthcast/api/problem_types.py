@@ -98,6 +98,11 @@ _TYPES: Final = (
         "whole book.",
     ),
     ProblemType(
+        "book-too-large", 413, "The book is too large for this channel",
+        "The stream of orders follows books up to a number of orders. Ask for the channel `book`, which has "
+        "all levels up to 500.",
+    ),
+    ProblemType(
         "uri-too-long", 414, "The address is too long",
         "No operation has such a long address. The limit is at /v1/limits.",
     ),

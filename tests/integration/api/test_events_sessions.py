@@ -128,7 +128,7 @@ REFUSED = {
     "book=7&publisher=1&publisher=1": (422, "invalid-parameter"),
     "book=7&publisher=9": (404, "unknown-book"),
     "orders=9": (409, "ambiguous-book"),
-    "orders=8": (413, "answer-too-large"),
+    "orders=8": (413, "book-too-large"),
     "book=10": (404, "unknown-book"),
     "book=7,8&bbo=7": (429, "rate-limited"),
 }

@@ -47,8 +47,8 @@ class Ages:
     def at_most(self, duration_ns: int) -> int:
         """How many are no longer than this, within its bucket: for a histogram of few, fixed bounds."""
 
-    def since(self, earlier: "Ages") -> "Ages":
+    def since(self, earlier: Ages) -> Ages:
         """What was counted after ``earlier`` was copied; its ``longest`` is a bucket's upper end."""
 
-    def copy(self) -> "Ages":
+    def copy(self) -> Ages:
         """The counts as they are now."""

@@ -28,7 +28,7 @@ from depthcast.store.tables import TABLES
 __all__ = ["Compacted", "Outcome", "compact", "feed_of"]
 
 _2000: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-_COPY_BYTES: Final = 8 << 20
+_COPY_BYTES: Final = 1 << 20
 """Rows are gathered to about this much before they are copied."""
 _TRIES: Final = 5
 _MAX_DAYS: Final = 1_000

@@ -1,6 +1,8 @@
 """The stream as server-sent events, over a real socket."""
 
 import asyncio
+import html
+import re
 
 import httpx
 import pytest
@@ -151,6 +153,21 @@ def test_what_cannot_be_streamed_is_a_problem_document() -> None:
             answer = await client.get(f"http://127.0.0.1:{service.port}/v1/stream")
             assert answer.status_code == 400
             assert service.hub.counters.clients == 0
+
+    run(main())
+
+
+def test_the_overview_of_an_instrument_without_a_book_can_be_streamed() -> None:
+    async def main() -> None:
+        async with stream_service() as service, httpx.AsyncClient() as client:
+            service.told.records(definition(10, "NEW"))
+            answer = await client.get(f"http://127.0.0.1:{service.port}/", headers={"Accept": "text/html"})
+            found = re.search(r'data-events="/v1/events\?([^"]*)"', answer.text)
+            assert found is not None, answer.text[:500]
+            query = html.unescape(found[1])
+            assert "NEW" in query
+            async with events(service, query) as browser:
+                await browser.next("bbo")
 
     run(main())
 

@@ -236,7 +236,10 @@ def _events(rows: Sequence[Row]) -> str:
     one_a_feed = {id(row.listing.replica): row.listing.name for row in rows if row.bid or row.ask}
     if not names:
         return ""
-    query = {"bbo": ",".join(names), "trades": ",".join(names), "rate": "10"}
+    query = {"trades": ",".join(names), "rate": "10"}
+    with_book = [row.listing.name for row in rows if row.listing.publishers()]
+    if with_book:  # one without would have the whole refused
+        query["bbo"] = ",".join(with_book)
     if one_a_feed:
         query["status"] = ",".join(list(one_a_feed.values())[:10])
     return "/v1/events?" + urlencode(query, safe=":,")

@@ -48,6 +48,13 @@ class StatusStream(Stream):
     def restate(self) -> bool:
         return told(self._view, self.of.instrument_id, self.of.publisher_id) != self._told
 
+    @property
+    def stale(self) -> bool:
+        return self._view.stale
+
+    def status(self) -> bytes:
+        return class_status(self._view, self.of, self._instrument, self.numbering)
+
     def _encoded(self, prev_seq: int, seq: int) -> Encoded:
         status = status_message(
             self._view, self._told, self._instrument, self.of.instrument_id, self.numbering

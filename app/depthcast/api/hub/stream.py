@@ -204,13 +204,13 @@ class Stream(ABC):
             client.send_aside(Encoded("status", self.status()))
 
     @property
+    @abstractmethod
     def stale(self) -> bool:
-        """The feed is lost or silent; of a class that nobody waits for it is not asked."""
-        return False
+        """The feed is lost or silent."""
 
+    @abstractmethod
     def status(self) -> bytes:
         """How the feed and the book are, as a message of the class that has no number."""
-        raise NotImplementedError
 
     def admit_waiting(self) -> None:
         """Bring those who waited for a snapshot."""

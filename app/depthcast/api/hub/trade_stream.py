@@ -72,7 +72,7 @@ class TradeStream(Stream):
             self._reason = None
         if self._stale != self._view.stale:
             self._stale = self._view.stale
-            self.announce("status", self._status())
+            self.announce("status", self.status())
         self.admit_waiting()
         return True
 
@@ -101,6 +101,10 @@ class TradeStream(Stream):
         )
         self.publish(self.message("trade", encode(message), seq))
 
-    def _status(self) -> bytes:
+    @property
+    def stale(self) -> bool:
+        return self._view.stale
+
+    def status(self) -> bytes:
         """A trade tells nothing of the feed while there is none: the state is sent by itself."""
         return class_status(self._view, self.of, self._instrument, self.numbering)

@@ -127,7 +127,8 @@ async def timed_objects(connection: Connection) -> list[Timing]:
     await clear(connection, [])
     places = ", ".join(f"${number + 1}" for number in range(len(names)))
     begun = time.perf_counter()
-    await connection.executemany(f"INSERT INTO depthcast.bbo ({fields}) VALUES ({places})", rows)  # noqa: S608
+    insert = f"INSERT INTO depthcast.bbo ({fields}) VALUES ({places})"  # noqa: S608
+    await connection.executemany(insert, rows)
     found.append(Timing("asyncpg's executemany", len(rows), time.perf_counter() - begun))
     return found
 

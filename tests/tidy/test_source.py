@@ -97,6 +97,8 @@ def test_no_module_is_dead() -> None:
     for path, _ in text_files(".py", ".pyx", ".pxd"):
         if path.parts[0] not in {"app", "benchmarks"} or path.name in {"__init__.py", "__main__.py"}:
             continue
+        if path.parent.name == "versions":  # alembic finds migrations by their folder
+            continue
         inside = path.relative_to("app") if path.parts[0] == "app" else path
         if ".".join(inside.with_suffix("").parts) not in names:
             dead.append(str(path))

@@ -308,8 +308,9 @@ async def _put_instruments(connection: Connection, feed_id: int, ours: dict[int,
     changed = [(each, feed_id, *newest[each]) for each in sorted(newest) if newest[each] != theirs.get(each)]
     updates = ", ".join(f"{field} = excluded.{field}" for field in Instrument._fields)
     places = ", ".join(f"${number + 1}" for number in range(len(_INSTRUMENT)))
+    fields = ", ".join(_INSTRUMENT)
     await connection.executemany(
-        f"INSERT INTO depthcast.instruments ({', '.join(_INSTRUMENT)}) VALUES ({places}) "  # noqa: S608 # nosec B608
+        f"INSERT INTO depthcast.instruments ({fields}) VALUES ({places}) "  # noqa: S608 # nosec B608
         f"ON CONFLICT (feed_id, instrument_id) DO UPDATE SET {updates}",
         changed,
     )

@@ -1,11 +1,6 @@
-"""What the REST API says of books: levels, queues, orders, trades, and whether they can be trusted."""
-
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+"""What the REST API says of books: levels, queues, orders, trades."""
 
 import databento
-import httpx
 import pytest
 
 from depthcast.book.engine import Engine
@@ -13,31 +8,7 @@ from depthcast.dbn import forms
 from tests.support.api_service import Api, api_over
 from tests.support.api_world import BUSY, FUTURE, SPREAD, TWO, feed_of_the_world
 from tests.support.gateways import run, until
-
-
-def asked(test: Callable[[Api], Awaitable[None]]) -> None:
-    """Run a test with an API over the world."""
-
-    async def main() -> None:
-        async with world() as api:
-            await test(api)
-
-    run(main())
-
-
-@asynccontextmanager
-async def world(**arguments: Any) -> AsyncIterator[Api]:
-    async with api_over(feed_of_the_world(), **arguments) as api:
-        yield api
-
-
-def problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = response.json()
-    assert body["type"] == f"/v1/problems/{name}"
-    assert body["status"] == status
-    return body
+from tests.support.rest import asked, problem
 
 
 def test_a_book_is_what_the_engine_has() -> None:
@@ -292,102 +263,6 @@ def test_a_dbn_file_under_another_name_is_another() -> None:
         response = await api.get("/v1/books/7?format=dbn", headers={"If-None-Match": tag})
         assert response.status_code == 200
         assert databento.DBNStore.from_bytes(response.content).metadata.symbols == ["CLX6"]
-
-    asked(test)
-
-
-def test_lost_data_is_told_as_stale_whatever_the_client_has() -> None:
-    async def test(api: Api) -> None:
-        tag = (await api.get("/v1/books/CLX5")).headers["etag"]
-        await api.served[0].gateway.close()
-        await until(lambda: api.replica.stale_since_ns is not None)
-        response = await api.get("/v1/books/CLX5", headers={"If-None-Match": tag})
-        assert response.status_code == 200
-        feed = response.json()["feed"]
-        assert (feed["state"], feed["stale"]) == ("stale", True)
-        assert feed["stale_since"] == str(api.replica.stale_since_ns)
-        assert "stale=?1" in response.headers["depthcast-book"]
-        dbn = await api.get("/v1/books/CLX5?format=dbn")
-        assert "stale=?1" in dbn.headers["depthcast-book"]
-        same = await api.get("/v1/books/CLX5", headers={"If-None-Match": response.headers["etag"]})
-        assert same.status_code == 304
-        assert "stale=?1" in same.headers["depthcast-book"]
-        assert (await api.get("/readyz")).status_code == 200
-        status = (await api.get("/v1/status")).json()
-        assert (status["stale"], status["feeds"][0]["state"]) == (True, "stale")
-
-    asked(test)
-
-
-def test_the_age_of_stale_data_grows() -> None:
-    now_ns = 0
-
-    async def main() -> None:
-        nonlocal now_ns
-        async with world(clock=lambda: now_ns) as api:
-            await api.served[0].gateway.close()
-            await until(lambda: api.replica.stale_since_ns is not None)
-            now_ns = (api.replica.stale_since_ns or 0) + 600_000_000_000
-            response = await api.get("/v1/books/CLX5/trades")
-            assert response.json()["feed"]["age_ms"] == 600_000
-            assert response.headers["depthcast-book"].endswith("stale=?1, age_ms=600000")
-            assert (await api.get("/readyz")).status_code == 200
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("wrong", "why"),
-    [
-        ({"key": "db-wrongwrongwrongwrongwrongwron"}, "key refused"),
-        ({"dataset": "XNAS.ITCH"}, "dataset refused: the gateway refused the session: The dataset here is"),
-    ],
-    ids=["key", "dataset"],
-)
-def test_a_gateway_that_refuses_us_is_named_with_its_reason(wrong: dict[str, str], why: str) -> None:
-    async def main() -> None:
-        async with world(filled=False, **wrong) as api:
-            await until(lambda: "refused" in api.replica.reason)
-            detail = problem(await api.get("/readyz"), 503, "not-ready")["detail"]
-            assert "starting" in detail
-            assert api.replica.name in detail
-            assert why in detail
-            status = (await api.get("/v1/status")).json()
-            assert (status["stage"], status["feeds"][0]["state"]) == ("starting", "connecting")
-            assert status["feeds"][0]["reason"] in detail
-            assert not any(secret in str(status) for secret in wrong.values() if "wrong" in secret)
-
-    run(main())
-
-
-def test_a_feed_that_was_never_there_is_starting_and_not_ready() -> None:
-    async def main() -> None:
-        async with world(filled=False, key="db-wrongwrongwrongwrongwrongwron") as api:
-            await until(lambda: "refused" in api.replica.reason)
-            for path in (
-                "/v1/books/CLX5",
-                "/v1/instruments",
-                "/v1/instruments/CLX5",
-                "/v1/books/CLX5/trades",
-            ):
-                response = await api.get(path)
-                assert "refused" in problem(response, 503, "starting")["detail"]
-                assert response.headers["retry-after"] == "2"
-            problem(await api.get("/readyz"), 503, "not-ready")
-            assert (await api.get("/healthz")).status_code == 200
-            [feed] = (await api.get("/v1/status")).json()["feeds"]
-            assert (feed["state"], feed["ready"]) == ("connecting", False)
-            assert "refused" in feed["reason"]
-
-    run(main())
-
-
-def test_a_draining_service_is_not_ready_and_still_answers() -> None:
-    async def test(api: Api) -> None:
-        api.services.lifecycle.drain()
-        assert "draining" in problem(await api.get("/readyz"), 503, "not-ready")["detail"]
-        assert (await api.get("/healthz")).status_code == 200
-        assert (await api.get("/v1/books/CLX5")).status_code == 200
 
     asked(test)
 

@@ -1,5 +1,6 @@
 """Encoded books: made once a version, for all who ask the same, within bounds."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -106,8 +107,7 @@ def test_a_book_that_was_followed_and_one_filled_from_its_snapshot_have_one_tag(
     one, other = followed.books(), joined.books()
     assert (one.newest.ts_event, one.newest.sequence) != (other.newest.ts_event, other.newest.sequence)
     tags = {
-        Bodies().get(each, ("book",), lambda each=each: book_body(each, 10, orders=True)).tag  # type: ignore[misc]
-        for each in (one, other)
+        Bodies().get(each, ("book",), partial(book_body, each, 10, orders=True)).tag for each in (one, other)
     }
     assert len(tags) == 1
     joined.engine.apply(add(2, "B", 10, 1))

@@ -99,7 +99,7 @@ $$;
 COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the chunks of a hypertable that end at this time or before; how many.';
 
 -- Refreshing a continuous aggregate is not possible in a transaction: its policy does, and it is exact meanwhile only
--- where it was not materialised. Rows older than the policies look back are left to a refresh by `depthcast maintain`.
+-- where it was not materialised. Rows older than the policies look back want a refresh of their range.
 CREATE FUNCTION depthcast.refresh_rollups(
   feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamptz, last_ts timestamptz
 ) RETURNS void

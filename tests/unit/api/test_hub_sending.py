@@ -270,3 +270,30 @@ def test_a_refused_request_leaves_no_class_behind() -> None:
     assert [error["code"] for error in greedy.reader.errors] == ["too_many_classes"]
     of.wait(0.1)
     assert of.hub.counters.classes == 0
+
+
+@pytest.mark.parametrize("writes", range(4))
+@pytest.mark.parametrize("resumes", [False, True])
+def test_nothing_is_left_of_a_reader_that_is_lost_while_it_subscribes(writes: int, resumes: bool) -> None:
+    of = world()
+    witness = of.connect()
+    subscribe(witness, "book")
+    Orders(of).one()
+    gone = of.connect()
+    left = writes
+
+    def lose(data: bytes) -> None:
+        nonlocal left
+        if not left:
+            gone.cut()
+        left -= 1
+
+    gone.client.write = lose
+    since = {"since": {"epoch": "e1", "seq": 1}} if resumes else {}
+    request = {"op": "subscribe", "channel": "book", "instruments": ["7"], **since}
+    gone.ask(json.dumps(request))
+    gone.cut()
+    witness.cut()
+    assert of.hub.counters.subscriptions == 0
+    of.wait(of.hub.options.linger_s + 2)
+    assert of.hub.counters.classes == 0

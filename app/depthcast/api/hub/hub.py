@@ -213,6 +213,8 @@ class Hub:
             raise RequestError("bad_request", f"{name} has no snapshot: nothing is void of it")
         if client.paused_at is None:
             client.send(stream.resync("requested"))
+            if client.closed:
+                return
             stream.drop(client)
             client.streams[stream] = None
             client.catch_up()
@@ -251,12 +253,16 @@ class Hub:
             resumed=resumed,
         )
         client.send(Encoded("subscribed", encode(message)))
+        if client.closed:  # the write found that nobody is there
+            return
         client.join(stream, held)
+        self.counters.subscriptions += 1
         if stream.read_since is None:
             stream.read_since = self.loop.time()
-        if resumed and held is not None and client.paused_at is None and stream.replay(client, held):
-            client.streams[stream] = stream.seq
-        self.counters.subscriptions += 1
+        if resumed and held is not None and client.paused_at is None:
+            replayed = stream.replay(client, held)
+            if replayed and not client.closed:
+                client.streams[stream] = stream.seq
 
     def _subscribed(self, client: Client, name: str) -> Stream:
         for stream in client.streams:

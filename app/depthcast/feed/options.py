@@ -11,7 +11,7 @@ from depthcast.settings import FeedSettings
 
 __all__ = ["FeedOptions", "parse_listen"]
 
-PACED_CHUNK_BYTES: Final = 64 << 10
+PACED_CHUNK_BYTES: Final = 256 << 10
 
 
 def parse_listen(text: str, what: str) -> Address:

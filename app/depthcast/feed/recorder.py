@@ -24,6 +24,9 @@ from depthcast.live.symbology import ALL_SYMBOLS, Symbology
 
 __all__ = ["JournalThread", "segment_metadata"]
 
+NICENESS: Final = 5
+"""It has more to do than others that give way, and the feed waits for it in the end."""
+
 POLL_S: Final = 0.01
 ANSWER_POLL_S: Final = 0.5
 _JOIN_BYTES: Final = 4 << 20
@@ -88,7 +91,7 @@ class JournalThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        give_way()
+        give_way(NICENESS)
         try:
             while True:
                 head = self._gate.wait(POLL_S)

@@ -12,7 +12,7 @@ from typing import Final
 
 __all__ = ["give_way", "run_promptly"]
 
-NICENESS: Final = 5
+NICENESS: Final = 10
 """Of threads that follow the loop or read ahead of it: they have milliseconds."""
 SLICE_NS: Final = 100_000
 """What the loop asks to run for at a time, the least there is: who asks for less runs sooner."""
@@ -36,15 +36,10 @@ class _Attributes(ctypes.Structure):
     )
 
 
-def give_way() -> None:
-    """Let the calling thread run after the loop's where both could; under a real-time policy too (chrt)."""
+def give_way(niceness: int = NICENESS) -> None:
+    """Let the calling thread run after the loop's where both could."""
     with contextlib.suppress(OSError):
-        policy = os.sched_getscheduler(0)
-        if policy in (os.SCHED_FIFO, os.SCHED_RR):
-            priority = max(os.sched_getparam(0).sched_priority - 1, os.sched_get_priority_min(policy))
-            os.sched_setscheduler(0, policy, os.sched_param(priority))
-        else:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def run_promptly() -> None:

@@ -33,22 +33,6 @@ def test_a_thread_gives_way_alone() -> None:
     assert niceness() == before
 
 
-def test_a_real_time_thread_gives_way_to_the_others_of_its_kind_only() -> None:
-    def look() -> int | None:
-        try:
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
-        except PermissionError:
-            return None
-        give_way()
-        assert os.sched_getscheduler(0) == os.SCHED_FIFO
-        return os.sched_getparam(0).sched_priority
-
-    found = in_a_thread(look)
-    if found is None:
-        pytest.skip("real-time scheduling is not permitted here")
-    assert found == 19
-
-
 def test_a_short_slice_changes_neither_policy_nor_niceness() -> None:
     def look() -> tuple[int, int]:
         give_way()

@@ -123,6 +123,13 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self._leave()
         super().shutdown()
 
+    # -- what the application sends
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # answered in full: uvicorn would log an error for each
+
     # -- what comes in
 
     def handle_connect(self, event: Request) -> None:

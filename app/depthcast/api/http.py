@@ -72,6 +72,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = False
         self._in_message = False
+        self._messages = 0
         self._timer: TimerHandle | None = None
         self._stall: TimerHandle | None = None
         self._waiting = self._share = 0
@@ -97,14 +98,17 @@ class _BoundedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return  # refused: what else it sends is not read
         self._head_bytes += len(data)
+        messages = self._messages
         super().data_received(data)
         if self._in_message:
             if self._in_head and self._head_bytes > self.limits.head_bytes:
                 self._refuse(_TOO_LARGE, "the head of the request is too large")
             elif self._timer is None:
                 self._timer = self.loop.call_later(self.limits.request_s, self._too_slow)
-        elif self._timer is not None:
+        elif self._messages != messages:
             self._stop_timer()
+        elif self._timer is None and self._at_rest:  # blank lines are silence
+            self._timer = self.loop.call_later(self.limits.request_s, self._too_slow)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -130,6 +134,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_message = False
+        self._messages += 1
         self._head_bytes = 0
         if not self.transport.is_closing():
             super().on_message_complete()
@@ -140,9 +145,13 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def _rest(self) -> None:
         """Nothing is being answered from now on, if that is so."""
-        cycle: RequestResponseCycle | None = self.cycle
-        if (cycle is None or cycle.response_complete) and not self.flow.write_paused:
+        if self._at_rest and not self.flow.write_paused:
             self.limits.connections.idle(self)
+
+    @property
+    def _at_rest(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -14,8 +14,10 @@ __all__ = ["give_way", "run_promptly"]
 
 NICENESS: Final = 10
 """Of threads that follow the loop or read ahead of it: they have milliseconds."""
+LONG_SLICE_NS: Final = 10_000_000
+"""What they ask to run for at a time."""
 SLICE_NS: Final = 100_000
-"""What the loop asks to run for at a time, the least there is: who asks for less runs sooner."""
+"""What the loop asks for, the least there is: who asks for less runs sooner."""
 
 _SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274}
 """The system call's number: the C library has no function for it before glibc 2.41."""
@@ -40,6 +42,7 @@ def give_way(niceness: int = NICENESS) -> None:
     """Let the calling thread run after the loop's where both could."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+    _ask_for(LONG_SLICE_NS)  # a thread begins with the slice of the one that made it
 
 
 def run_promptly() -> None:
@@ -47,9 +50,13 @@ def run_promptly() -> None:
 
     Linux takes the slice of an ordinary thread from `sched_setattr` since 6.12 (EEVDF); before it is ignored.
     """
+    _ask_for(SLICE_NS)
+
+
+def _ask_for(slice_ns: int) -> None:
     number = _SCHED_SETATTR.get(platform.machine())
     if number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
         return
     nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    attributes = _Attributes(ctypes.sizeof(_Attributes), os.SCHED_OTHER, 0, nice, 0, SLICE_NS, 0, 0)
+    attributes = _Attributes(ctypes.sizeof(_Attributes), os.SCHED_OTHER, 0, nice, 0, slice_ns, 0, 0)
     ctypes.CDLL(None).syscall(number, 0, ctypes.byref(attributes), 0)

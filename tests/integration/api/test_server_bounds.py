@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import pytest
 import uvicorn
 
 from depthcast.api.connections import Connections
@@ -175,6 +176,27 @@ async def test_a_client_that_keeps_its_request_trickling_is_given_up_in_time() -
             await asyncio.sleep(0.02)
         assert (await task).startswith("HTTP/1.1 408 ")
         writer.close()
+
+
+@pytest.mark.parametrize("first", ["", "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_blank_lines_are_as_good_as_silence(first: str) -> None:
+    async def main() -> None:
+        async with served() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            if first:
+                writer.write(first.encode())
+                assert await answer(reader) == "200 /a 0"
+            begin = time.monotonic()
+            task = asyncio.create_task(reader.read())
+            while not task.done() and time.monotonic() - begin < 3:
+                with contextlib.suppress(ConnectionError):
+                    writer.write(b"\r\n")
+                    await writer.drain()
+                await asyncio.sleep(0.02)
+            assert await task == b""
+            writer.close()
+
+    asyncio.run(main())
 
 
 class Client:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from depthcast.feed.scheduling import NICENESS, SLICE_NS, give_way, run_promptly
+from depthcast.feed.scheduling import LONG_SLICE_NS, NICENESS, SLICE_NS, give_way, run_promptly
 
 
 def in_a_thread(look: Callable[[], object]) -> object:
@@ -42,14 +42,27 @@ def test_a_short_slice_changes_neither_policy_nor_niceness() -> None:
     assert in_a_thread(look) == (max(niceness(), NICENESS), os.SCHED_OTHER)
 
 
-def test_the_system_knows_the_slice() -> None:
-    def look() -> str:
-        run_promptly()
-        return Path(f"/proc/self/task/{threading.get_native_id()}/sched").read_text()
+def slice_ns() -> int | None:
+    """The calling thread's slice; None where the system has none (Linux before 6.12) or does not tell."""
+    told = Path(f"/proc/self/task/{threading.get_native_id()}/sched")
+    lines = told.read_text().splitlines() if told.exists() else []
+    said = [line.split(":")[1] for line in lines if line.startswith("se.slice")]
+    return int(said[0]) if said else None
 
-    if not Path("/proc/self/sched").exists():
-        pytest.skip("this system does not tell how its threads are scheduled")
-    said = [line.split(":")[1] for line in str(in_a_thread(look)).splitlines() if line.startswith("se.slice")]
-    if not said:
-        pytest.skip("this system has no slices (Linux before 6.12)")
-    assert int(said[0]) == SLICE_NS
+
+def test_a_thread_made_by_one_that_runs_promptly_does_not_do_so_itself() -> None:
+    def look() -> tuple[int | None, int | None]:
+        run_promptly()
+
+        def made() -> int | None:
+            give_way()
+            return slice_ns()
+
+        theirs = in_a_thread(made)
+        assert theirs is None or isinstance(theirs, int)
+        return slice_ns(), theirs
+
+    found = in_a_thread(look)
+    if found == (None, None):
+        pytest.skip("this system does not tell of slices")
+    assert found == (SLICE_NS, LONG_SLICE_NS)

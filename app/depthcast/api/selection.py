@@ -12,7 +12,7 @@ from depthcast.book.engine import Engine
 from depthcast.book.types import BookStatus, Level
 from depthcast.book.views import LevelView, VersionView, iso, price_str
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
-from depthcast.errors import UnknownInstrumentError
+from depthcast.errors import UnknownInstrumentError, UnknownOrderError
 from depthcast.live.replica import Replica
 from depthcast.live.replica_types import FeedState
 
@@ -104,6 +104,15 @@ class Books(NamedTuple):
             },
             feed=feed,
         )
+
+    def not_there(self, error: UnknownOrderError, now_ns: int) -> ApiProblem:
+        """That an order is not in the book; like every answer it says how far that is to be trusted."""
+        feed = feed_info(self.replica, now_ns)
+        why = str(error)
+        if feed.stale:
+            why += f"; the feed is lost since {feed.age_ms / 1000:.1f} s, and the order may be there by now"
+        header = book_header(feed, complete=self.complete, suspect=self.suspect)
+        return ApiProblem("unknown-order", why, headers={"Depthcast-Book": header}, feed=feed)
 
 
 def find_listing(services: Services, text: str) -> Listing:

@@ -23,6 +23,10 @@ def test_lost_data_is_told_as_stale_whatever_the_client_has() -> None:
         same = await api.get("/v1/books/CLX5", headers={"If-None-Match": response.headers["etag"]})
         assert same.status_code == 304
         assert "stale=?1" in same.headers["depthcast-book"]
+        missing = await api.get("/v1/books/CLX5/orders/424242")
+        assert problem(missing, 404, "unknown-order")["feed"]["stale"]
+        assert "may be there by now" in missing.json()["detail"]
+        assert "stale=?1" in missing.headers["depthcast-book"]
         assert (await api.get("/readyz")).status_code == 200
         status = (await api.get("/v1/status")).json()
         assert (status["stale"], status["feeds"][0]["state"]) == (True, "stale")

@@ -32,6 +32,7 @@ from depthcast.api.routes.parameters import (
 from depthcast.api.runtime import runtime_of
 from depthcast.api.selection import Books, feed_info, select
 from depthcast.dbn.layout import UNDEF_PRICE
+from depthcast.errors import UnknownOrderError
 
 __all__ = ["ROUTES"]
 
@@ -156,9 +157,11 @@ def get_order(
     number = parse_order_id(order_id)
     books = select(runtime.services, instrument, publisher)
     books.require_one()
-    return _respond(
-        request, books, runtime.bodies.get(books, ("order", number), lambda: order_body(books, number))
-    )
+    try:
+        encoded = runtime.bodies.get(books, ("order", number), lambda: order_body(books, number))
+    except UnknownOrderError as error:
+        raise books.not_there(error, runtime.services.clock()) from None
+    return _respond(request, books, encoded)
 
 
 @get(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from depthcast.errors import StoreError
 from depthcast.settings.sections import DatabaseSettings
 from depthcast.store.connect import Connection, connected
+from depthcast.store.connect import Database as Description
 from depthcast.store.embedded import EmbeddedPostgres
 from depthcast.store.migrate import current, migrate, newest
 
@@ -16,14 +17,16 @@ class Database:
     """Where the database is.
 
     Attributes:
-        url: its address.
+        description: where it is, and how to connect to it.
         own: whether it is one of our own.
     """
 
     def __init__(self, settings: DatabaseSettings, embedded: EmbeddedPostgres | None) -> None:
         self.own = embedded is not None
-        self.url = embedded.url if embedded is not None else settings.url.reveal() if settings.url else ""
-        self._statement_s = settings.statement_s
+        own = DatabaseSettings(statement_s=settings.statement_s, max_age_s=settings.max_age_s)
+        self.description = (
+            Description.of(settings) if embedded is None else Description.of(own, url=embedded.url)
+        )
 
     @asynccontextmanager
     async def connect(self, *, migrated: bool = True) -> AsyncIterator[Connection]:
@@ -32,7 +35,7 @@ class Database:
         Raises:
             StoreError: there is none, or its schema is not the one of this version.
         """
-        async with connected(self.url, command_timeout_s=self._statement_s) as connection:
+        async with connected(self.description) as connection:
             if migrated and self.own:
                 await migrate(connection)
             elif migrated and (found := await current(connection)) != newest():

@@ -3,8 +3,10 @@
 from depthcast.settings.layers import DEFAULT_ENVIRONMENT, Loaded, Origin, Secret, load, variable_name
 from depthcast.settings.sections import (
     ApiSettings,
+    DatabaseSettings,
     EngineSettings,
     FeedSettings,
+    FunctionSettings,
     GatewaySettings,
     JournalSettings,
     KeySettings,
@@ -15,8 +17,10 @@ from depthcast.settings.sections import (
 __all__ = [
     "DEFAULT_ENVIRONMENT",
     "ApiSettings",
+    "DatabaseSettings",
     "EngineSettings",
     "FeedSettings",
+    "FunctionSettings",
     "GatewaySettings",
     "JournalSettings",
     "KeySettings",

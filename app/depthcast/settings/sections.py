@@ -15,6 +15,7 @@ __all__ = [
     "DatabaseSettings",
     "EngineSettings",
     "FeedSettings",
+    "FunctionSettings",
     "GatewaySettings",
     "JournalSettings",
     "KeySettings",
@@ -44,7 +45,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
 
     admin: str = "127.0.0.1:13080"
     ring_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 36)] = 64 << 20
-    batch_bytes: Annotated[int, Meta(ge=1024, le=1 << 24)] = 512 << 10
+    batch_bytes: Annotated[int, Meta(ge=1024, le=1 << 24)] = 1 << 20
     burst_us: Annotated[int, Meta(ge=50, le=100_000)] = 300
     stall_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
 
@@ -96,9 +97,20 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """The database that segments are compacted into; without an address one of our own, in a folder."""
 
     url: Secret | None = None
+    password: Literal["url", "iam", "secret"] = "url"  # noqa: S105 - where it comes from
+    secret_id: str = ""
+    tls_root: Path | None = None
     folder: Path = Path("out/database")
     statement_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
+    max_age_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
     poll_s: Annotated[float, Meta(gt=0, le=3600)] = 2.0
+
+
+class FunctionSettings(Struct, frozen=True, kw_only=True):
+    """The functions that run in AWS Lambda."""
+
+    dead_letters: str = ""
+    reserve_s: Annotated[float, Meta(ge=0, le=600)] = 20.0
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
@@ -147,4 +159,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     keys: KeySettings = KeySettings()
     journal: JournalSettings = JournalSettings()
     database: DatabaseSettings = DatabaseSettings()
+    functions: FunctionSettings = FunctionSettings()
     api: ApiSettings = ApiSettings()

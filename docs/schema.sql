@@ -940,15 +940,20 @@ CREATE TABLE depthcast.exports (
     key_id text NOT NULL,
     request jsonb NOT NULL,
     state text NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
     rows_written bigint DEFAULT 0 NOT NULL,
-    rows_total bigint,
+    bytes_written bigint DEFAULT 0 NOT NULL,
+    reached bigint,
     result text,
+    sha256 text,
     problem text,
+    runner text,
+    leased timestamp with time zone,
     created timestamp with time zone DEFAULT now() NOT NULL,
     started timestamp with time zone,
     finished timestamp with time zone,
     expires timestamp with time zone NOT NULL,
-    CONSTRAINT exports_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'failed'::text])))
+    CONSTRAINT exports_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
 );
 
 --
@@ -967,7 +972,7 @@ COMMENT ON COLUMN depthcast.exports.export_id IS 'Its name.';
 -- Name: COLUMN exports.key_id; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.exports.key_id IS 'Of the API key that asked; empty for none.';
+COMMENT ON COLUMN depthcast.exports.key_id IS 'Of the API key that asked; without one the address that did.';
 
 --
 -- Name: COLUMN exports.request; Type: COMMENT; Schema: depthcast; Owner: -
@@ -979,7 +984,13 @@ COMMENT ON COLUMN depthcast.exports.request IS 'What was asked for.';
 -- Name: COLUMN exports.state; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.exports.state IS 'waiting, running, done or failed.';
+COMMENT ON COLUMN depthcast.exports.state IS 'waiting, running, done, failed or cancelled.';
+
+--
+-- Name: COLUMN exports.attempts; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.attempts IS 'How often it was begun.';
 
 --
 -- Name: COLUMN exports.rows_written; Type: COMMENT; Schema: depthcast; Owner: -
@@ -988,10 +999,16 @@ COMMENT ON COLUMN depthcast.exports.state IS 'waiting, running, done or failed.'
 COMMENT ON COLUMN depthcast.exports.rows_written IS 'Rows written so far.';
 
 --
--- Name: COLUMN exports.rows_total; Type: COMMENT; Schema: depthcast; Owner: -
+-- Name: COLUMN exports.bytes_written; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.exports.rows_total IS 'Rows there will be; null until that is known.';
+COMMENT ON COLUMN depthcast.exports.bytes_written IS 'Bytes written so far.';
+
+--
+-- Name: COLUMN exports.reached; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.reached IS 'The time of the last row written, ns; null before the first.';
 
 --
 -- Name: COLUMN exports.result; Type: COMMENT; Schema: depthcast; Owner: -
@@ -1000,10 +1017,28 @@ COMMENT ON COLUMN depthcast.exports.rows_total IS 'Rows there will be; null unti
 COMMENT ON COLUMN depthcast.exports.result IS 'The key of the result in the object store; null until it is done.';
 
 --
+-- Name: COLUMN exports.sha256; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.sha256 IS 'Of the result, in hexadecimal; null until it is done.';
+
+--
 -- Name: COLUMN exports.problem; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
 COMMENT ON COLUMN depthcast.exports.problem IS 'Why it failed; null if it did not.';
+
+--
+-- Name: COLUMN exports.runner; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.runner IS 'Which process runs it, or ran it last.';
+
+--
+-- Name: COLUMN exports.leased; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.exports.leased IS 'Until when it is that process''s; after that another may take it.';
 
 --
 -- Name: COLUMN exports.created; Type: COMMENT; Schema: depthcast; Owner: -
@@ -1100,7 +1135,7 @@ COMMENT ON TABLE depthcast.idempotency_keys IS 'Requests that were answered: the
 -- Name: COLUMN idempotency_keys.key_id; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.idempotency_keys.key_id IS 'Of the API key that asked; empty for none.';
+COMMENT ON COLUMN depthcast.idempotency_keys.key_id IS 'Of the API key that asked; without one the address that did.';
 
 --
 -- Name: COLUMN idempotency_keys.idempotency_key; Type: COMMENT; Schema: depthcast; Owner: -
@@ -1785,7 +1820,10 @@ CREATE VIEW history.bbo AS
     b.bid_ct,
     ((b.ask_px)::numeric * 0.000000001) AS ask_px,
     b.ask_sz,
-    b.ask_ct
+    b.ask_ct,
+    b.price AS price_e9,
+    b.bid_px AS bid_px_e9,
+    b.ask_px AS ask_px_e9
    FROM (depthcast.bbo b
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1814,7 +1852,9 @@ CREATE VIEW history.bbo_1s AS
     b.bid_ct,
     ((b.ask_px)::numeric * 0.000000001) AS ask_px,
     b.ask_sz,
-    b.ask_ct
+    b.ask_ct,
+    b.bid_px AS bid_px_e9,
+    b.ask_px AS ask_px_e9
    FROM (depthcast.bbo_1s b
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1855,7 +1895,9 @@ CREATE VIEW history.depth AS
            FROM unnest(d.ask_pxs) WITH ORDINALITY l(px, n)
           ORDER BY l.n) AS ask_pxs,
     d.ask_szs,
-    d.ask_cts
+    d.ask_cts,
+    d.bid_pxs AS bid_pxs_e9,
+    d.ask_pxs AS ask_pxs_e9
    FROM (depthcast.depth d
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1934,7 +1976,11 @@ CREATE VIEW history.ohlcv_1h AS
     ((o.low)::numeric * 0.000000001) AS low,
     ((o.close)::numeric * 0.000000001) AS close,
     o.volume,
-    o.trades
+    o.trades,
+    o.open AS open_e9,
+    o.high AS high_e9,
+    o.low AS low_e9,
+    o.close AS close_e9
    FROM (depthcast.ohlcv_1h o
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1959,7 +2005,11 @@ CREATE VIEW history.ohlcv_1m AS
     ((o.low)::numeric * 0.000000001) AS low,
     ((o.close)::numeric * 0.000000001) AS close,
     o.volume,
-    o.trades
+    o.trades,
+    o.open AS open_e9,
+    o.high AS high_e9,
+    o.low AS low_e9,
+    o.close AS close_e9
    FROM (depthcast.ohlcv_1m o
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1984,7 +2034,11 @@ CREATE VIEW history.ohlcv_1s AS
     ((o.low)::numeric * 0.000000001) AS low,
     ((o.close)::numeric * 0.000000001) AS close,
     o.volume,
-    o.trades
+    o.trades,
+    o.open AS open_e9,
+    o.high AS high_e9,
+    o.low AS low_e9,
+    o.close AS close_e9
    FROM (depthcast.ohlcv_1s o
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -2049,7 +2103,8 @@ CREATE VIEW history.trades AS
     t.size,
     (t.side)::text AS side,
     t.depth,
-    t.flags
+    t.flags,
+    t.price AS price_e9
    FROM (depthcast.trades t
      JOIN depthcast.feeds f USING (feed_id));
 

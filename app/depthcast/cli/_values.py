@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from depthcast.dbn.times import EXPECTED_TIME, parse_ns
 from depthcast.errors import UsageError
 
 __all__ = ["Every", "parse_depth", "parse_every", "parse_time", "select_instruments"]
 
 _NS: Final = 1_000_000_000
 _UNITS_NS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": _NS, "m": 60 * _NS, "h": 3_600 * _NS}
-_ISO: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)? ?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
-)
 _LISTED: Final = 8
 """Instruments named in an error."""
 
@@ -63,25 +60,10 @@ def parse_time(text: str, option: str = "--at") -> int:
     Raises:
         UsageError: neither, or not within the range of a DBN timestamp.
     """
-    ns = int(text) if _is_number(text) else _parse_iso(text)
-    if ns is None or not 0 <= ns < 2**64 - 1:
-        raise UsageError(
-            f"{option}: expected ns since the epoch, or a time such as 2025-09-24T20:59:59.5Z, got {text!r}"
-        )
+    ns = parse_ns(text)
+    if ns is None:
+        raise UsageError(f"{option}: {EXPECTED_TIME}, got {text!r}")
     return ns
-
-
-def _parse_iso(text: str) -> int | None:
-    match = _ISO.fullmatch(text.strip())
-    if match is None:
-        return None
-    date, clock, fraction, zone = match.groups()
-    try:
-        moment = datetime.fromisoformat(f"{date}T{clock or '00:00'}{(zone or 'Z').upper()}")
-    except ValueError:  # the 32nd of a month, an hour 25
-        return None
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * _NS + int((fraction or "").ljust(9, "0"))
 
 
 def select_instruments(text: str, instruments: Mapping[str, Collection[int]]) -> set[int]:

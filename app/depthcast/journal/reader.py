@@ -142,6 +142,25 @@ class JournalReader:
         """
         return self._last(lambda before: before.latest_ts_recv <= ts_recv)
 
+    def edge(self, *, newest: bool) -> ClosedSegment | OpenView | None:
+        """The first or the newest segment; None if there are none.
+
+        Raises:
+            JournalError: it is damaged.
+        """
+
+        def answer() -> ClosedSegment | OpenView | None:
+            listing = self._listing(deep=True)
+            if not listing.segments:
+                return None
+            return self._load(listing, len(listing.segments) - 1 if newest else 0)
+
+        return self._retrying(answer)
+
+    def forget(self) -> None:
+        """Look at everything anew: a segment may have been put in the place of another."""
+        self._forget()
+
     def books_before(self, start: int) -> tuple[int, bytes]:
         """A position and the head there, so that nothing before has a time from ``start`` (ns) on.
 

@@ -1,7 +1,7 @@
 """Segments as they are read: closed ones, in a folder or a store, and the open one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -13,7 +13,7 @@ from depthcast.dbn import forms
 from depthcast.dbn.framing import frame
 from depthcast.dbn.metadata import AS_IS
 from depthcast.errors import JournalError
-from depthcast.journal.index import Before, Block, OpenHeader, SegmentIndex, decode
+from depthcast.journal.index import Before, Block, Frame, OpenHeader, SegmentIndex, decode
 from depthcast.journal.names import SegmentName
 from depthcast.journal.objects import ObjectMissingError, Objects, explain, read_exactly
 from depthcast.journal.open_segment import header_path
@@ -117,8 +117,18 @@ class ClosedSegment:
             data = self._unpack(Block(each.offset, each.stored_bytes, each.unpacked_bytes, each.records))
             yield from _cut(data, each.position, each.records, begin, until)
 
+    def unpacked(self, run: Sequence[Block | Frame]) -> Iterator[bytes]:
+        """What some frames unpack to that follow one another in the file. They are read at once."""
+        begin = run[0].offset
+        stored = memoryview(self.objects.read(self.key, begin, run[-1].offset + run[-1].stored_bytes - begin))
+        for each in run:
+            at = each.offset - begin
+            yield self._unpacked(each, stored[at : at + each.stored_bytes])
+
     def _unpack(self, block: Block) -> bytes:
-        stored = self.objects.read(self.key, block.offset, block.stored_bytes)
+        return self._unpacked(block, self.objects.read(self.key, block.offset, block.stored_bytes))
+
+    def _unpacked(self, block: Block | Frame, stored: bytes | memoryview) -> bytes:
         try:
             size = zstandard.frame_content_size(stored)  # looked at first: a wrong one may ask for any memory
             if size != block.unpacked_bytes:
@@ -127,7 +137,7 @@ class ClosedSegment:
         except zstandard.ZstdError as error:
             raise self._damaged(block, str(error)) from None
 
-    def _damaged(self, block: Block, why: str) -> JournalError:
+    def _damaged(self, block: Block | Frame, why: str) -> JournalError:
         return JournalError(
             f"the frame at byte {block.offset} is damaged ({why}): take the segment from a copy",
             path=self.path,

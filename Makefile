@@ -55,7 +55,7 @@ lint: setup ## style, strict types, the import rule, dependencies, security
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry .
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app functions
 
 format: setup ## put the code in its standard form
 	$(BIN)/ruff check --fix

@@ -19,6 +19,7 @@ __all__ = [
     "GatewaySettings",
     "JournalSettings",
     "KeySettings",
+    "MaintenanceSettings",
     "ReaderSettings",
     "Settings",
 ]
@@ -97,13 +98,29 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """The database that segments are compacted into; without an address one of our own, in a folder."""
 
     url: Secret | None = None
-    password: Literal["url", "iam", "secret"] = "url"  # noqa: S105 - where it comes from
+    auth: Literal["password", "iam", "secret"] = "password"
     secret_id: str = ""
     tls_root: Path | None = None
     folder: Path = Path("out/database")
     statement_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
     max_age_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
     poll_s: Annotated[float, Meta(gt=0, le=3600)] = 2.0
+
+
+class MaintenanceSettings(Struct, frozen=True, kw_only=True):
+    """How the database and the store are kept in order, and how long rows are kept there."""
+
+    every_s: Annotated[float, Meta(gt=0, le=86_400 * 7)] = 3600.0
+    ahead_days: Annotated[int, Meta(ge=0, le=366)] = 3
+    keep_trades_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    keep_bbo_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    keep_depth_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    keep_bbo_1s_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    keep_ohlcv_1s_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    look_back_days: Annotated[int, Meta(ge=0, le=36_500)] = 7
+    grace_s: Annotated[float, Meta(ge=0, le=86_400 * 7)] = 900.0
+    merge_bytes: Annotated[int, Meta(ge=0, le=1 << 30)] = 64 << 20
+    merge_after_s: Annotated[float, Meta(ge=0, le=86_400 * 366)] = 3600.0
 
 
 class FunctionSettings(Struct, frozen=True, kw_only=True):
@@ -159,5 +176,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     keys: KeySettings = KeySettings()
     journal: JournalSettings = JournalSettings()
     database: DatabaseSettings = DatabaseSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     functions: FunctionSettings = FunctionSettings()
     api: ApiSettings = ApiSettings()

@@ -64,9 +64,9 @@ class Database:
         """The database of the settings; or of this address, with all else as they say."""
         address = url or (settings.url.reveal() if settings.url is not None else "")
         password = None
-        if settings.password == "iam":  # noqa: S105 - no password, but where it comes from
+        if settings.auth == "iam":
             password = iam_token(address)
-        elif settings.password == "secret":  # noqa: S105
+        elif settings.auth == "secret":
             password = secret_password(settings.secret_id)
         return cls(address, password, settings.tls_root, settings.statement_s, settings.max_age_s)
 

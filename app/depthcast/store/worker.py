@@ -16,7 +16,7 @@ from depthcast.journal.segments import ClosedSegment
 from depthcast.store.compact import Compacted, Outcome, compact, feed_of
 from depthcast.store.connect import Connection
 
-__all__ = ["Done", "Worker", "clear"]
+__all__ = ["Done", "Worker", "clear", "load"]
 
 _ROLLUPS: Final = ("ohlcv_1s", "ohlcv_1m", "ohlcv_1h", "bbo_1s", "depth_1m")
 
@@ -92,7 +92,7 @@ class Worker:
     ) -> Outcome | None:
         """Compact one; None where it cannot be, or is gone."""
         try:
-            compacted = await compact(connection, _load(place), wait=wait)
+            compacted = await compact(connection, load(place), wait=wait)
         except ObjectMissingError:
             return None
         except SegmentError as error:
@@ -122,7 +122,7 @@ async def clear(connection: Connection, journals: Iterable[Journal]) -> None:
             await feed_of(connection, *journal)
 
 
-def _load(place: Place) -> ClosedSegment:
+def load(place: Place) -> ClosedSegment:
     """The segment; a damaged index is as bad as damaged records."""
     try:
         return load_segment(place)

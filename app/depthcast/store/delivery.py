@@ -1,0 +1,101 @@
+"""A segment that was heard of becomes rows, and so do those that it calls for.
+
+It may be gone by then (merged, or too old), or not be whole yet.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+from depthcast.errors import JournalError
+from depthcast.journal.listing import Place, closed_segments
+from depthcast.journal.names import SegmentName
+from depthcast.journal.objects import ObjectMissingError
+from depthcast.store.compact import Outcome, compact
+from depthcast.store.connect import Connection
+from depthcast.store.notices import SegmentNotice
+from depthcast.store.worker import load
+
+__all__ = ["Delivered", "Fate", "deliver"]
+
+
+class Fate(Enum):
+    """What became of a segment."""
+
+    COMPACTED = "compacted"
+    KNOWN = "known"
+    """Its rows were there."""
+    GONE = "gone"
+    """It is not in the store any more."""
+
+
+class Delivered(NamedTuple):
+    """A segment, what became of it, and how many rows it gave."""
+
+    key: str
+    fate: Fate
+    rows: int = 0
+
+
+async def deliver(
+    connection: Connection, notice: SegmentNotice, before_each: Callable[[], None] = lambda: None
+) -> list[Delivered]:
+    """Compact a segment, and then those that it made void in part, where a newer epoch has come.
+
+    If it fails among the latter, the first is done: they are found by comparing store and ledger
+    (`depthcast.store.maintain`), not by delivering it again.
+
+    Args:
+        connection: as the writer. Not in a transaction.
+        notice: which segment.
+        before_each: called before each segment; what it raises ends the work.
+
+    Raises:
+        SegmentError: its bytes are wrong: trying again does not help.
+        JournalError: it cannot be read now, or its index is not there yet.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError: the database fails.
+    """
+    before_each()
+    done, again = await _one(connection, notice)
+    found = [done]
+    queue = deque(again)
+    places: dict[SegmentName, Place] = {}
+    if queue:
+        journal = notice.place.base.partition("/date=")[0] + "/"
+        places = await asyncio.to_thread(closed_segments, notice.place.objects, journal)
+    while queue:
+        name = queue.popleft()
+        if name not in places:
+            found.append(Delivered(str(name), Fate.GONE))
+            continue
+        before_each()
+        done, again = await _one(connection, SegmentNotice(places[name], is_index=True))
+        found.append(done)
+        queue.extend(again)
+    return found
+
+
+async def _one(connection: Connection, notice: SegmentNotice) -> tuple[Delivered, tuple[SegmentName, ...]]:
+    key = notice.place.segment_key
+    try:
+        segment = await asyncio.to_thread(load, notice.place)
+    except ObjectMissingError:
+        if not notice.is_index and await asyncio.to_thread(_is_there, notice.place):
+            raise JournalError("its index is not there yet", path=key) from None
+        return Delivered(key, Fate.GONE), ()
+    try:
+        compacted = await compact(connection, segment)
+    except ObjectMissingError:
+        return Delivered(key, Fate.GONE), ()
+    fate = Fate.COMPACTED if compacted.outcome is Outcome.COMPACTED else Fate.KNOWN
+    return Delivered(key, fate, sum(compacted.rows.values())), compacted.again
+
+
+def _is_there(place: Place) -> bool:
+    try:
+        place.objects.read(place.segment_key, 0, 1)
+    except ObjectMissingError:
+        return False
+    return True

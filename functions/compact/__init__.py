@@ -1,0 +1,1 @@
+"""Segments become rows as they are stored."""

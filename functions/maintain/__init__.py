@@ -1,0 +1,1 @@
+"""The database and the store are kept in order, on a schedule."""

@@ -1,0 +1,1 @@
+"""The database's schema is brought up to date at a deployment."""

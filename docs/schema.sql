@@ -1821,9 +1821,9 @@ CREATE VIEW history.bbo AS
     ((b.ask_px)::numeric * 0.000000001) AS ask_px,
     b.ask_sz,
     b.ask_ct,
-    b.price AS price_e9,
-    b.bid_px AS bid_px_e9,
-    b.ask_px AS ask_px_e9
+    b.price AS price_1e9,
+    b.bid_px AS bid_px_1e9,
+    b.ask_px AS ask_px_1e9
    FROM (depthcast.bbo b
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1853,8 +1853,8 @@ CREATE VIEW history.bbo_1s AS
     ((b.ask_px)::numeric * 0.000000001) AS ask_px,
     b.ask_sz,
     b.ask_ct,
-    b.bid_px AS bid_px_e9,
-    b.ask_px AS ask_px_e9
+    b.bid_px AS bid_px_1e9,
+    b.ask_px AS ask_px_1e9
    FROM (depthcast.bbo_1s b
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1896,8 +1896,8 @@ CREATE VIEW history.depth AS
           ORDER BY l.n) AS ask_pxs,
     d.ask_szs,
     d.ask_cts,
-    d.bid_pxs AS bid_pxs_e9,
-    d.ask_pxs AS ask_pxs_e9
+    d.bid_pxs AS bid_pxs_1e9,
+    d.ask_pxs AS ask_pxs_1e9
    FROM (depthcast.depth d
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -1977,10 +1977,10 @@ CREATE VIEW history.ohlcv_1h AS
     ((o.close)::numeric * 0.000000001) AS close,
     o.volume,
     o.trades,
-    o.open AS open_e9,
-    o.high AS high_e9,
-    o.low AS low_e9,
-    o.close AS close_e9
+    o.open AS open_1e9,
+    o.high AS high_1e9,
+    o.low AS low_1e9,
+    o.close AS close_1e9
    FROM (depthcast.ohlcv_1h o
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -2006,10 +2006,10 @@ CREATE VIEW history.ohlcv_1m AS
     ((o.close)::numeric * 0.000000001) AS close,
     o.volume,
     o.trades,
-    o.open AS open_e9,
-    o.high AS high_e9,
-    o.low AS low_e9,
-    o.close AS close_e9
+    o.open AS open_1e9,
+    o.high AS high_1e9,
+    o.low AS low_1e9,
+    o.close AS close_1e9
    FROM (depthcast.ohlcv_1m o
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -2035,10 +2035,10 @@ CREATE VIEW history.ohlcv_1s AS
     ((o.close)::numeric * 0.000000001) AS close,
     o.volume,
     o.trades,
-    o.open AS open_e9,
-    o.high AS high_e9,
-    o.low AS low_e9,
-    o.close AS close_e9
+    o.open AS open_1e9,
+    o.high AS high_1e9,
+    o.low AS low_1e9,
+    o.close AS close_1e9
    FROM (depthcast.ohlcv_1s o
      JOIN depthcast.feeds f USING (feed_id));
 
@@ -2104,7 +2104,7 @@ CREATE VIEW history.trades AS
     (t.side)::text AS side,
     t.depth,
     t.flags,
-    t.price AS price_e9
+    t.price AS price_1e9
    FROM (depthcast.trades t
      JOIN depthcast.feeds f USING (feed_id));
 

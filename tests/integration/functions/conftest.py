@@ -1,0 +1,59 @@
+"""A server of PostgreSQL and one of AWS for the tests of the functions, and an account for each test."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.event_source import Account
+from tests.support.lambda_runtime import LambdaFunction, lambda_function
+from tests.support.moto import S3Server, s3_server
+from tests.support.postgres import Server, postgres_server
+
+Start = Callable[[str, Mapping[str, str]], LambdaFunction]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Server) -> str:
+    """The address of a database with the schema and no rows."""
+    return postgres.fresh()
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with s3_server(tmp_path_factory.mktemp("moto") / "log") as server:
+        yield server
+
+
+@pytest.fixture
+def account(aws: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Account:
+    """A bucket and queues of the test's own; the variables with which this process finds them."""
+    for name, value in aws.variables.items():
+        monkeypatch.setenv(name, value)
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:24]
+    return Account(aws, f"test-{name}")
+
+
+@pytest.fixture
+def start(aws: S3Server, tmp_path: Path) -> Iterator[Start]:
+    """Starts a function's process, by its name and its variables; it ends with the test."""
+    with ExitStack() as stack:
+
+        def started(name: str, variables: Mapping[str, str]) -> LambdaFunction:
+            return stack.enter_context(
+                lambda_function(
+                    f"functions.{name}.handler.handler",
+                    {**aws.variables, **variables},
+                    tmp_path / f"{name}.log",
+                )
+            )
+
+        yield started

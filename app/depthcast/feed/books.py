@@ -104,6 +104,7 @@ class BookThread:
         books: as they are after the records before the ring's head.
         on_progress: called in this thread after it derived something.
         on_failure: called in this thread, once, with what ended it.
+        gives_way: whether the loop goes first where both could run; not where the loop waits for the books.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class BookThread:
         *,
         on_progress: Callable[[], None],
         on_failure: Callable[[BaseException], None],
+        gives_way: bool = True,
     ) -> None:
         self.books = books
         self.position = ring.position
@@ -121,6 +123,7 @@ class BookThread:
         self._gate = ring.gate()
         self._on_progress = on_progress
         self._on_failure = on_failure
+        self._gives_way = gives_way
         self._wanted: frozenset[str] = frozenset()
         self._questions: deque[tuple[int, Callable[[], None], Callable[[], bool]]] = deque()
         self._stopping = False
@@ -186,7 +189,8 @@ class BookThread:
         return self.ask(question)
 
     def _run(self) -> None:
-        give_way()
+        if self._gives_way:
+            give_way()
         try:
             while True:
                 head = self._gate.wait(EAGER_POLL_S if self._wanted else POLL_S)

@@ -23,6 +23,9 @@ _SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274}
 """The system call's number: the C library has no function for it before glibc 2.41."""
 
 
+_REAL_TIME: Final = (os.SCHED_FIFO, os.SCHED_RR)
+
+
 class _Attributes(ctypes.Structure):
     """Linux's ``struct sched_attr`` (sched_setattr(2)), in its first version."""
 
@@ -39,9 +42,17 @@ class _Attributes(ctypes.Structure):
 
 
 def give_way(niceness: int = NICENESS) -> None:
-    """Let the calling thread run after the loop's where both could."""
+    """Let the calling thread run after the loop's where both could.
+
+    In a process that was given a real-time priority, which knows no niceness, it takes the priority below.
+    """
+    policy = os.sched_getscheduler(0)
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        if policy in _REAL_TIME:
+            priority = os.sched_getparam(0).sched_priority
+            os.sched_setscheduler(0, policy, os.sched_param(max(priority - 1, 1)))
+        else:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
     _ask_for(LONG_SLICE_NS)  # a thread begins with the slice of the one that made it
 
 

@@ -140,6 +140,7 @@ class FeedService:
             books,
             on_progress=lambda: self._on_loop(self.gateway.wake),
             on_failure=self._failed,
+            gives_way=not self.options.unlimited,
         )
         self.journal_thread: JournalThread | None = None
         if self.recovery is None:

@@ -33,6 +33,24 @@ def test_a_thread_gives_way_alone() -> None:
     assert niceness() == before
 
 
+def test_beside_a_real_time_loop_a_thread_takes_the_priority_below() -> None:
+    def look() -> tuple[int, int, int] | str:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
+        except PermissionError:
+            return "refused"
+        give_way()
+        first = os.sched_getparam(0).sched_priority
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        give_way()
+        return first, os.sched_getparam(0).sched_priority, os.sched_getscheduler(0)
+
+    found = in_a_thread(look)
+    if found == "refused":
+        pytest.skip("only root, or who has CAP_SYS_NICE, may ask for a real-time priority")
+    assert found == (19, 1, os.SCHED_RR)
+
+
 def test_a_short_slice_changes_neither_policy_nor_niceness() -> None:
     def look() -> tuple[int, int]:
         give_way()

@@ -52,7 +52,7 @@ class Authenticator:
 
     Args:
         keys: the keys that are accepted.
-        anonymous_read: whether a request without a key may read.
+        anonymous_read: whether a request without a key may read, live data and the past.
         clock: ns since the epoch.
     """
 
@@ -60,7 +60,7 @@ class Authenticator:
         self._keys = keys
         self._clock = clock
         self._anonymous = Principal(
-            "anonymous", frozenset({"read"}) if anonymous_read else frozenset(), "anonymous"
+            "anonymous", frozenset({"read", "replay"}) if anonymous_read else frozenset(), "anonymous"
         )
 
     def principal(self, headers: RawHeaders, subprotocols: Iterable[str] = ()) -> Principal:

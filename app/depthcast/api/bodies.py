@@ -14,7 +14,7 @@ from depthcast.api.payloads import (
     TradeView,
 )
 from depthcast.api.problems import ApiProblem
-from depthcast.api.selection import Books, book_info, book_state, iso_or_none, level_view
+from depthcast.api.selection import ShownBooks, book_info, book_state, iso_or_none, level_view, newest_of
 from depthcast.api.trades import Trade
 from depthcast.book.types import Level, Order
 from depthcast.book.views import LevelView, OrderView, price_str
@@ -40,7 +40,7 @@ MAX_ORDERS: Final = 10_000
 _MAX_ORDER_ID: Final = 2**64 - 1
 
 
-def book_body(books: Books, levels: int, *, orders: bool) -> BookBody:
+def book_body(books: ShownBooks, levels: int, *, orders: bool) -> BookBody:
     """The first ``levels`` of both sides, 0 for all; with ``orders`` of one book only.
 
     Raises:
@@ -78,7 +78,7 @@ def book_body(books: Books, levels: int, *, orders: bool) -> BookBody:
     )
 
 
-def bbo_body(books: Books) -> BboBody:
+def bbo_body(books: ShownBooks) -> BboBody:
     """The best level of each side."""
     bid, ask = books.engine.bbo(books.instrument_id, books.publisher_id)
     return BboBody(
@@ -90,7 +90,7 @@ def bbo_body(books: Books) -> BboBody:
     )
 
 
-def level_body(books: Books, side: Literal["B", "A"], price: int) -> LevelBody:
+def level_body(books: ShownBooks, side: Literal["B", "A"], price: int) -> LevelBody:
     """The queue at a price of one book.
 
     Raises:
@@ -117,7 +117,7 @@ def level_body(books: Books, side: Literal["B", "A"], price: int) -> LevelBody:
     )
 
 
-def order_body(books: Books, order_id: int) -> OrderBody:
+def order_body(books: ShownBooks, order_id: int) -> OrderBody:
     """An order of one book and its place.
 
     Raises:
@@ -146,21 +146,21 @@ def order_body(books: Books, order_id: int) -> OrderBody:
     )
 
 
-def trades_body(books: Books, trades: Iterable[Trade]) -> TradesBody:
+def trades_body(books: ShownBooks, trades: Iterable[Trade]) -> TradesBody:
     """Trades of these books."""
     return TradesBody(book_info(books), _state(books), [_trade(each) for each in trades])
 
 
-def dbn_file(books: Books) -> bytes:
+def dbn_file(books: ShownBooks) -> bytes:
     """The whole books as a DBN file: metadata and snapshot records, which the engine writes."""
-    listing, newest = books.listing, books.newest
-    symbol = listing.symbol or str(listing.instrument_id)
+    newest = newest_of(books.statuses)
+    symbol = books.symbol or str(books.instrument_id)
     metadata = make_metadata(
-        listing.replica.dataset,
+        books.dataset,
         "mbo",
         newest.ts_recv,
         end=newest.ts_recv + 1,
-        mappings={symbol: listing.instrument_id},
+        mappings={symbol: books.instrument_id},
     )
     wanted = books.publishers if books.publisher_id is None else [books.publisher_id]
     records = [books.engine.snapshot(books.instrument_id, each) for each in wanted]
@@ -180,7 +180,7 @@ def _trade(trade: Trade) -> TradeView:
     )
 
 
-def _queue(books: Books, side: Literal["B", "A"], price: int) -> list[OrderView]:
+def _queue(books: ShownBooks, side: Literal["B", "A"], price: int) -> list[OrderView]:
     return _views(books.engine.orders(books.instrument_id, side, price, books.publisher_id))
 
 
@@ -188,7 +188,7 @@ def _views(orders: list[Order]) -> list[OrderView]:
     return [OrderView(str(each.order_id), each.size, str(each.ts_event), each.sequence) for each in orders]
 
 
-def _state(books: Books) -> BookState:
+def _state(books: ShownBooks) -> BookState:
     bid, ask = books.engine.bbo(books.instrument_id, books.publisher_id)
     return book_state(books, bid, ask)
 

@@ -28,6 +28,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         media_type: of the answer.
         tagged: whether answers have an ETag, and If-None-Match is heeded.
         data: whether answers have the header Depthcast-Book.
+        past: whether ``at=`` asks for the past, which needs the scope ``replay`` instead.
         also: other media types that an answer may have, with a description each.
     """
 
@@ -40,6 +41,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     media_type: str = "application/json"
     tagged: bool = False
     data: bool = False
+    past: bool = False
     also: dict[str, str] = {}
 
 

@@ -4,7 +4,7 @@ Prices are exact decimal strings; every 64-bit value (timestamps, order ids) is 
 since the epoch, UTC. ``side`` is ``B`` (bid) or ``A`` (ask); of a trade the aggressor's, ``N`` for neither.
 """
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from depthcast.api.definitions import DefinitionView
 from depthcast.book.views import LevelView, OrderView, VersionView
@@ -28,6 +28,7 @@ __all__ = [
     "OrderAnswer",
     "OrderBody",
     "OrderState",
+    "PastInfo",
     "ProblemTypeView",
     "ProblemTypesAnswer",
     "ReadyAnswer",
@@ -50,6 +51,19 @@ class FeedInfo(Struct, frozen=True):
     stale: bool
     stale_since: str | None
     age_ms: int
+
+
+class PastInfo(Struct, frozen=True):
+    """Of an answer with ``at=``: the time that was asked for, and where in the journal it is.
+
+    ``position`` is that of the first record that is not in the book; ``in_event`` tells that the book was
+    inside an event then, its levels perhaps half-changed.
+    """
+
+    at: str
+    at_iso: str
+    in_event: bool
+    position: int
 
 
 class BookInfo(Struct, frozen=True):
@@ -104,6 +118,7 @@ class BookAnswer(BookBody, frozen=True):
     """
 
     feed: FeedInfo
+    past: PastInfo | UnsetType = UNSET
 
 
 class BboBody(Struct, frozen=True):
@@ -120,6 +135,7 @@ class BboAnswer(BboBody, frozen=True):
     """The best level of each side, null where the side is empty; ``spread`` is ask less bid."""
 
     feed: FeedInfo
+    past: PastInfo | UnsetType = UNSET
 
 
 class LevelBody(Struct, frozen=True):
@@ -138,6 +154,7 @@ class LevelAnswer(LevelBody, frozen=True):
     """The queue at a price, in priority order; where there is no such level it is empty."""
 
     feed: FeedInfo
+    past: PastInfo | UnsetType = UNSET
 
 
 class OrderState(Struct, frozen=True):
@@ -166,6 +183,7 @@ class OrderAnswer(OrderBody, frozen=True):
     """One order."""
 
     feed: FeedInfo
+    past: PastInfo | UnsetType = UNSET
 
 
 class TradeView(Struct, frozen=True):

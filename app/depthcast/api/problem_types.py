@@ -76,6 +76,15 @@ _TYPES: Final = (
         "No order of this id rests in the book: it was filled, cancelled, or never there.",
     ),
     ProblemType(
+        "no-journal", 404, "The service keeps no past",
+        "The service was not told where the journal is, so it cannot answer `at=` nor replay.",
+    ),
+    ProblemType(
+        "time-not-kept", 404, "The journal does not have this time",
+        "The time is before the journal begins, or after its last closed segment. `available_from` and "
+        "`available_until` are the first and the last time (ts_recv, ns) that there is.",
+    ),
+    ProblemType(
         "method-not-allowed", 405, "The method is not allowed",
         "The path exists, the method does not. The Allow header lists those that do.",
     ),
@@ -127,6 +136,16 @@ _TYPES: Final = (
     ProblemType(
         "internal-error", 500, "The server failed",
         "A fault of the server. It is in its log under `request_id`; please report it.",
+    ),
+    ProblemType(
+        "journal-damaged", 500, "A part of the past is damaged",
+        "The segment of the journal that holds this time is damaged or missing. `detail` names it: please "
+        "tell the operator, who may have a copy. Other times are answered.",
+    ),
+    ProblemType(
+        "journal-away", 503, "The past cannot be read now",
+        "The place where the journal is kept does not answer, or refuses. Live data goes on. Retry-After "
+        "says when to ask again.",
     ),
     ProblemType(
         "starting", 503, "The books are not filled yet",

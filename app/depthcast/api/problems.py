@@ -51,7 +51,8 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     """A problem document.
 
     ``errors`` names the fields of an invalid request; ``publishers`` and ``candidates`` what an ambiguous one
-    could mean; ``scope`` what a key lacks; ``feed`` the state of the feed of a book that cannot be shown now.
+    could mean; ``scope`` what a key lacks; ``feed`` the state of the feed of a book that cannot be shown now;
+    ``available_from`` and ``available_until`` the first and the last time (ts_recv, ns) of what is kept.
     """
 
     type: str
@@ -65,6 +66,8 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     candidates: list[str] | UnsetType = UNSET
     scope: str | UnsetType = UNSET
     feed: FeedInfo | UnsetType = UNSET
+    available_from: str | UnsetType = UNSET
+    available_until: str | UnsetType = UNSET
 
 
 _BY_STATUS: Final = {

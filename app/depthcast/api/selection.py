@@ -1,6 +1,7 @@
 """From what a request names to the books it means, with their state."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from msgspec import UNSET
 
@@ -18,18 +19,44 @@ from depthcast.live.replica_types import FeedState
 
 __all__ = [
     "Books",
+    "ShownBooks",
+    "ambiguous_book",
     "book_header",
     "book_info",
     "book_state",
+    "chosen_publisher",
     "feed_info",
     "find_listing",
     "level_view",
+    "newest_of",
     "select",
     "starting_problem",
 ]
 
 START_RETRY_S = 2
 BUSY_RETRY_S = 1
+
+
+class ShownBooks(Protocol):
+    """Books that an answer is about, of now or of the past."""
+
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def symbol(self) -> str | None: ...
+    @property
+    def instrument_id(self) -> int: ...
+    @property
+    def publishers(self) -> list[int]: ...
+    @property
+    def publisher_id(self) -> int | None:
+        """None for several publishers together."""
+
+    @property
+    def statuses(self) -> list[BookStatus]:
+        """Of the books meant."""
 
 
 class Books(NamedTuple):
@@ -56,9 +83,12 @@ class Books(NamedTuple):
         return self.listing.instrument_id
 
     @property
-    def newest(self) -> BookStatus:
-        """Of the book whose last record is the newest."""
-        return max(self.statuses, key=lambda status: (status.ts_recv, status.ts_event))
+    def dataset(self) -> str:
+        return self.listing.replica.dataset
+
+    @property
+    def symbol(self) -> str | None:
+        return self.listing.symbol
 
     @property
     def complete(self) -> bool:
@@ -79,12 +109,7 @@ class Books(NamedTuple):
             ApiProblem: there are several.
         """
         if self.publisher_id is None:
-            raise ApiProblem(
-                "ambiguous-book",
-                f"{self.listing.name} has books of {len(self.publishers)} publishers: ask with "
-                f"publisher= and one of {', '.join(map(str, self.publishers))}",
-                publishers=self.publishers,
-            )
+            raise ambiguous_book(self.listing.name, self.publishers)
         return self.publisher_id
 
     def require_between_events(self, now_ns: int) -> None:
@@ -149,21 +174,46 @@ def select(services: Services, text: str, publisher: int | None, *, between_even
     publishers = listing.publishers()
     if not publishers:
         raise ApiProblem("unknown-book", f"no order of {listing.name} was seen yet: it has no book")
-    if publisher is None:
-        publisher = publishers[0] if len(publishers) == 1 else None
-    elif publisher not in publishers:
-        have = ", ".join(map(str, publishers))
-        raise ApiProblem(
-            "unknown-book",
-            f"publisher {publisher} has no book of {listing.name}; there are books of {have}",
-            publishers=publishers,
-        )
+    publisher = chosen_publisher(listing.name, publishers, publisher)
     engine, wanted = replica.engine, publishers if publisher is None else [publisher]
     statuses = [engine.status(listing.instrument_id, each) for each in wanted]
     books = Books(listing, publishers, publisher, statuses)
     if between_events:
         books.require_between_events(services.clock())
     return books
+
+
+def chosen_publisher(name: str, publishers: list[int], asked: int | None) -> int | None:
+    """The publisher that a request means, None for all together.
+
+    Raises:
+        ApiProblem: the one that it names has no book.
+    """
+    if asked is None:
+        return publishers[0] if len(publishers) == 1 else None
+    if asked not in publishers:
+        have = ", ".join(map(str, publishers))
+        raise ApiProblem(
+            "unknown-book",
+            f"publisher {asked} has no book of {name}; there are books of {have}",
+            publishers=publishers,
+        )
+    return asked
+
+
+def ambiguous_book(name: str, publishers: list[int]) -> ApiProblem:
+    """That a question is about one book, and there are several."""
+    return ApiProblem(
+        "ambiguous-book",
+        f"{name} has books of {len(publishers)} publishers: ask with "
+        f"publisher= and one of {', '.join(map(str, publishers))}",
+        publishers=publishers,
+    )
+
+
+def newest_of(statuses: Sequence[BookStatus]) -> BookStatus:
+    """Of the book whose last record is the newest."""
+    return max(statuses, key=lambda status: (status.ts_recv, status.ts_event))
 
 
 def feed_info(replica: Replica, now_ns: int) -> FeedInfo:
@@ -184,13 +234,13 @@ def book_header(feed: FeedInfo, *, complete: bool, suspect: bool) -> str:
     return f"complete=?{complete:d}, suspect=?{suspect:d}, stale=?{feed.stale:d}, age_ms={feed.age_ms}"
 
 
-def book_info(books: Books) -> BookInfo:
+def book_info(books: ShownBooks) -> BookInfo:
     """Which books, and how far their data goes."""
-    newest, listing = books.newest, books.listing
+    newest = newest_of(books.statuses)
     return BookInfo(
-        dataset=listing.replica.dataset,
-        symbol=listing.symbol,
-        instrument_id=listing.instrument_id,
+        dataset=books.dataset,
+        symbol=books.symbol,
+        instrument_id=books.instrument_id,
         publisher_id=books.publisher_id,
         publishers=books.publishers,
         ts_event=str(newest.ts_event),
@@ -201,14 +251,15 @@ def book_info(books: Books) -> BookInfo:
     )
 
 
-def book_state(books: Books, bid: Level | None, ask: Level | None) -> BookState:
+def book_state(books: ShownBooks, bid: Level | None, ask: Level | None) -> BookState:
     """Whether the books can be trusted. ``bid`` and ``ask`` are their best levels together."""
-    phases = {status.phase for status in books.statuses}
-    ts_event, sequence = max(status.version for status in books.statuses)
+    statuses = books.statuses
+    phases = {status.phase for status in statuses}
+    ts_event, sequence = max(status.version for status in statuses)
     return BookState(
-        complete=books.complete,
-        suspect=books.suspect,
-        top=books.statuses[0].top if len(books.statuses) == 1 else _top(bid, ask),
+        complete=all(status.complete for status in statuses),
+        suspect=any(status.suspect for status in statuses),
+        top=statuses[0].top if len(statuses) == 1 else _top(bid, ask),
         phase=phases.pop() if len(phases) == 1 else None,
         version=VersionView(str(ts_event), sequence),
     )

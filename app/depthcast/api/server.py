@@ -29,6 +29,7 @@ from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.options import HubOptions
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
 from depthcast.api.market import Market
+from depthcast.api.past.gate import open_past
 from depthcast.api.request_log import RequestLog
 from depthcast.api.services import Services, Stage
 from depthcast.api.trades import Tape
@@ -102,6 +103,7 @@ class ApiServer:
             tape=Tape(self.market, api.retain_trades),
             keys=ApiKeys(ApiKeyFile(api.keys_file), reload_s=api.keys_reload_s),
             version=version("depthcast"),
+            past=open_past(settings),
         )
         self._api = api
         self._log = log if worker is None else log.bind(worker=worker)
@@ -139,6 +141,8 @@ class ApiServer:
                 task.cancel() if self._at_once.is_set() else None
             results = await asyncio.gather(feeds, serving, return_exceptions=True)
             self.services.tape.close()
+            if self.services.past is not None:
+                self.services.past.close()
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise _only(result)

@@ -12,6 +12,7 @@ from depthcast.settings import Settings
 if TYPE_CHECKING:
     from depthcast.api.hub.hub import Hub
     from depthcast.api.market import Market
+    from depthcast.api.past.gate import PastGate
     from depthcast.api.trades import Tape
 
 __all__ = ["Lifecycle", "Services", "Stage"]
@@ -68,6 +69,7 @@ class Services:
         hub: the fan-out behind the stream; None where there is none.
         tape: the last trades of each instrument.
         keys: the API's keys as they are now.
+        past: the way to the journal; None where it is not known where that is.
         version: Depthcast's version.
         clock: ns since the epoch, UTC.
         lifecycle: starting, running or draining.
@@ -79,6 +81,7 @@ class Services:
     tape: "Tape"
     keys: ApiKeys
     version: str
+    past: "PastGate | None" = None
     clock: Callable[[], int] = time.time_ns
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 

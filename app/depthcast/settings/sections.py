@@ -160,6 +160,13 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     heartbeat_s: Annotated[float, Meta(gt=0, le=30)] = 1.0
+    journal: str = ""
+    past_threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    past_per_key: Annotated[int, Meta(ge=1, le=10_000)] = 4
+    past_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
+    past_cache_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40)] = 256 << 20
+    replays: Annotated[int, Meta(ge=0, le=10_000)] = 32
+    replays_per_key: Annotated[int, Meta(ge=1, le=10_000)] = 4
     retain_trades: Annotated[int, Meta(ge=0, le=1_000_000)] = 1000
     retain_updates: Annotated[int, Meta(ge=0, le=100_000)] = 64
     drain_accept_s: Annotated[float, Meta(ge=0, le=600)] = 5.0

@@ -17,20 +17,27 @@ __all__ = ["admit"]
 async def admit(request: Request[Any, Any, Any]) -> None:
     """Let a request pass, or not.
 
-    A route needs the scope that its ``opt`` names, ``read`` where it names none. (Litestar's guards would do
-    as well, but are given a copy of the handler each time.)
+    A route needs the scope that its ``opt`` names, ``read`` where it names none; ``replay`` where ``at=``
+    asks for the past. (Litestar's guards would do as well, but are given a copy of the handler each time.)
 
     Raises:
         ApiProblem: no key, a wrong one, or one without the scope; parameters that are unknown or given twice.
             A misspelt parameter that is silently ignored would give wrong data.
     """
     handler = request.route_handler
-    require(request, handler.opt.get("scope", "read"))
     query = request.scope["query_string"]
+    declared = handler.opt.get("operation")
+    past = bool(query) and declared is not None and declared.past and asks_for_the_past(query)
+    require(request, "replay" if past else handler.opt.get("scope", "read"))
     if query:
         errors = _errors(handler, query)
         if errors:
             raise invalid_fields(errors)
+
+
+def asks_for_the_past(query: bytes) -> bool:
+    """Whether a query string has ``at``."""
+    return any(name == "at" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
 @lru_cache(1024)

@@ -17,10 +17,21 @@ from depthcast.api.bodies import (
 )
 from depthcast.api.headers import header
 from depthcast.api.operations import operation
-from depthcast.api.payloads import BboAnswer, BookAnswer, LevelAnswer, OrderAnswer, TradesAnswer
+from depthcast.api.past.answers import PAST_PROBLEMS, PastBooks, past_answer, past_file
+from depthcast.api.payloads import (
+    BboAnswer,
+    BookAnswer,
+    BookBody,
+    LevelAnswer,
+    LevelBody,
+    OrderAnswer,
+    OrderBody,
+    TradesAnswer,
+)
 from depthcast.api.problems import invalid
 from depthcast.api.routes.parameters import (
     DEFAULT_DEPTH,
+    At,
     Depth,
     Instrument,
     OrderId,
@@ -60,8 +71,9 @@ Format = Annotated[
 @get(
     "/books/{instrument:str}",
     **operation(
-        "A book", BookAnswer, examples.BOOK, tag="Books", problems=(*_ONE_BOOK, "answer-too-large"),
-        tagged=True, data=True, also={"application/octet-stream": "With format=dbn: a DBN file."},
+        "A book", BookAnswer, examples.BOOK, tag="Books",
+        problems=(*_ONE_BOOK, "answer-too-large", *PAST_PROBLEMS), past=True, tagged=True, data=True,
+        also={"application/octet-stream": "With format=dbn: a DBN file."},
     ),
 )  # fmt: skip
 def get_book(
@@ -70,6 +82,7 @@ def get_book(
     depth: Depth = None,
     orders: Orders = False,
     publisher: Publisher = None,
+    at: At = None,
     format: Format = "json",  # noqa: A002 - the parameter's name
 ) -> Answer:
     """The first levels of a book, best first.
@@ -77,14 +90,23 @@ def get_book(
     Where several publishers have a book of the instrument, theirs are added up price by price, unless
     `publisher` says whose is meant; `orders` are of one book only. `format=dbn` gives the whole book, queues
     included, as records that any reader of DBN takes; of all publishers unless one is named.
+
+    With `at` it is the book of that time, from the journal, exactly as it was, be it inside an event; such an
+    answer never changes.
     """
+    if format == "dbn" and (depth is not None or orders):
+        raise invalid("depth" if depth is not None else "orders", "means nothing with format=dbn")
+    levels = DEFAULT_DEPTH if depth is None else depth
+    if at is not None:
+        if format == "dbn":
+            return past_file(request, instrument, at, publisher)
+        return past_answer(
+            request, instrument, at, publisher, lambda past: _past_body(past, levels, orders=orders)
+        )
     runtime = runtime_of(request)
     books = select(runtime.services, instrument, publisher)
     if format == "dbn":
-        if depth is not None or orders:
-            raise invalid("depth" if depth is not None else "orders", "means nothing with format=dbn")
         return _as_dbn(request, books)
-    levels = DEFAULT_DEPTH if depth is None else depth
     if orders:
         books.require_one()
     encoded = runtime.bodies.get(
@@ -100,13 +122,16 @@ def get_book(
         BboAnswer,
         examples.BBO,
         tag="Books",
-        problems=_BOOK_PROBLEMS,
+        problems=(*_BOOK_PROBLEMS, *PAST_PROBLEMS),
+        past=True,
         tagged=True,
         data=True,
     ),
 )
-def get_bbo(request: _Request, instrument: Instrument, publisher: Publisher = None) -> Answer:
+def get_bbo(request: _Request, instrument: Instrument, publisher: Publisher = None, at: At = None) -> Answer:
     """The best level of each side; of several publishers the best of all, sizes added up."""
+    if at is not None:
+        return past_answer(request, instrument, at, publisher, bbo_body)
     runtime = runtime_of(request)
     books = select(runtime.services, instrument, publisher)
     return _respond(request, books, runtime.bodies.get(books, ("bbo",), lambda: bbo_body(books)))
@@ -116,7 +141,7 @@ def get_bbo(request: _Request, instrument: Instrument, publisher: Publisher = No
     "/books/{instrument:str}/levels/{side:str}/{price:str}",
     **operation(
         "The queue at a price", LevelAnswer, examples.LEVEL, tag="Books",
-        problems=(*_ONE_BOOK, "answer-too-large"), tagged=True, data=True,
+        problems=(*_ONE_BOOK, "answer-too-large", *PAST_PROBLEMS), past=True, tagged=True, data=True,
     ),
 )  # fmt: skip
 def get_level(
@@ -125,15 +150,20 @@ def get_level(
     side: Annotated[Literal["bid", "ask"], PathParameter(description="The side.")],
     price: Price,
     publisher: Publisher = None,
+    at: At = None,
 ) -> Answer:
     """The orders at a price, in priority order. Where there is no such level, size and count are 0.
 
     A level that is top-of-book only has a size and no orders.
     """
-    runtime = runtime_of(request)
     number = parse_price(price)
     if number == UNDEF_PRICE:
         raise invalid("price", "is DBN's mark of no price", where="path")
+    if at is not None:
+        return past_answer(
+            request, instrument, at, publisher, lambda past: _past_level(past, _SIDES[side], number)
+        )
+    runtime = runtime_of(request)
     books = select(runtime.services, instrument, publisher)
     books.require_one()
     encoded = runtime.bodies.get(
@@ -146,15 +176,21 @@ def get_level(
     "/books/{instrument:str}/orders/{order_id:str}",
     **operation(
         "An order and its place", OrderAnswer, examples.ORDER, tag="Books",
-        problems=(*_ONE_BOOK, "unknown-order"), tagged=True, data=True,
+        problems=(*_ONE_BOOK, "unknown-order", *PAST_PROBLEMS), past=True, tagged=True, data=True,
     ),
 )  # fmt: skip
 def get_order(
-    request: _Request, instrument: Instrument, order_id: OrderId, publisher: Publisher = None
+    request: _Request,
+    instrument: Instrument,
+    order_id: OrderId,
+    publisher: Publisher = None,
+    at: At = None,
 ) -> Answer:
     """An order that rests in the book, and how many orders and how much size stand before it."""
-    runtime = runtime_of(request)
     number = parse_order_id(order_id)
+    if at is not None:
+        return past_answer(request, instrument, at, publisher, lambda past: _past_order(past, number))
+    runtime = runtime_of(request)
     books = select(runtime.services, instrument, publisher)
     books.require_one()
     try:
@@ -192,6 +228,22 @@ def get_trades(
 
 
 ROUTES: Final = (get_book, get_bbo, get_level, get_order, get_trades)
+
+
+def _past_body(books: PastBooks, levels: int, *, orders: bool) -> BookBody:
+    if orders:
+        books.require_one()
+    return book_body(books, levels, orders=orders)
+
+
+def _past_level(books: PastBooks, side: Literal["B", "A"], price: int) -> LevelBody:
+    books.require_one()
+    return level_body(books, side, price)
+
+
+def _past_order(books: PastBooks, order_id: int) -> OrderBody:
+    books.require_one()
+    return order_body(books, order_id)
 
 
 def _respond(request: _Request, books: Books, encoded: Any) -> Answer:

@@ -10,7 +10,7 @@ from depthcast.api.bodies import MAX_LEVELS
 from depthcast.api.problems import invalid
 from depthcast.dbn.layout import PRICE_SCALE
 
-__all__ = ["Depth", "Instrument", "Price", "Publisher", "parse_order_id", "parse_price"]
+__all__ = ["At", "Depth", "Instrument", "Price", "Publisher", "parse_order_id", "parse_price"]
 
 DEFAULT_DEPTH: Final = 10
 _PRICE: Final = r"^-?[0-9]{1,10}(\.[0-9]{1,9})?$"
@@ -41,6 +41,15 @@ Depth = Annotated[
         description="Levels of each side; 0 is all of them.",
         schema_extra={"default": DEFAULT_DEPTH},
         examples=[Example(value=10, summary="Ten levels")],
+    ),
+]
+At = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64,
+        description="The book as it was: before the first record of the journal with a later ts_recv than "
+        "this time (ns, or ISO 8601). It needs the scope `replay`.",
+        examples=[Example(value="2025-09-24T19:59:59.5Z", summary="A time")],
     ),
 ]
 Price = Annotated[

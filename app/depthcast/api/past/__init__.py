@@ -1,0 +1,1 @@
+"""The past from the journal's segments: books at a time."""

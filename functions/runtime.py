@@ -65,7 +65,7 @@ class Runtime:
     @functools.cached_property
     def pool(self) -> Pool:
         """The one connection that is kept: an invocation has the process for itself."""
-        return Pool(self.database)
+        return Pool(self.database, sure_s=0)
 
     @functools.cached_property
     def objects(self) -> Objects:

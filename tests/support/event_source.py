@@ -32,19 +32,16 @@ class Account:
     Args:
         server: where.
         name: of all three.
-        receives: how often a message may come before it goes to the other queue.
     """
 
-    def __init__(self, server: S3Server, name: str, *, receives: int = 1_000) -> None:
+    def __init__(self, server: S3Server, name: str) -> None:
         self.bucket = name
         self.store = f"s3://{name}/feeds/test"
         self._sqs: Any = boto3.client("sqs", endpoint_url=server.endpoint, region_name="us-east-1")
         self.s3: Any = boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1")
         self.dead_letters = self._sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
-        redrive = {"deadLetterTargetArn": self._arn(self.dead_letters), "maxReceiveCount": receives}
-        self.queue = self._sqs.create_queue(
-            QueueName=name, Attributes={"RedrivePolicy": json.dumps(redrive), "VisibilityTimeout": "360"}
-        )["QueueUrl"]
+        self.queue = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        self.limit_receives(1_000)
         server.make_bucket(name)
         told = {"QueueArn": self._arn(self.queue), "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}
         self.s3.put_bucket_notification_configuration(
@@ -53,6 +50,25 @@ class Account:
 
     def send(self, body: str) -> None:
         self._sqs.send_message(QueueUrl=self.queue, MessageBody=body)
+
+    def limit_receives(self, receives: int) -> None:
+        """How often a message may come before it goes to the other queue."""
+        redrive = {"deadLetterTargetArn": self._arn(self.dead_letters), "maxReceiveCount": receives}
+        self._sqs.set_queue_attributes(
+            QueueUrl=self.queue, Attributes={"RedrivePolicy": json.dumps(redrive), "VisibilityTimeout": "360"}
+        )
+
+    def drop(self, keep: int = 0) -> None:
+        """Forget what is in the queue, but for so many messages that came first."""
+        kept = []
+        while received := self._sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=_BATCH).get(
+            "Messages", []
+        ):
+            kept += [message["Body"] for message in received]
+            for message in received:
+                self._sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        for body in kept[:keep]:
+            self.send(body)
 
     def poll(self, function: LambdaFunction, **options: Any) -> Polled:
         """Bring a batch to a function, and delete what it does not want again. The rest can come at once."""
@@ -88,7 +104,7 @@ class Account:
 
     def dead(self) -> list[dict[str, Any]]:
         """The messages in the other queue, each once, with their attributes."""
-        found = []
+        found: list[dict[str, Any]] = []
         while received := self._sqs.receive_message(
             QueueUrl=self.dead_letters, MaxNumberOfMessages=_BATCH, MessageAttributeNames=["All"]
         ).get("Messages", []):

@@ -40,7 +40,7 @@ class Delivered(NamedTuple):
 
 
 async def deliver(
-    connection: Connection, notice: SegmentNotice, before_each: Callable[[], None] = lambda: None
+    connection: Connection, notice: SegmentNotice, before_more: Callable[[], None] = lambda: None
 ) -> list[Delivered]:
     """Compact a segment, and then those that it made void in part, where a newer epoch has come.
 
@@ -50,14 +50,13 @@ async def deliver(
     Args:
         connection: as the writer. Not in a transaction.
         notice: which segment.
-        before_each: called before each segment; what it raises ends the work.
+        before_more: called before each segment but the first; what it raises ends the work.
 
     Raises:
         SegmentError: its bytes are wrong: trying again does not help.
         JournalError: it cannot be read now, or its index is not there yet.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError: the database fails.
     """
-    before_each()
     done, again = await _one(connection, notice)
     found = [done]
     queue = deque(again)
@@ -70,7 +69,7 @@ async def deliver(
         if name not in places:
             found.append(Delivered(str(name), Fate.GONE))
             continue
-        before_each()
+        before_more()
         done, again = await _one(connection, SegmentNotice(places[name], is_index=True))
         found.append(done)
         queue.extend(again)

@@ -26,8 +26,6 @@ else:
     _Pool = asyncpg.Pool
 
 _WAIT_S: Final = 15.0
-_SURE_S: Final = 1.0
-"""What was used so short a time ago is not asked whether it is there."""
 _ANSWER_S: Final = 3.0
 _IDLE_S: Final = 120.0
 _FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -39,10 +37,12 @@ class Pool:
     Args:
         database: which.
         size: how many there may be.
+        sure_s: what was used so short a time ago is lent without asking whether the server is there.
     """
 
-    def __init__(self, database: Database, *, size: int = 1) -> None:
+    def __init__(self, database: Database, *, size: int = 1, sure_s: float = 1.0) -> None:
         self.database = database
+        self._sure_s = sure_s
         self._size = size
         self._pool: _Pool | None = None
         self._opening = asyncio.Lock()
@@ -122,7 +122,7 @@ class Pool:
         now = time.monotonic()
         if now - lent.times.made > self.database.max_age_s:
             return False
-        if now - lent.times.used < _SURE_S:
+        if now - lent.times.used < self._sure_s:
             return True
         with contextlib.suppress(*_FAILURES):
             await lent.execute("SELECT 1", timeout=_ANSWER_S)

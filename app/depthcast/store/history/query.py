@@ -1,0 +1,271 @@
+"""Rows of one instrument over a range of time, in an order that new rows do not disturb.
+
+Records come in the order of their time (to the microsecond), then of their place in the feed. Rows of steps
+come by the time they are named after, then by publisher. A row's `Key` is its place in that order, and a
+page begins after a key: it neither repeats nor leaves out a row, however many came at the end meanwhile.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from depthcast.store.connect import Connection
+from depthcast.store.history.fields import Field, Kind, fields_of
+
+__all__ = ["STEPS", "Key", "Query", "fetch", "key_of", "page_end", "stream"]
+
+STEPS: Final[dict[str, int]] = {
+    "1s": 1, "5s": 5, "10s": 10, "15s": 15, "30s": 30,
+    "1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1_800,
+    "1h": 3_600, "4h": 14_400, "1d": 86_400,
+}  # fmt: skip
+"""Steps by name, in seconds. Each divides a day; they begin at midnight, UTC."""
+
+_US: Final = 1_000
+"""ns."""
+_US_PER_S: Final = 1_000_000
+_DAY_S: Final = 86_400
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_US: Final = timedelta(microseconds=1)
+_BARS: Final = {1: "ohlcv_1s", 60: "ohlcv_1m", 3_600: "ohlcv_1h"}
+_BAR: Final = """\
+SELECT date_bin({step}, ts, 'epoch'::timestamptz) AS label, instrument_id, publisher_id, shard,
+  (array_agg(open_1e9 ORDER BY ts) FILTER (WHERE open_1e9 IS NOT NULL))[1] AS open_1e9,
+  max(high_1e9) AS high_1e9, min(low_1e9) AS low_1e9,
+  (array_agg(close_1e9 ORDER BY ts DESC) FILTER (WHERE close_1e9 IS NOT NULL))[1] AS close_1e9,
+  sum(volume)::bigint AS volume, sum(trades)::bigint AS trades"""
+_WINDOW_S: Final = {1: _DAY_S, 60: 8 * _DAY_S, 3_600: 64 * _DAY_S}
+"""How much of a shorter grid is gathered by one statement; a multiple of every step."""
+
+Key = tuple[int | str, ...]
+"""A row's place: its time in µs since the epoch, and what tells it from others of that time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is asked for.
+
+    Attributes:
+        kind: of which rows.
+        dataset, instrument_id: of what.
+        publisher_id: whose; None for all.
+        start_ns, end_ns: the range, its end excluded; ns since the epoch. Records are in it by ``ts_recv``
+            (else ``ts_event``), rows of steps by the time they are named after.
+        step_s: a value of `STEPS`; 0 for every single record.
+        descending: the newest first.
+    """
+
+    kind: Kind
+    dataset: str
+    instrument_id: int
+    publisher_id: int | None
+    start_ns: int
+    end_ns: int
+    step_s: int
+    descending: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return fields_of(self.kind, self.step_s)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The columns of a key."""
+        if self.step_s:
+            return ("label", "publisher_id", "shard")
+        return ("label", "epoch", "position", "ordinal", "shard")
+
+
+class _Window(NamedTuple):
+    """A part of the range: times of rows, both included, µs since the epoch."""
+
+    first_us: int
+    last_us: int
+
+
+def key_of(query: Query, row: Sequence[Any]) -> Key:
+    """The place of a row that `fetch` or `stream` gave."""
+    label, *rest = row[-len(query.key_names) :]
+    return ((label - _EPOCH) // _ONE_US, *rest)
+
+
+async def fetch(
+    connection: Connection, query: Query, after: Key | None, limit: int, *, timeout_s: float | None = None
+) -> list[Any]:
+    """The next rows, at most ``limit``: after a key, or from the beginning.
+
+    Each has the values of the query's fields, and after them those of its key.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database fails.
+    """
+    rows: list[Any] = []
+    for window in _windows(query, after):
+        sql, arguments = _statement(query, window, after, query.fields)
+        rows += await connection.fetch(f"{sql} LIMIT {limit - len(rows):d}", *arguments, timeout=timeout_s)
+        if len(rows) >= limit:
+            break
+    return rows
+
+
+async def page_end(
+    connection: Connection, query: Query, after: Key | None, limit: int, *, timeout_s: float | None = None
+) -> Key | None:
+    """The key of the last row of a page of ``limit`` if more follow it; else None. Raises as `fetch`."""
+    left = limit
+    last: Key | None = None
+    for window in _windows(query, after):
+        sql, arguments = _statement(query, window, after, ())
+        if not _is_gathered(query):  # one window, in which the server does the counting
+            rows = await connection.fetch(
+                f"{sql} OFFSET {limit - 1:d} LIMIT 2", *arguments, timeout=timeout_s
+            )
+            return key_of(query, rows[0]) if len(rows) > 1 else None
+        rows = await connection.fetch(f"{sql} LIMIT {left + 1:d}", *arguments, timeout=timeout_s)
+        if len(rows) > left:
+            return key_of(query, rows[left - 1]) if left else last
+        left -= len(rows)
+        last = key_of(query, rows[-1]) if rows else last
+    return None
+
+
+async def stream(connection: Connection, query: Query, chunk: int) -> AsyncIterator[list[Any]]:
+    """All rows, so many at a time, by a cursor of the server: as they were when the first was asked for.
+
+    Raises as `fetch` does.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for window in _windows(query, None):
+            sql, arguments = _statement(query, window, None, query.fields)
+            cursor = await connection.cursor(sql, *arguments)
+            while rows := await cursor.fetch(chunk):
+                yield rows
+
+
+def _is_gathered(query: Query) -> bool:
+    """Whether its steps are longer than those that are stored."""
+    return query.step_s != _stored_step(query)
+
+
+def _stored_step(query: Query) -> int:
+    """The longest step that is stored and of which the query's consists."""
+    if query.kind is not Kind.OHLCV:
+        return min(query.step_s, 1)
+    return max(each for each in _BARS if query.step_s % each == 0)
+
+
+def _windows(query: Query, after: Key | None) -> Iterator[_Window]:
+    """The times of the stored rows that make up the rest of the range, in the query's order."""
+    if not query.step_s:
+        yield from _clipped(query, after, *_record_times(query))
+        return
+    step_us = query.step_s * _US_PER_S
+    first = -(-query.start_ns // (step_us * _US)) * step_us
+    last = (query.end_ns - 1) // (step_us * _US) * step_us
+    for labels in _clipped(query, after, first, last):
+        if not _is_gathered(query):
+            yield labels
+            continue
+        # Quotes of a step lie before the time it is named after, (a, b]; trades after it, [a, b).
+        before, behind = (step_us - 1, 0) if query.kind is not Kind.OHLCV else (0, step_us - 1)
+        yield from _cut(query, _Window(labels.first_us - before, labels.last_us + behind))
+
+
+def _record_times(query: Query) -> tuple[int, int]:
+    """Between which times, as they are stored, the records of the range are."""
+    if query.kind is Kind.TRADES:  # rounded down
+        return query.start_ns // _US, (query.end_ns - 1) // _US
+    return -(-query.start_ns // _US), -(-(query.end_ns - 1) // _US)
+
+
+def _clipped(query: Query, after: Key | None, first_us: int, last_us: int) -> Iterator[_Window]:
+    """The range without what was read; nothing if it is empty."""
+    if after is not None:
+        at_us = int(after[0])
+        first_us, last_us = (
+            (first_us, min(last_us, at_us)) if query.descending else (max(first_us, at_us), last_us)
+        )
+    if query.start_ns < query.end_ns and first_us <= last_us:
+        yield _Window(first_us, last_us)
+
+
+def _cut(query: Query, whole: _Window) -> Iterator[_Window]:
+    """A range in windows that no step lies across."""
+    length = _WINDOW_S[_stored_step(query)] * _US_PER_S
+    shift = 1 if query.kind is not Kind.OHLCV else 0
+    first, last = ((each - shift) // length for each in whole)
+    numbers = range(last, first - 1, -1) if query.descending else range(first, last + 1)
+    for number in numbers:
+        begun = number * length + shift
+        yield _Window(max(begun, whole.first_us), min(begun + length - 1, whole.last_us))
+
+
+class _Arguments(list[Any]):
+    """Arguments of a statement; each is named when it is added."""
+
+    def add(self, value: Any) -> str:
+        self.append(value)
+        return f"${len(self)}"
+
+
+def _statement(
+    query: Query, window: _Window, after: Key | None, fields: Sequence[Field]
+) -> tuple[str, _Arguments]:
+    """The rows of a window in order: the fields, then the key. All names in it are our own."""
+    given = _Arguments()
+    inside = [
+        f"dataset = {given.add(query.dataset)}",
+        f"instrument_id = {given.add(query.instrument_id)}",
+        f"ts >= {given.add(_moment(window.first_us))}",
+        f"ts <= {given.add(_moment(window.last_us))}",
+    ]
+    if query.publisher_id is not None:
+        inside.append(f"publisher_id = {given.add(query.publisher_id)}")
+    if not query.step_s:
+        # To the nanosecond; asked of the first and last microsecond only, or the planner expects few rows.
+        time = "coalesce(ts_recv, ts_event, 0)"
+        inside += [
+            f"(ts > $3 OR {time} >= {given.add(query.start_ns)})",
+            f"(ts < $4 OR {time} < {given.add(query.end_ns)})",
+        ]
+    beyond = []
+    if after is not None:
+        values = [given.add(_moment(int(after[0]))), *(given.add(each) for each in after[1:])]
+        then = "<" if query.descending else ">"
+        beyond = [f"({', '.join(query.key_names)}) {then} ({', '.join(values)})"]
+    turn = " DESC" if query.descending else ""
+    order = ", ".join(f"{name}{turn}" for name in query.key_names)
+    selected = ", ".join([*(field.sql for field in fields), *query.key_names])
+    view = f"history.{_view(query)}"
+    if not _is_gathered(query):
+        places = f"{view} CROSS JOIN LATERAL (SELECT ts AS label) AS named"
+        rows = f"SELECT {selected} FROM {places}"  # noqa: S608 # nosec B608
+        return f"{rows} WHERE {_all(inside + beyond)} ORDER BY {order}", given
+    step = f"{given.add(timedelta(seconds=query.step_s))}::interval"
+    if query.kind is Kind.OHLCV:
+        bars = f"{_BAR.format(step=step)} FROM {view} WHERE {_all(inside)} GROUP BY 1, 2, 3, 4"
+        rows = f"SELECT {selected} FROM ({bars}) AS bars"  # noqa: S608 # nosec B608
+        return f"{rows}{' WHERE ' if beyond else ''}{_all(beyond)} ORDER BY {order}", given
+    label = f"date_bin({step}, ts - interval '1 microsecond', 'epoch'::timestamptz) + {step}"
+    places = f"{view} CROSS JOIN LATERAL (SELECT {label} AS label) AS named"
+    selected = selected.replace(
+        "updates", "sum(updates) OVER (PARTITION BY label, publisher_id, shard)::bigint"
+    )
+    apart = ", ".join(query.key_names)
+    rows = f"SELECT DISTINCT ON ({apart}) {selected} FROM {places}"  # noqa: S608 # nosec B608
+    return f"{rows} WHERE {_all(inside + beyond)} ORDER BY {order}, ts DESC", given
+
+
+def _view(query: Query) -> str:
+    if query.kind is Kind.OHLCV:
+        return _BARS[_stored_step(query)]
+    return "bbo_1s" if query.kind is Kind.BBO and query.step_s else query.kind.value
+
+
+def _all(conditions: Sequence[str]) -> str:
+    return " AND ".join(conditions)
+
+
+def _moment(us: int) -> datetime:
+    return _EPOCH + us * _ONE_US

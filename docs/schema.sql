@@ -2140,7 +2140,7 @@ ALTER TABLE ONLY depthcast.bbo_1s
 --
 
 ALTER TABLE ONLY depthcast.bbo
-    ADD CONSTRAINT bbo_pkey PRIMARY KEY (feed_id, epoch, "position", ordinal, ts);
+    ADD CONSTRAINT bbo_pkey PRIMARY KEY (instrument_id, ts, "position", epoch, ordinal, feed_id);
 
 --
 -- Name: depth_1m depth_1m_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
@@ -2224,13 +2224,7 @@ ALTER TABLE ONLY depthcast.segments
 --
 
 ALTER TABLE ONLY depthcast.trades
-    ADD CONSTRAINT trades_pkey PRIMARY KEY (feed_id, epoch, "position", ordinal, ts);
-
---
--- Name: bbo_instrument; Type: INDEX; Schema: depthcast; Owner: -
---
-
-CREATE INDEX bbo_instrument ON ONLY depthcast.bbo USING btree (instrument_id, ts);
+    ADD CONSTRAINT trades_pkey PRIMARY KEY (instrument_id, ts, "position", epoch, ordinal, feed_id);
 
 --
 -- Name: bbo_ts; Type: INDEX; Schema: depthcast; Owner: -
@@ -2255,12 +2249,6 @@ CREATE INDEX exports_waiting ON depthcast.exports USING btree (created) WHERE (s
 --
 
 CREATE INDEX idempotency_keys_expires ON depthcast.idempotency_keys USING btree (expires);
-
---
--- Name: trades_instrument; Type: INDEX; Schema: depthcast; Owner: -
---
-
-CREATE INDEX trades_instrument ON ONLY depthcast.trades USING btree (instrument_id, ts);
 
 --
 -- Name: trades_ts; Type: INDEX; Schema: depthcast; Owner: -

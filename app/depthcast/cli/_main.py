@@ -44,6 +44,9 @@ COMMANDS: Final = {
     "compact": Command("depthcast.cli.compact:compact", "Bring a journal's segments into the database."),
     "rebuild": Command("depthcast.cli.compact:rebuild", "Make the database again from a journal's segments."),
     "migrate": Command("depthcast.cli.compact:migrate", "Bring the database's schema up to date."),
+    "maintain": Command(
+        "depthcast.cli.maintain:maintain", "Keep the database and a journal's store in order."
+    ),
     "keys": Command(
         "depthcast.cli.keys:keys",
         "Make, list and revoke the keys of the gateway's clients.",

@@ -10,24 +10,19 @@ from depthcast.cli._console import warn
 from depthcast.cli._database import Database, opened
 from depthcast.cli._errors import Exit
 from depthcast.cli._interrupts import Interrupts
-from depthcast.cli._options import Common, path_parameter
+from depthcast.cli._journal_place import Location, objects_at
+from depthcast.cli._options import Common
 from depthcast.cli._output import print_out
-from depthcast.errors import JournalError, StoreError, UsageError
+from depthcast.errors import JournalError, StoreError
 from depthcast.journal.backoff import delay_s
-from depthcast.journal.objects import Objects, open_objects
+from depthcast.journal.objects import Objects
 from depthcast.journal.reader import journals
-from depthcast.settings import Settings
 from depthcast.store import migrate as migrations
 from depthcast.store.worker import Done, Worker, clear
 
 __all__ = ["compact", "migrate", "rebuild"]
 
 _COMMON: Final = Common()
-
-Location = Annotated[
-    str | None,
-    path_parameter(help="The journal's folder, or s3://BUCKET/PREFIX. (default: journal.store, or .folder)"),
-]
 
 
 class _Tally:
@@ -75,7 +70,7 @@ def compact(
       depthcast compact s3://feeds/prod --watch
     """
     settings = common.load_settings().settings
-    objects = _objects(location, settings)
+    objects = objects_at(location, settings)
     tally = _Tally(quiet=common.quiet)
 
     async def work() -> None:
@@ -98,7 +93,7 @@ def rebuild(location: Location = None, /, *, common: Common = _COMMON) -> int:
       depthcast rebuild out/journal
     """
     settings = common.load_settings().settings
-    objects = _objects(location, settings)
+    objects = objects_at(location, settings)
     tally = _Tally(quiet=common.quiet)
 
     async def work() -> None:
@@ -135,16 +130,6 @@ def migrate(
     before, after = asyncio.run(work())
     print_out(f"the schema is at {after}{'' if before == after else f', it was at {before}'}\n")
     return Exit.OK
-
-
-def _objects(location: str | None, settings: Settings) -> Objects:
-    where = location or settings.journal.store or settings.journal.folder
-    if where is None:
-        raise UsageError("say where the journal is: LOCATION, or the setting journal.store or journal.folder")
-    objects = open_objects(str(where))
-    if location is not None and not journals(objects):
-        raise UsageError(f"there is no journal in {location}")
-    return objects
 
 
 def _workers(objects: Objects, tally: _Tally) -> list[Worker]:

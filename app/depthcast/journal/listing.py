@@ -1,17 +1,29 @@
 """Which segments there are, by their names alone."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Final, NamedTuple
 
 from depthcast.errors import JournalError
 from depthcast.journal.index import SegmentIndex, decode
-from depthcast.journal.names import INDEX, SEGMENT, Journal, SegmentName, day_ns
+from depthcast.journal.names import INDEX, SEGMENT, Journal, SegmentName, day_ns, merged_end
 from depthcast.journal.objects import Listed, Objects
 from depthcast.journal.segments import ClosedSegment
 
-__all__ = ["Place", "Visible", "closed_segments", "load_segment", "newest_day_ns", "newest_of", "visible"]
+__all__ = [
+    "Place",
+    "Visible",
+    "closed_segments",
+    "covered_by",
+    "is_held",
+    "load_segment",
+    "named_in",
+    "newest_day_ns",
+    "newest_of",
+    "visible",
+]
 
 _THREADS: Final = 8
 
@@ -31,6 +43,11 @@ class Place(NamedTuple):
     def index_key(self) -> str:
         return self.base + INDEX
 
+    @property
+    def merged_end(self) -> int | None:
+        """Where it ends, if it was made of several; None for one as it was recorded."""
+        return merged_end(self.base)
+
 
 class Visible(NamedTuple):
     """A segment that counts, and the position from which another one does; None: to its end."""
@@ -40,8 +57,43 @@ class Visible(NamedTuple):
 
 
 def closed_segments(objects: Objects, prefix: str) -> dict[SegmentName, Place]:
-    """The closed segments under a prefix: of a journal, or of one of its days."""
-    return dict(_named(objects, objects.listed(prefix)))
+    """The closed segments under a prefix: of a journal, or of one of its days.
+
+    Where a merged one is there those that it was made of are not among them.
+    """
+    return covered_by(named_in(objects, objects.listed(prefix)))[0]
+
+
+def covered_by(
+    found: Iterable[tuple[SegmentName, Place]],
+) -> tuple[dict[SegmentName, Place], dict[str, Place]]:
+    """The segments that are to be read; and of those left that a merged one has, by key, that one.
+
+    Segments of an epoch do not overlap, and a merged one has whole ones: so their names tell it.
+    """
+    known = list(found)
+    merged = sorted((name, place.merged_end, place) for name, place in known if place.merged_end is not None)
+    starts = [name for name, _, _ in merged]
+    counting: dict[SegmentName, Place] = {}
+    left: dict[str, Place] = {}
+    for name, place in known:
+        at = bisect_right(starts, name) - 1
+        if at >= 0:
+            begun, end, whole = merged[at]
+            if begun.epoch == name.epoch and name.position < (end or 0) and whole.base != place.base:
+                left[place.base] = whole
+                continue
+        counting[name] = place
+    return counting, left
+
+
+def is_held(places: Mapping[SegmentName, Place], starts: Sequence[SegmentName], name: SegmentName) -> bool:
+    """Whether a segment is among these, or in a merged one of them. ``starts``: their names, sorted."""
+    at = bisect_right(starts, name) - 1
+    if at < 0:
+        return False
+    end = places[starts[at]].merged_end
+    return starts[at] == name or (end is not None and starts[at].epoch == name.epoch and name.position < end)
 
 
 def newest_of(objects: Objects, journal: Journal) -> tuple[SegmentName, Place] | None:
@@ -57,7 +109,9 @@ def newest_of(objects: Objects, journal: Journal) -> tuple[SegmentName, Place] |
         return None
     name = f"{best[0]}{INDEX}"
     with ThreadPoolExecutor(_THREADS) as pool:
-        newer = pool.map(lambda day: dict(_named(objects, objects.listed(day, after=day + name))), days)
+        newer = pool.map(
+            lambda day: covered_by(named_in(objects, objects.listed(day, after=day + name)))[0], days
+        )
         return max([best, *(each for found in newer for each in found.items())])
 
 
@@ -75,7 +129,8 @@ def load_segment(place: Place) -> ClosedSegment:
     """
     path = f"{place.objects.url}/{place.index_key}"
     index = decode(SegmentIndex, place.objects.read(place.index_key), path)
-    if not place.base.endswith(str(index.name)):
+    name = place.base.rpartition("/")[2]
+    if name not in (str(index.name), index.name.merged(index.end)):
         raise JournalError(f"it is the index of segment {index.name}: the file was renamed", path=path)
     return ClosedSegment(place.objects, place.segment_key, index)
 
@@ -105,7 +160,8 @@ def _days(objects: Objects, journal: Journal) -> list[str]:
     return [folder for folder in objects.folders(journal.prefix) if "/date=" in folder]
 
 
-def _named(objects: Objects, listing: Iterable[Listed]) -> Iterator[tuple[SegmentName, Place]]:
+def named_in(objects: Objects, listing: Iterable[Listed]) -> Iterator[tuple[SegmentName, Place]]:
+    """The closed segments in a listing, in the order of their keys: those that merged ones cover too."""
     for listed in listing:
         name = SegmentName.parse(listed.key, INDEX)
         if name is not None and "/date=" in listed.key:

@@ -5,6 +5,7 @@
     journal/dataset=D/shard=S/
       date=YYYY-MM-DD/EPOCH-POSITION.dbn.zst      a closed segment
       date=YYYY-MM-DD/EPOCH-POSITION.index.json   its index: the segment counts once this is there
+      date=YYYY-MM-DD/EPOCH-POSITION-END.dbn.zst  made of several, it takes the place of all of them
       epochs/EPOCH.json                           a writer's life, taken once
       open/EPOCH-POSITION.open.dbn                the segment being written (in a folder only)
       open/EPOCH-POSITION.open.json               what it begins with
@@ -27,7 +28,7 @@ OPEN: Final = ".open.dbn"
 OPEN_HEADER: Final = ".open.json"
 ROOT: Final = "journal/"
 
-_NAME: Final = re.compile(r"(\d{8})-(\d{16})")
+_NAME: Final = re.compile(r"(\d{8})-(\d{16})(?:-(\d{16}))?")
 _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EPOCH: Final = re.compile(r"(\d{8})\.json")
 
@@ -47,6 +48,10 @@ class SegmentName(NamedTuple):
         file = key.rpartition("/")[2]
         match = _NAME.fullmatch(file.removesuffix(ending)) if file.endswith(ending) else None
         return None if match is None else cls(int(match[1]), int(match[2]))
+
+    def merged(self, end: int) -> str:
+        """What a segment of this name is called that was made of several, up to this position."""
+        return f"{self}-{end:016d}"
 
 
 class Journal(NamedTuple):
@@ -85,6 +90,12 @@ class Journal(NamedTuple):
         """Where the segments begun on the UTC day of this time are."""
         date = dt.datetime.fromtimestamp(begun_ns // 1_000_000_000, tz=dt.UTC).date()
         return f"{self.prefix}date={date.isoformat()}/"
+
+
+def merged_end(base: str) -> int | None:
+    """The position after the last record, where a key without ending says it: of a merged segment."""
+    match = _NAME.fullmatch(base.rpartition("/")[2])
+    return None if match is None or match[3] is None else int(match[3])
 
 
 def day_ns(folder: str) -> int:

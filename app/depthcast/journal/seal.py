@@ -17,7 +17,7 @@ from depthcast.journal.index import Block, Frame, OpenHeader, SegmentIndex, Time
 from depthcast.journal.names import INDEX, SEGMENT, Journal
 from depthcast.journal.objects import explain, make_folder, read_exactly, sync_folder
 
-__all__ = ["FRAME_BYTES", "seal"]
+__all__ = ["FRAME_BYTES", "Packed", "seal"]
 
 FRAME_BYTES: Final = 1 << 20
 """Unpacked bytes of a frame, at most: what has to be unpacked to read one record."""
@@ -73,7 +73,7 @@ def seal(
 def _write(
     source: int, file: BinaryIO, header: OpenHeader, level: int, closed_ns: int, end_state: bytes | None
 ) -> SegmentIndex:
-    packed = _Packed(file, level)
+    packed = Packed(file, level)
     metadata = packed.add(read_exactly(source, 0, header.metadata_bytes), 0)
     head = [
         packed.add(piece, forms.count(piece))
@@ -114,7 +114,7 @@ def _write(
     )
 
 
-class _Packed:
+class Packed:
     """A file of zstd frames being written, and its hash."""
 
     def __init__(self, file: BinaryIO, level: int) -> None:
@@ -124,6 +124,7 @@ class _Packed:
         self._zstd = zstandard.ZstdCompressor(level=level, write_checksum=True)
 
     def add(self, data: bytes, records: int) -> Block:
+        """Write a frame; where it is."""
         stored = self._zstd.compress(data)
         self._file.write(stored)
         self.sha256.update(stored)

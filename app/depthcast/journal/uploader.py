@@ -13,7 +13,7 @@ from depthcast.errors import FencedError, JournalError
 from depthcast.journal.backoff import delay_s
 from depthcast.journal.epochs import check_fence
 from depthcast.journal.index import SegmentIndex
-from depthcast.journal.listing import Place, closed_segments, visible
+from depthcast.journal.listing import Place, closed_segments, is_held, visible
 from depthcast.journal.names import Journal, SegmentName
 from depthcast.journal.objects import FolderObjects, Objects
 from depthcast.journal.policy import JournalPolicy
@@ -97,9 +97,12 @@ class Uploader:
         if self._store is not None:
             local = closed_segments(self._folder, self._journal.prefix)
             days = sorted({place.base.rpartition("/")[0] + "/" for place in local.values()})
-            stored = {name for day in days for name in closed_segments(self._store, day)}
-            counting = {each.name for each in visible(local.keys() | stored)}
-            left = sorted(local.keys() - stored)
+            stored: dict[SegmentName, Place] = {}
+            for day in days:
+                stored |= closed_segments(self._store, day)
+            counting = {each.name for each in visible(local.keys() | stored.keys())}
+            starts = sorted(stored)
+            left = [name for name in sorted(local) if not is_held(stored, starts, name)]
             for name in left:
                 if name in counting:
                     self._pending.append(Pending(name, local[name].base, time.monotonic()))

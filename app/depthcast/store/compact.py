@@ -161,14 +161,9 @@ async def _until(connection: Connection, feed_id: int, segment: ClosedSegment) -
 
 
 async def _is_known(connection: Connection, feed_id: int, segment: ClosedSegment, until: int) -> bool:
-    found = await connection.fetchval(
-        "SELECT until FROM depthcast.segments "
-        "WHERE feed_id = $1 AND epoch = $2 AND position = $3 AND records = $4",
-        feed_id,
-        *segment.name,
-        segment.index.records,
-    )
-    return found is not None and int(found) == until
+    """Whether its records are there: by itself, or by others of its epoch, as where it was made of those."""
+    records = segment.index.records
+    return bool(await connection.fetchval(merging.IS_KNOWN, feed_id, *segment.name, records, until))
 
 
 @dataclass(slots=True)

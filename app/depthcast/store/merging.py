@@ -13,6 +13,7 @@ __all__ = [
     "DIRECT",
     "INSERT",
     "IS_COVERED",
+    "IS_KNOWN",
     "LEDGER",
     "LIMIT",
     "LOCK_FEED",
@@ -70,6 +71,12 @@ SET {", ".join(f"{c.name} = excluded.{c.name}" for c in TABLES["depth"] if c.nam
 WHERE excluded.position > old.position
 """  # nosec B608
 """Of one second of a book the row of the greatest position is kept, whichever segment comes first."""
+IS_KNOWN: Final = """
+SELECT coalesce(bool_or(position = $3 AND records = $4 AND until = $5)
+                OR $5 > $3 AND range_agg(int8range(position, until)) @> int8range($3, $5), false)
+FROM depthcast.segments WHERE feed_id = $1 AND epoch = $2 AND position <= $5 AND position + records >= $3
+"""
+"""Whether all of these positions are in the ledger, by one segment or several."""
 IS_COVERED: Final = """
 SELECT EXISTS (SELECT FROM depthcast.segments
                WHERE feed_id = $1 AND epoch = $2 AND position + records > $3 AND position < $4)

@@ -14,9 +14,11 @@ __all__ = [
     "ApiSettings",
     "DatabaseSettings",
     "EngineSettings",
+    "ExportSettings",
     "FeedSettings",
     "FunctionSettings",
     "GatewaySettings",
+    "HistorySettings",
     "JournalSettings",
     "KeySettings",
     "MaintenanceSettings",
@@ -126,8 +128,30 @@ class MaintenanceSettings(Struct, frozen=True, kw_only=True):
 class FunctionSettings(Struct, frozen=True, kw_only=True):
     """The functions that run in AWS Lambda."""
 
+    segments: str = ""
     dead_letters: str = ""
     reserve_s: Annotated[float, Meta(ge=0, le=600)] = 20.0
+
+
+class HistorySettings(Struct, frozen=True, kw_only=True):
+    """The way from the API to the database."""
+
+    connections: Annotated[int, Meta(ge=1, le=100)] = 4
+    wait_s: Annotated[float, Meta(gt=0, le=60)] = 1.5
+    statement_s: Annotated[float, Meta(gt=0, le=600)] = 15.0
+
+
+class ExportSettings(Struct, frozen=True, kw_only=True):
+    """Files of history that the API makes on request: where they are kept, how many there may be."""
+
+    store: str = "out/exports"
+    at_once: Annotated[int, Meta(ge=0, le=16)] = 1
+    per_client: Annotated[int, Meta(ge=1, le=1_000)] = 4
+    waiting: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    rows: Annotated[int, Meta(ge=1, le=10**12)] = 50_000_000
+    retain_s: Annotated[float, Meta(gt=0, le=1e9)] = 86_400.0
+    lease_s: Annotated[float, Meta(ge=0.5, le=3600)] = 30.0
+    poll_s: Annotated[float, Meta(gt=0, le=3600)] = 2.0
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
@@ -185,4 +209,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     functions: FunctionSettings = FunctionSettings()
+    history: HistorySettings = HistorySettings()
+    exports: ExportSettings = ExportSettings()
     api: ApiSettings = ApiSettings()

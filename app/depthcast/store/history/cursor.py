@@ -79,7 +79,8 @@ def decode_cursor(asked: bytes, text: str, *, steps: bool) -> Cursor:
     packed = _unpacked(text)
     read: _OfSteps | _OfRecords | None = None
     with contextlib.suppress(msgspec.DecodeError):
-        read = msgspec.msgpack.decode(packed, type=_OfSteps if steps else _OfRecords)
+        kind: type[_OfSteps | _OfRecords] = _OfSteps if steps else _OfRecords
+        read = msgspec.msgpack.decode(packed, type=kind)
     if read is None or read.question != asked:
         raise ValueError("belongs to other parameters: all but limit and format must stay as they were")
     return Cursor(read.end_ns, read.after)

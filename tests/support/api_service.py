@@ -14,6 +14,7 @@ from depthcast.api.app import create_app
 from depthcast.api.hub.hub import Hub
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
 from depthcast.api.market import Market
+from depthcast.api.past.gate import open_past
 from depthcast.api.services import Services
 from depthcast.api.trades import Tape
 from depthcast.live.lifecycle import Policy
@@ -107,6 +108,7 @@ async def api_over(
             keys=ApiKeys(ApiKeyFile(keys_file or Path("no-such-file.json")), reload_s=0.0),
             version="0.0.test",
             clock=clock,
+            past=open_past(settings),
         )
         api = Api(create_app(services, streams=streams), services, served)
         running = asyncio.create_task(market.run())
@@ -118,3 +120,5 @@ async def api_over(
             market.close()
             await api.client.aclose()
             await running
+            if services.past is not None:
+                services.past.close()

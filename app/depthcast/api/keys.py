@@ -120,6 +120,10 @@ class ApiKeyRing:
         same = hmac.compare_digest(digest, key.sha256 if key is not None else "0" * 64)
         return key if same else None
 
+    def by_id(self, key_id: str) -> ApiKey | None:
+        """The key of that id, whether or not it has ended."""
+        return self._keys.get(key_id)
+
     def ended(self, key_id: str, now_ns: int) -> str | None:
         """Why the key of that id is not accepted: ``"removed"``, or as `ApiKey.ended`; None while it is."""
         key = self._keys.get(key_id)

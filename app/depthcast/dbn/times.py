@@ -6,9 +6,16 @@ from typing import Final
 
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
 
-__all__ = ["EXPECTED_TIME", "parse_ns"]
+__all__ = ["EXPECTED_TIME", "TIME_PATTERN", "parse_ns"]
 
 EXPECTED_TIME: Final = "expected ns since the epoch, or a time such as 2025-09-24T20:59:59.5Z"
+TIME_PATTERN: Final = (
+    r"^([0-9]{1,19}|(19[7-9][0-9]|2[0-4][0-9]{2})-"
+    r"((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-9]))"
+    r"([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?)?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?)$"
+)
+"""What `parse_ns` takes, for documents; it takes 20 digits and blanks too."""
 _NS: Final = 1_000_000_000
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)? ?(Z|[+-]\d\d:?\d\d)?",

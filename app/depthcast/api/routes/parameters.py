@@ -9,6 +9,7 @@ from litestar.params import PathParameter, QueryParameter
 from depthcast.api.bodies import MAX_LEVELS
 from depthcast.api.problems import invalid
 from depthcast.dbn.layout import PRICE_SCALE
+from depthcast.dbn.times import TIME_PATTERN
 
 __all__ = ["At", "Depth", "Instrument", "Price", "Publisher", "parse_order_id", "parse_price"]
 
@@ -47,6 +48,7 @@ At = Annotated[
     str | None,
     QueryParameter(
         max_length=64,
+        schema_extra={"pattern": TIME_PATTERN},
         description="The book as it was: before the first record of the journal with a later ts_recv than "
         "this time (ns, or ISO 8601). It needs the scope `replay`.",
         examples=[Example(value="2025-09-24T19:59:59.5Z", summary="A time")],

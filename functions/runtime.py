@@ -23,10 +23,13 @@ from depthcast.store.passwords import secret_password
 from depthcast.store.pool import Pool
 from depthcast.telemetry.traces import Traces, xray_parent
 
-__all__ = ["Runtime"]
+__all__ = ["MARGIN_S", "Runtime"]
 
 T = TypeVar("T")
 Handler = Callable[[dict[str, Any], LambdaContext], T]
+
+MARGIN_S: Final = 3.0
+"""What is under way is given up so long before an invocation's end: its transaction ends in good order."""
 
 _NAMESPACE: Final = "Depthcast"
 _SECRET_S: Final = 5

@@ -3,28 +3,33 @@
 import asyncio
 import functools
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
 from depthcast.errors import DepthcastError, SegmentError, StoreError
 from depthcast.store.delivery import Delivered, Fate, deliver
 from depthcast.store.notices import SegmentNotice, notices_in, segment_notice
-from functions.compact.dead_letters import DeadLetters, Poison
-from functions.runtime import Runtime
+from functions.queue import Queue
+from functions.runtime import MARGIN_S, Runtime
 
-__all__ = ["Batch", "OutOfTimeError"]
+__all__ = ["Batch", "OutOfTimeError", "Poison"]
 
-_MARGIN_S: Final = 3.0
-"""What is under way is given up so long before the end, so that its transaction ends in good order."""
 _METRICS: Final = {
     Fate.COMPACTED: "SegmentsCompacted",
     Fate.KNOWN: "SegmentsKnown",
     Fate.GONE: "SegmentsGone",
 }
+
+
+class Poison(NamedTuple):
+    """A message, and why trying it again does not help. The segment's path is empty where it names none."""
+
+    body: str
+    reason: str
+    segment: str
 
 
 class OutOfTimeError(DepthcastError):
@@ -53,7 +58,7 @@ class Batch:
         """
         try:
             self._take(record)
-        except (DepthcastError, BotoCoreError, ClientError) as error:
+        except DepthcastError as error:
             self._runtime.logger.warning(
                 "the message comes again", message_id=record.message_id, reason=str(error)
             )
@@ -105,7 +110,7 @@ class Batch:
     async def _within_the_time(self, notice: SegmentNotice) -> list[Delivered]:
         self._check_time()
         try:
-            async with asyncio.timeout(self._left_s - _MARGIN_S):
+            async with asyncio.timeout(self._left_s - MARGIN_S):
                 return await self._connected(notice)
         except TimeoutError:
             raise OutOfTimeError(
@@ -127,7 +132,7 @@ class Batch:
 
     def _check_time(self) -> None:
         """The first segment is begun in any case: else nothing ever came of a time that is set too short."""
-        if self._left_s < (self._runtime.settings.functions.reserve_s if self._begun else _MARGIN_S):
+        if self._left_s < (self._runtime.settings.functions.reserve_s if self._begun else MARGIN_S):
             raise OutOfTimeError("the invocation ends soon")
         self._begun = True
 
@@ -143,9 +148,10 @@ class Batch:
         url = self._runtime.settings.functions.dead_letters
         if not url:
             raise SegmentError(poison.reason, path=poison.segment or "message")
-        _dead_letters(url).put(poison, message_id)
+        said = {"reason": poison.reason, "segment": poison.segment, "message_id": message_id}
+        _queue(url).send(poison.body, said)
 
 
 @functools.cache
-def _dead_letters(url: str) -> DeadLetters:
-    return DeadLetters(url)
+def _queue(url: str) -> Queue:
+    return Queue(url)

@@ -5,7 +5,7 @@ It may be gone by then (merged, or too old), or not be whole yet.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -65,12 +65,11 @@ async def deliver(
         journal = notice.place.base.partition("/date=")[0] + "/"
         places = await asyncio.to_thread(closed_segments, notice.place.objects, journal)
     while queue:
-        name = queue.popleft()
-        if name not in places:
-            found.append(Delivered(str(name), Fate.GONE))
-            continue
+        place = _place_of(queue.popleft(), places)
+        if place is None:
+            continue  # it is gone
         before_more()
-        done, again = await _one(connection, SegmentNotice(places[name], is_index=True))
+        done, again = await _one(connection, SegmentNotice(place, is_index=True))
         found.append(done)
         queue.extend(again)
     return found
@@ -90,6 +89,15 @@ async def _one(connection: Connection, notice: SegmentNotice) -> tuple[Delivered
         return Delivered(key, Fate.GONE), ()
     fate = Fate.COMPACTED if compacted.outcome is Outcome.COMPACTED else Fate.KNOWN
     return Delivered(key, fate, sum(compacted.rows.values())), compacted.again
+
+
+def _place_of(name: SegmentName, places: Mapping[SegmentName, Place]) -> Place | None:
+    """Of a segment, or of a merged one that has it."""
+    starts = [each for each in places if each.epoch == name.epoch and each.position <= name.position]
+    place = places[max(starts)] if starts else None
+    if place is None or (max(starts) != name and (place.merged_end or 0) <= name.position):
+        return None
+    return place
 
 
 def _is_there(place: Place) -> bool:

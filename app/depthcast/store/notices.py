@@ -7,28 +7,32 @@ in a URL. The first message of a new configuration is a test, which names no obj
 import json
 import re
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from depthcast.journal.listing import Place
 from depthcast.journal.names import INDEX, ROOT, SEGMENT
 from depthcast.journal.objects import Objects
 
-__all__ = ["Notice", "SegmentNotice", "notices_in", "segment_notice"]
+__all__ = ["Notice", "SegmentNotice", "asking_for", "notices_in", "segment_notice"]
 
 _TEST: Final = "s3:TestEvent"
 _CREATED: Final = re.compile(r"(s3:)?ObjectCreated:.+")
+_ASKED: Final = "Depthcast:Compact"
 _BASE: Final = re.compile(
-    rf"{re.escape(ROOT)}dataset=[^/]+/shard=[^/]+/date=\d{{4}}-\d\d-\d\d/\d{{8}}-\d{{16}}", re.ASCII
+    rf"{re.escape(ROOT)}dataset=[^/]+/shard=[^/]+/date=\d{{4}}-\d\d-\d\d/\d{{8}}-\d{{16}}(?P<merged>-\d{{16}})?",
+    re.ASCII,
 )
 
 
 class Notice(NamedTuple):
-    """An object that was created."""
+    """An object that was created, or that is asked for."""
 
     bucket: str
     key: str
     record: dict[str, Any]
     """As it came: enough for a message of its own."""
+    asked: bool
+    """It is one of ours (`asking_for`)."""
 
     @property
     def body(self) -> str:
@@ -62,8 +66,18 @@ def notices_in(body: str) -> list[Notice]:
     return [found for record in records if (found := _notice(record)) is not None]
 
 
+def asking_for(path: str) -> str:
+    """A message that has a segment compacted, by the path of its records, ``s3://BUCKET/KEY``."""
+    bucket, _, key = path.removeprefix("s3://").partition("/")
+    quoted = quote_plus(key.removesuffix(SEGMENT) + INDEX, safe="/")
+    record = {"eventName": _ASKED, "s3": {"bucket": {"name": bucket}, "object": {"key": quoted}}}
+    return json.dumps({"Records": [record]})
+
+
 def segment_notice(objects: Objects, notice: Notice) -> SegmentNotice | None:
     """The segment that a notice is of; None if it is of something else, or of another place.
+
+    One that was merged of others is none: who made it brings it into the ledger. It may be asked for.
 
     Args:
         objects: where the journals are, in S3.
@@ -76,7 +90,8 @@ def segment_notice(objects: Objects, notice: Notice) -> SegmentNotice | None:
     key = path.removeprefix(root)
     for ending in (INDEX, SEGMENT):
         base = key.removesuffix(ending)
-        if base != key and _BASE.fullmatch(base):
+        match = _BASE.fullmatch(base)
+        if base != key and match and (notice.asked or match["merged"] is None):
             return SegmentNotice(Place(objects, base), ending == INDEX)
     return None
 
@@ -89,4 +104,5 @@ def _notice(record: Any) -> Notice | None:
         raise ValueError("one of the message's Records has no eventName, bucket or key") from None
     if not all(isinstance(each, str) for each in (event, bucket, key)):
         raise ValueError("the eventName, bucket and key of a record must be text")
-    return Notice(bucket, unquote_plus(key), record) if _CREATED.fullmatch(event) else None
+    asked = event == _ASKED
+    return Notice(bucket, unquote_plus(key), record, asked) if asked or _CREATED.fullmatch(event) else None

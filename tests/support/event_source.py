@@ -94,7 +94,7 @@ class Account:
 
     def drain(self, function: LambdaFunction, rounds: int = 50) -> list[Polled]:
         """Poll until nothing is left."""
-        found = []
+        found: list[Polled] = []
         for _ in range(rounds):
             polled = self.poll(function)
             if not polled.messages:

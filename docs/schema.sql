@@ -63,6 +63,24 @@ $_$;
 COMMENT ON FUNCTION depthcast.drop_before(which text, moment timestamp with time zone) IS 'Drops the partitions of a table that end at this time or before; how many.';
 
 --
+-- Name: empty_history(); Type: FUNCTION; Schema: depthcast; Owner: -
+--
+
+CREATE FUNCTION depthcast.empty_history() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'depthcast', 'pg_temp'
+    AS $$
+  TRUNCATE depthcast.trades, depthcast.bbo, depthcast.depth, depthcast.segments, depthcast.instruments,
+    depthcast.ohlcv_1s, depthcast.ohlcv_1m, depthcast.ohlcv_1h, depthcast.bbo_1s, depthcast.depth_1m
+$$;
+
+--
+-- Name: FUNCTION empty_history(); Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON FUNCTION depthcast.empty_history() IS 'Takes out everything that is derived from segments.';
+
+--
 -- Name: make_partitions(date[]); Type: FUNCTION; Schema: depthcast; Owner: -
 --
 
@@ -2292,6 +2310,13 @@ REVOKE ALL ON FUNCTION depthcast.drop_before(which text, moment timestamp with t
 GRANT ALL ON FUNCTION depthcast.drop_before(which text, moment timestamp with time zone) TO depthcast_writer;
 
 --
+-- Name: FUNCTION empty_history(); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.empty_history() FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.empty_history() TO depthcast_writer;
+
+--
 -- Name: FUNCTION make_partitions(days date[]); Type: ACL; Schema: depthcast; Owner: -
 --
 
@@ -2299,11 +2324,39 @@ REVOKE ALL ON FUNCTION depthcast.make_partitions(days date[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION depthcast.make_partitions(days date[]) TO depthcast_writer;
 
 --
+-- Name: FUNCTION partitioned(OUT name text, OUT step text); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.partitioned(OUT name text, OUT step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.partitioned(OUT name text, OUT step text) TO depthcast_writer;
+
+--
+-- Name: FUNCTION refresh_bars(feed smallint, shorter text, bars text, step text); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.refresh_bars(feed smallint, shorter text, bars text, step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.refresh_bars(feed smallint, shorter text, bars text, step text) TO depthcast_writer;
+
+--
+-- Name: FUNCTION refresh_depth(feed smallint); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.refresh_depth(feed smallint) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.refresh_depth(feed smallint) TO depthcast_writer;
+
+--
 -- Name: FUNCTION refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone); Type: ACL; Schema: depthcast; Owner: -
 --
 
 REVOKE ALL ON FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) TO depthcast_writer;
+
+--
+-- Name: FUNCTION refresh_shared(feed smallint); Type: ACL; Schema: depthcast; Owner: -
+--
+
+REVOKE ALL ON FUNCTION depthcast.refresh_shared(feed smallint) FROM PUBLIC;
+GRANT ALL ON FUNCTION depthcast.refresh_shared(feed smallint) TO depthcast_writer;
 
 --
 -- Name: TABLE api_keys; Type: ACL; Schema: depthcast; Owner: -

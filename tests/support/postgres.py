@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from depthcast.store.embedded import EmbeddedPostgres
-from depthcast.store.migrate import migrate
+from depthcast.store.migrate import kind_of_server, migrate
 
 __all__ = ["Server", "postgres_server", "run"]
 
@@ -47,6 +47,7 @@ class Server:
         if migrated and not self._template:
             self._template = self._create("template0")
             run(_migrate(self.url_of(self._template)))
+            run(_execute(self._url, *_leave_alone(self._template)))
         return self.url_of(self._create(self._template if migrated else "template0"))
 
     def drop_all(self) -> None:
@@ -63,10 +64,19 @@ class Server:
         return name
 
 
-async def _execute(url: str, statement: str) -> None:
+def _leave_alone(name: str) -> tuple[str, str]:
+    """Let nobody connect to a database, nor what TimescaleDB runs beside each: else it cannot be copied."""
+    return (
+        f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608
+    )
+
+
+async def _execute(url: str, *statements: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(statement)
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 
@@ -80,6 +90,11 @@ async def _migrate(url: str) -> None:
             await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
             await connection.reload_schema_state()
         await migrate(connection)
+        if await kind_of_server(connection) == "timescale":
+            # Its jobs run when a test says so: else what a test sees would depend on when it looks.
+            await connection.execute(
+                "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs"
+            )
     finally:
         await connection.close()
 

@@ -38,6 +38,8 @@ _SOCKET_OPTIONS: Final = {
 }
 _TEMPORARY: Final = {"temp_buffers": "64MB"}
 """Taken as needed: a segment's rows wait in temporary tables."""
+_CLOSED_CHUNKS: Final = {"timescaledb.max_tuples_decompressed_per_dml_transaction": "0"}
+"""A late segment may change as many closed rows as it has. Without TimescaleDB it means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ async def connect(
             "jit": "off",
             **_KEEPALIVE,
             **_TEMPORARY,
+            **_CLOSED_CHUNKS,
         },
         connection_class=kind,
         **more,

@@ -5,7 +5,7 @@ Several may work at once: each segment is done by one of them.
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from depthcast.errors import JournalError, SegmentError
 from depthcast.journal.listing import Place, closed_segments, load_segment
@@ -17,9 +17,6 @@ from depthcast.store.compact import Compacted, Outcome, compact, feed_of
 from depthcast.store.connect import Connection
 
 __all__ = ["Done", "Worker", "clear", "load"]
-
-_ROLLUPS: Final = ("ohlcv_1s", "ohlcv_1m", "ohlcv_1h", "bbo_1s", "depth_1m")
-
 
 class Done(NamedTuple):
     """A segment that was looked at, and what became of it: its rows, or why it has none."""
@@ -109,15 +106,8 @@ class Worker:
 
 async def clear(connection: Connection, journals: Iterable[Journal]) -> None:
     """Take out everything that is derived from journals, of these and all others, to make it again."""
-    tables = ["trades", "bbo", "depth", "segments", "instruments"]
-    kinds = await connection.fetch(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'depthcast'::regnamespace "
-        "AND relkind IN ('r', 'p') AND relname = ANY ($1)",
-        list(_ROLLUPS),
-    )
-    tables += [row[0] for row in kinds]
     async with connection.transaction():
-        await connection.execute("TRUNCATE " + ", ".join(f"depthcast.{table}" for table in tables))
+        await connection.execute("SELECT depthcast.empty_history()")
         for journal in journals:
             await feed_of(connection, *journal)
 

@@ -1,5 +1,12 @@
 -- Everything of it goes, the data too. The roles stay: they are the server's, and other databases may use them.
 DROP SCHEMA history CASCADE;
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
+    PERFORM delete_job(job_id) FROM timescaledb_information.jobs WHERE proc_schema = 'depthcast';
+  END IF;
+END
+$$;
 DROP TABLE depthcast.trades, depthcast.bbo, depthcast.depth, depthcast.segments, depthcast.instruments, depthcast.feeds,
   depthcast.api_keys, depthcast.exports, depthcast.idempotency_keys CASCADE;
 DO $$
@@ -7,7 +14,7 @@ DECLARE
   left_over record;
 BEGIN
   FOR left_over IN SELECT oid::regprocedure AS name FROM pg_proc WHERE pronamespace = 'depthcast'::regnamespace LOOP
-    EXECUTE 'DROP FUNCTION ' || left_over.name;
+    EXECUTE 'DROP ROUTINE ' || left_over.name;
   END LOOP;
   -- Rollups are tables on a plain server; with TimescaleDB they went with what they are made of.
   FOR left_over IN SELECT oid::regclass AS name FROM pg_class

@@ -49,61 +49,6 @@ CREATE TABLE depthcast.depth_1m (
   PRIMARY KEY (instrument_id, ts, publisher_id, feed_id)
 );
 
-DO $$
-DECLARE
-  bars text;
-  said text[];
-BEGIN
-  FOREACH bars IN ARRAY ARRAY['ohlcv_1s', 'ohlcv_1m', 'ohlcv_1h'] LOOP
-    EXECUTE format('COMMENT ON TABLE depthcast.%I IS %L', bars,
-                   'Bars of the trades of each book, of 1 ' || right(bars, 1) || '; none where there was no trade.');
-    FOREACH said SLICE 1 IN ARRAY ARRAY[
-      ['ts', 'The start of the interval; a trade at that very time belongs to it.'],
-      ['instrument_id', 'uint32.'],
-      ['open', 'Price of its first trade that has one, in 1e-9; null if none has.'],
-      ['high', 'The highest price, in 1e-9.'],
-      ['low', 'The lowest price, in 1e-9.'],
-      ['close', 'Price of its last trade that has one, in 1e-9.'],
-      ['volume', 'The sum of the sizes that are defined.'],
-      ['trades', 'How many there were.'],
-      ['publisher_id', 'uint16.'],
-      ['feed_id', 'Of which feed.']
-    ] LOOP
-      EXECUTE format('COMMENT ON COLUMN depthcast.%I.%I IS %L', bars, said[1], said[2]);
-    END LOOP;
-  END LOOP;
-END
-$$;
-
-COMMENT ON TABLE depthcast.bbo_1s IS 'The best bid and offer of each book at the end of every second in which it had a row of bbo.';
-COMMENT ON COLUMN depthcast.bbo_1s.ts IS 'The end of the second; a row at that very time belongs to it.';
-COMMENT ON COLUMN depthcast.bbo_1s.instrument_id IS 'uint32.';
-COMMENT ON COLUMN depthcast.bbo_1s.position IS 'Of its last row of bbo.';
-COMMENT ON COLUMN depthcast.bbo_1s.sequence IS 'Of its last row of bbo, uint32.';
-COMMENT ON COLUMN depthcast.bbo_1s.bid_px IS 'The best bid, in 1e-9; null if there is none.';
-COMMENT ON COLUMN depthcast.bbo_1s.ask_px IS 'The best offer, in 1e-9; null if there is none.';
-COMMENT ON COLUMN depthcast.bbo_1s.bid_sz IS 'Its size, uint32.';
-COMMENT ON COLUMN depthcast.bbo_1s.ask_sz IS 'Its size, uint32.';
-COMMENT ON COLUMN depthcast.bbo_1s.bid_ct IS 'Orders there, uint32.';
-COMMENT ON COLUMN depthcast.bbo_1s.ask_ct IS 'Orders there, uint32.';
-COMMENT ON COLUMN depthcast.bbo_1s.updates IS 'Rows of bbo in the second.';
-COMMENT ON COLUMN depthcast.bbo_1s.publisher_id IS 'uint16.';
-COMMENT ON COLUMN depthcast.bbo_1s.feed_id IS 'Of which feed.';
-COMMENT ON COLUMN depthcast.bbo_1s.flags IS 'uint8; with 4 the book is not known to be right.';
-
-COMMENT ON TABLE depthcast.depth_1m IS 'How deep each book was, by its rows of depth, in every minute that has any.';
-COMMENT ON COLUMN depthcast.depth_1m.ts IS 'The start of the minute.';
-COMMENT ON COLUMN depthcast.depth_1m.instrument_id IS 'uint32.';
-COMMENT ON COLUMN depthcast.depth_1m.samples IS 'Rows of depth in it.';
-COMMENT ON COLUMN depthcast.depth_1m.two_sided IS 'Those that have a bid and an offer.';
-COMMENT ON COLUMN depthcast.depth_1m.spread_sum IS 'The sum of their spreads, in 1e-9; null if there is none.';
-COMMENT ON COLUMN depthcast.depth_1m.spread_min IS 'The least spread, in 1e-9.';
-COMMENT ON COLUMN depthcast.depth_1m.spread_max IS 'The greatest spread, in 1e-9.';
-COMMENT ON COLUMN depthcast.depth_1m.bid_sz_10_sum IS 'The sum of bid_sz_10 over its samples.';
-COMMENT ON COLUMN depthcast.depth_1m.ask_sz_10_sum IS 'The sum of ask_sz_10 over its samples.';
-COMMENT ON COLUMN depthcast.depth_1m.publisher_id IS 'uint16.';
-COMMENT ON COLUMN depthcast.depth_1m.feed_id IS 'Of which feed.';
-
 CREATE FUNCTION depthcast.partitioned(OUT name text, OUT step text) RETURNS SETOF record
 LANGUAGE sql IMMUTABLE AS $$
   VALUES ('trades', 'day'), ('bbo', 'day'), ('depth', 'day'), ('bbo_1s', 'month'), ('ohlcv_1s', 'month')
@@ -164,37 +109,28 @@ COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the partitions of a table th
 CREATE FUNCTION depthcast.refresh_rollups(
   feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamptz, last_ts timestamptz
 ) RETURNS void
-LANGUAGE plpgsql SET timezone = 'UTC' SET work_mem = '64MB' AS $$
+LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 BEGIN
-  -- What has only new rows is made of them. What is there already has others too: it is made again.
+  -- What was gathered over a second that nobody else has rows of is whole. One that is there already is made again.
   WITH added AS (
-    INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
-    SELECT date_trunc('second', ts) AS bucket, instrument_id,
-           (array_agg(price ORDER BY position) FILTER (WHERE price IS NOT NULL))[1], max(price), min(price),
-           (array_agg(price ORDER BY position DESC) FILTER (WHERE price IS NOT NULL))[1],
-           coalesce(sum(size), 0), count(*), publisher_id, feed
-    FROM depthcast.trades
-    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
-      AND ts >= first_ts AND ts <= last_ts
-    GROUP BY instrument_id, publisher_id, bucket
-    ON CONFLICT DO NOTHING
+    INSERT INTO depthcast.ohlcv_1s SELECT * FROM new_ohlcv_1s ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
   )
-  INSERT INTO shared_trades SELECT * FROM touched_trades EXCEPT SELECT * FROM added;
+  INSERT INTO shared_trades
+    (SELECT instrument_id, publisher_id, ts FROM new_ohlcv_1s EXCEPT SELECT * FROM added)
+    UNION SELECT * FROM touched_trades
+    ON CONFLICT DO NOTHING;
   WITH added AS (
-    INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
-                                  updates, publisher_id, feed_id, flags)
-    SELECT DISTINCT ON (instrument_id, publisher_id, bucket)
-           bucket, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
-           count(*) OVER (PARTITION BY instrument_id, publisher_id, bucket), publisher_id, feed, flags
-    FROM depthcast.bbo, date_trunc('second', ts + interval '999999 microseconds') AS bucket
-    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
-      AND ts >= first_ts AND ts <= last_ts
-    ORDER BY instrument_id, publisher_id, bucket, position DESC
-    ON CONFLICT DO NOTHING
+    INSERT INTO depthcast.bbo_1s SELECT * FROM new_bbo_1s ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
   )
-  INSERT INTO shared_bbo SELECT * FROM touched_bbo EXCEPT SELECT * FROM added;
+  INSERT INTO shared_bbo
+    (SELECT instrument_id, publisher_id, ts FROM new_bbo_1s EXCEPT SELECT * FROM added)
+    UNION SELECT * FROM touched_bbo
+    ON CONFLICT DO NOTHING;
+  INSERT INTO touched_minutes
+    SELECT DISTINCT instrument_id, publisher_id, date_trunc('minute', bucket) FROM touched_trades
+    ON CONFLICT DO NOTHING;
   PERFORM depthcast.refresh_shared(feed);
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1s', 'ohlcv_1m', 'minute');
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1m', 'ohlcv_1h', 'hour');
@@ -202,7 +138,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION depthcast.refresh_rollups IS
-  'Brings rollups up to date with the rows of some positions, in the buckets of the temporary tables touched_*.';
+  'Brings rollups up to date: takes in the temporary tables new_*, and makes again what touched_* and shared_* name.';
 
 -- The planner knows nothing of the temporary tables, which are small here: each bucket is looked up by an index.
 
@@ -244,7 +180,7 @@ LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_merge
 SET enable_bitmapscan = off AS $$
 BEGIN
   EXECUTE format('DELETE FROM depthcast.%I r
-      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_minutes) t
       WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
         AND r.feed_id = $1', bars)
     USING feed, step;
@@ -254,7 +190,7 @@ BEGIN
              (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1], max(x.high), min(x.low),
              (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1],
              sum(x.volume), sum(x.trades), t.publisher_id, $1
-      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_minutes) t
       JOIN depthcast.%I x
         ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + $3
        AND x.publisher_id = t.publisher_id AND x.feed_id = $1
@@ -263,7 +199,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION depthcast.refresh_bars IS
-  'Makes longer bars again from shorter ones, for the buckets in the temporary table touched_trades.';
+  'Makes longer bars again from shorter ones, for the buckets in the temporary table touched_minutes.';
 
 CREATE FUNCTION depthcast.refresh_depth(feed smallint) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
@@ -285,6 +221,13 @@ END
 $$;
 COMMENT ON FUNCTION depthcast.refresh_depth IS
   'Makes the statistics of a minute again, for the buckets in the temporary table touched_depth.';
+
+CREATE FUNCTION depthcast.empty_history() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = depthcast, pg_temp AS $$
+  TRUNCATE depthcast.trades, depthcast.bbo, depthcast.depth, depthcast.segments, depthcast.instruments,
+    depthcast.ohlcv_1s, depthcast.ohlcv_1m, depthcast.ohlcv_1h, depthcast.bbo_1s, depthcast.depth_1m
+$$;
+COMMENT ON FUNCTION depthcast.empty_history IS 'Takes out everything that is derived from segments.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON depthcast.ohlcv_1s, depthcast.ohlcv_1m, depthcast.ohlcv_1h, depthcast.bbo_1s,
   depthcast.depth_1m TO depthcast_writer;

@@ -11,7 +11,7 @@ ALTER TABLE depthcast.bbo SET (timescaledb.enable_columnstore = true,
   timescaledb.segmentby = 'feed_id, publisher_id, instrument_id', timescaledb.orderby = 'ts, epoch, position, ordinal');
 ALTER TABLE depthcast.depth SET (timescaledb.enable_columnstore = true,
   timescaledb.segmentby = 'feed_id, publisher_id, instrument_id', timescaledb.orderby = 'ts');
--- Segments come late: only what has been quiet for two days is closed.
+-- Segments come late: what is older than two days is closed. What comes later still is taken in, at a greater cost.
 CALL add_columnstore_policy('depthcast.trades', after => INTERVAL '2 days');
 CALL add_columnstore_policy('depthcast.bbo', after => INTERVAL '2 days');
 CALL add_columnstore_policy('depthcast.depth', after => INTERVAL '2 days');
@@ -61,6 +61,7 @@ CREATE VIEW depthcast.bbo_1s AS
 SELECT begun + INTERVAL '999999 microseconds' AS ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz,
        bid_ct, ask_ct, updates, publisher_id, feed_id, flags
 FROM depthcast.bbo_1s_from;
+COMMENT ON VIEW depthcast.bbo_1s_from IS 'What bbo_1s is of, by the start of each second: its first microsecond.';
 
 CREATE MATERIALIZED VIEW depthcast.depth_1m
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
@@ -72,36 +73,72 @@ FROM depthcast.depth
 GROUP BY time_bucket(INTERVAL '1 minute', ts), instrument_id, publisher_id, feed_id
 WITH NO DATA;
 
--- Real-time aggregates show what is not materialised yet. What comes late is taken in by the next refresh.
-SELECT add_continuous_aggregate_policy('depthcast.ohlcv_1s', start_offset => INTERVAL '7 days',
-  end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute');
-SELECT add_continuous_aggregate_policy('depthcast.ohlcv_1m', start_offset => INTERVAL '7 days',
-  end_offset => INTERVAL '10 minutes', schedule_interval => INTERVAL '5 minutes');
-SELECT add_continuous_aggregate_policy('depthcast.ohlcv_1h', start_offset => INTERVAL '30 days',
-  end_offset => INTERVAL '2 hours', schedule_interval => INTERVAL '30 minutes');
-SELECT add_continuous_aggregate_policy('depthcast.bbo_1s_from', start_offset => INTERVAL '7 days',
-  end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute');
-SELECT add_continuous_aggregate_policy('depthcast.depth_1m', start_offset => INTERVAL '7 days',
-  end_offset => INTERVAL '10 minutes', schedule_interval => INTERVAL '5 minutes');
+-- Intervals of the last hours are worked out as they are read, older ones are kept. Where a segment brings rows for
+-- intervals that are kept already, these are worked out again at once, which takes a moment.
 
-SELECT add_retention_policy('depthcast.trades', drop_after => INTERVAL '2 years');
-SELECT add_retention_policy('depthcast.bbo', drop_after => INTERVAL '90 days');
-SELECT add_retention_policy('depthcast.depth', drop_after => INTERVAL '1 year');
+CREATE FUNCTION depthcast.kept_until() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = depthcast, pg_temp AS $$
+  SELECT max(_timescaledb_functions.to_timestamp(w.watermark))
+  FROM _timescaledb_catalog.continuous_agg a JOIN _timescaledb_catalog.continuous_aggs_watermark w USING (mat_hypertable_id)
+  WHERE a.user_view_schema = 'depthcast'
+$$;
+COMMENT ON FUNCTION depthcast.kept_until IS 'Rollups of intervals from this time on are worked out as they are read.';
+
+-- One job, not a policy for each: longer bars are made of shorter ones that are up to date.
+CREATE PROCEDURE depthcast.keep_rollups(job_id integer, config jsonb) LANGUAGE plpgsql AS $$
+DECLARE
+  rollup text;
+BEGIN
+  FOREACH rollup IN ARRAY ARRAY['ohlcv_1s', 'ohlcv_1m', 'ohlcv_1h', 'bbo_1s_from', 'depth_1m'] LOOP
+    CALL public.refresh_continuous_aggregate('depthcast.' || rollup, NULL, now() - (config ->> 'after')::interval);
+  END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE depthcast.keep_rollups IS
+  'A job: brings the continuous aggregates up to date, up to some time ago, wherever rows have changed.';
+SELECT add_job('depthcast.keep_rollups', INTERVAL '10 minutes', config => '{"after": "2 hours"}');
+
+CREATE FUNCTION depthcast.refresh_rollups(
+  feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamptz, last_ts timestamptz
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = depthcast, public, pg_temp AS $$
+DECLARE
+  touched timestamptz := first_ts;
+  buckets regclass;
+  earliest timestamptz;
+BEGIN
+  FOR buckets IN SELECT attrelid FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    WHERE c.relnamespace = pg_my_temp_schema() AND c.relkind = 'r' AND attname = 'bucket' LOOP
+    EXECUTE format('SELECT min(bucket) FROM %s', buckets) INTO earliest;
+    touched := least(touched, earliest);
+  END LOOP;
+  IF touched < kept_until() THEN
+    PERFORM pg_advisory_xact_lock(hashtext('depthcast.keep_rollups'));
+    PERFORM alter_job(j.job_id, next_start => now()) FROM timescaledb_information.jobs j
+      WHERE j.proc_schema = 'depthcast' AND j.proc_name = 'keep_rollups';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION depthcast.refresh_rollups IS
+  'Has the job keep_rollups run at once, if rollups are kept of an interval in which rows have changed.';
 
 CREATE FUNCTION depthcast.make_partitions(days date[]) RETURNS integer
 LANGUAGE sql IMMUTABLE AS 'SELECT 0';
 COMMENT ON FUNCTION depthcast.make_partitions IS 'Nothing: hypertables make their chunks themselves.';
 
+-- Rollups outlast the rows that they are made of: that these go is no change of them.
 CREATE FUNCTION depthcast.drop_before(which text, moment timestamptz) RETURNS integer
-LANGUAGE sql SECURITY DEFINER SET search_path = depthcast, public, pg_temp AS $$
-  SELECT count(*)::integer FROM drop_chunks(format('depthcast.%I', which)::regclass, older_than => moment)
+LANGUAGE sql SECURITY DEFINER SET search_path = depthcast, public, pg_temp
+SET timescaledb.skip_cagg_invalidation = on AS $$
+  SELECT count(*)::integer
+  FROM drop_chunks(format('depthcast.%I', CASE which WHEN 'bbo_1s' THEN 'bbo_1s_from' ELSE which END)::regclass,
+                   older_than => moment)
 $$;
-COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the chunks of a hypertable that end at this time or before; how many.';
+COMMENT ON FUNCTION depthcast.drop_before IS 'Drops the chunks of a table or rollup that end at this time or before; how many.';
 
--- Refreshing a continuous aggregate is not possible in a transaction: its policy does, and it is exact meanwhile only
--- where it was not materialised. Rows older than the policies look back want a refresh of their range.
-CREATE FUNCTION depthcast.refresh_rollups(
-  feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamptz, last_ts timestamptz
-) RETURNS void
-LANGUAGE sql IMMUTABLE AS '';
-COMMENT ON FUNCTION depthcast.refresh_rollups IS 'Nothing: the policies of the continuous aggregates do it.';
+CREATE FUNCTION depthcast.empty_history() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = depthcast, pg_temp AS $$
+  TRUNCATE depthcast.trades, depthcast.bbo, depthcast.depth, depthcast.segments, depthcast.instruments,
+    depthcast.ohlcv_1s, depthcast.ohlcv_1m, depthcast.ohlcv_1h, depthcast.bbo_1s_from, depthcast.depth_1m
+$$;
+COMMENT ON FUNCTION depthcast.empty_history IS 'Takes out everything that is derived from segments.';

@@ -15,7 +15,7 @@ down_revision = None
 def upgrade() -> None:
     run(op, "0001_roles", "0001_tables", "0001_service")
     run(op, "0001_{kind}")
-    run(op, "0001_views", "0001_grants")
+    run(op, "0001_rollups", "0001_views", "0001_grants")
 
 
 def downgrade() -> None:

@@ -1,5 +1,6 @@
 """What the database should hold of some records, worked out record by record, and what it holds."""
 
+import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,13 +12,23 @@ from depthcast.book.derive import SCHEMAS, DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.dbn import forms
 from depthcast.dbn.layout import UNDEF_ORDER_SIZE, UNDEF_PRICE, UNDEF_TIMESTAMP
+from depthcast.journal.objects import FolderObjects
 from depthcast.journal.segments import ClosedSegment
-from tests.support.journals import Recording, reader_of
+from tests.support.journals import Recording, eventually, reader_of
 
-__all__ = ["Contents", "contents_of", "event_pieces", "expected_contents", "recorded", "segments_of"]
+__all__ = [
+    "Contents",
+    "contents_of",
+    "days_of_segments",
+    "event_pieces",
+    "expected_contents",
+    "recorded",
+    "segments_of",
+]
 
 NS: Final = 1_000_000_000
 EPOCH: Final = 1
+DAY: Final = dt.timedelta(days=1)
 ROLLUPS: Final = {"ohlcv_1s": "ohlcv-1s", "ohlcv_1m": "ohlcv-1m", "ohlcv_1h": "ohlcv-1h"}
 SIDES: Final = ("bid", "ask")
 
@@ -57,6 +68,26 @@ def recorded(folder: Path, data: bytes, *, records: int, store: str = "") -> lis
         recording.put(piece)
     recording.writer.close()
     return segments_of(folder)
+
+
+def days_of_segments(
+    disk: Path, store: FolderObjects, data: bytes, now: dt.datetime, *, records: int
+) -> list[ClosedSegment]:
+    """Record this data on two days before a time, and the last piece just before it; the store's segments."""
+    times = [int((now - ago).timestamp()) * NS for ago in (2 * DAY, DAY, dt.timedelta(minutes=1))]
+    pieces = list(event_pieces(data, records))
+    moment = times[0]
+    recording = Recording(disk, str(store.folder), segment_s=3600.0 * 24 * 9, clock=lambda: moment)
+    for number, piece in enumerate(pieces):
+        last = number == len(pieces) - 1
+        if number:
+            recording.rotate()
+            eventually(lambda: recording.writer.stats.waiting_to_close == 0)  # at its own time
+        recording.put(piece)
+        moment = times[2] if last else times[0] if 2 * number < len(pieces) else times[1]
+    recording.writer.close()
+    found = reader_of(None, str(store.folder)).segments()
+    return [each for each in found if isinstance(each, ClosedSegment)]
 
 
 def segments_of(folder: Path) -> list[ClosedSegment]:

@@ -15,12 +15,20 @@ from depthcast.errors import StoreError
 from depthcast.settings.sections import DatabaseSettings
 from depthcast.store.passwords import Password, iam_token, secret_password
 
-__all__ = ["Connection", "Database", "about_database", "connect", "connected"]
+__all__ = ["FAILURES", "Connection", "Database", "about_database", "connect", "connected"]
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any]
 else:
     Connection = asyncpg.Connection  # it is generic for type checkers only
+
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # where the server ended the connection while it was idle
+    OSError,
+)
+"""What the database, or the way there, raises."""
 
 _CONNECT_S: Final = 10.0
 _STATEMENT_S: Final = 600.0
@@ -147,7 +155,7 @@ def about_database(database: str | Database) -> Iterator[None]:
     """Name the database in what it raises, without the password."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except FAILURES as error:
         where = Database(database) if isinstance(database, str) else database
         said = str(error) or type(error).__name__
         raise StoreError(f"{where}: {said}") from error

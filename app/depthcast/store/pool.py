@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import asyncpg
 
 from depthcast.errors import DepthcastError, StoreError
-from depthcast.store.connect import Connection, Database, about_database, connect
+from depthcast.store.connect import FAILURES, Connection, Database, about_database, connect
 
 __all__ = ["Pool"]
 
@@ -28,7 +28,6 @@ else:
 _WAIT_S: Final = 15.0
 _ANSWER_S: Final = 3.0
 _IDLE_S: Final = 120.0
-_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 class Pool:
@@ -82,7 +81,7 @@ class Pool:
                 raise
             finally:
                 times.used = time.monotonic()
-                with contextlib.suppress(*_FAILURES):  # it is closed then; what was done is done
+                with contextlib.suppress(*FAILURES):  # it is closed then; what was done is done
                     await pool.release(cast("Any", lent), timeout=_ANSWER_S)
 
     async def close(self) -> None:
@@ -124,7 +123,7 @@ class Pool:
             return False
         if now - lent.times.used < self._sure_s:
             return True
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*FAILURES):
             await lent.execute("SELECT 1", timeout=_ANSWER_S)
             return True
         return False

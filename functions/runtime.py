@@ -21,6 +21,7 @@ from depthcast.settings import Settings, load
 from depthcast.store.connect import Database
 from depthcast.store.passwords import secret_password
 from depthcast.store.pool import Pool
+from depthcast.telemetry.logs import configure_logs
 from depthcast.telemetry.traces import Traces, xray_parent
 
 __all__ = ["MARGIN_S", "Runtime"]
@@ -46,6 +47,7 @@ class Runtime:
     def __init__(self, service: str) -> None:
         self.service = service
         self.logger = Logger(service=service)
+        configure_logs(for_people=False)  # of what is below: lines of JSON too
         self.metrics = Metrics(namespace=_NAMESPACE, service=service)
         self._runner = asyncio.Runner()
 

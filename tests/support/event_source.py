@@ -70,11 +70,22 @@ class Account:
         for body in kept[:keep]:
             self.send(body)
 
-    def poll(self, function: LambdaFunction, **options: Any) -> Polled:
+    def event(self, bodies: list[str]) -> dict[str, Any]:
+        """The event of a batch of messages that are in no queue."""
+        attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": "1700000000000"}
+        common = {"ReceiptHandle": "none", "MD5OfBody": "none", "Attributes": attributes}
+        return {
+            "Records": [
+                self._record({"MessageId": f"message-{number}", "Body": body, **common})
+                for number, body in enumerate(bodies)
+            ]
+        }
+
+    def poll(self, function: LambdaFunction, *, batch: int = _BATCH, **options: Any) -> Polled:
         """Bring a batch to a function, and delete what it does not want again. The rest can come at once."""
         received = self._sqs.receive_message(
             QueueUrl=self.queue,
-            MaxNumberOfMessages=_BATCH,
+            MaxNumberOfMessages=batch,
             MessageSystemAttributeNames=list(_ATTRIBUTES),
             MessageAttributeNames=["All"],
         ).get("Messages", [])
@@ -92,11 +103,11 @@ class Account:
                 self._sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=handle)
         return Polled({each["MessageId"]: each["Body"] for each in received}, failed)
 
-    def drain(self, function: LambdaFunction, rounds: int = 50) -> list[Polled]:
+    def drain(self, function: LambdaFunction, rounds: int = 50, **options: Any) -> list[Polled]:
         """Poll until nothing is left."""
         found: list[Polled] = []
         for _ in range(rounds):
-            polled = self.poll(function)
+            polled = self.poll(function, **options)
             if not polled.messages:
                 return found
             found.append(polled)

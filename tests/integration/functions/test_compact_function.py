@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote_plus, urlsplit, urlunsplit
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from depthcast.dbn import forms
 from depthcast.journal.names import Journal
@@ -17,7 +19,8 @@ from depthcast.store.connect import connected
 from depthcast.store.worker import Worker
 from tests.support.event_source import Account
 from tests.support.journals import DATASET, SHARD, Recording, simulated_feed
-from tests.support.lambda_runtime import LambdaFunction
+from tests.support.lambda_runtime import FunctionError, LambdaFunction
+from tests.support.otlp import collector, spans
 from tests.support.postgres import Server, run
 from tests.support.stored import event_pieces, everything, recorded, segments_of
 from tests.support.tcp_gate import TcpGate
@@ -373,6 +376,77 @@ async def deliver_all(url: str, segments: list[ClosedSegment]) -> None:
     async with connected(url) as connection:
         for segment in segments:
             await compact(connection, segment)
+
+
+def test_two_processes_share_a_queue_in_which_everything_is_twice(
+    start: Start,
+    account: Account,
+    variables: dict[str, str],
+    database: str,
+    folder: Path,
+    by_a_worker: AllRows,
+) -> None:
+    functions = [start("compact", variables) for _ in range(2)]
+    upload(folder, account.store)
+    account.drop()
+    for _ in range(2):
+        for segment in segments_of(folder):
+            account.send(notice(account.bucket, f"feeds/test/{segment.key}"))
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(lambda function: account.drain(function, batch=2), functions))
+    assert all(found), "one of them had it all"
+    assert not any(polled.failed for one in found for polled in one)
+    assert run(all_rows(database)) == by_a_worker
+
+
+def test_a_process_killed_in_its_work_leaves_messages_that_another_one_does(
+    start: Start,
+    account: Account,
+    variables: dict[str, str],
+    database: str,
+    folder: Path,
+    by_a_worker: AllRows,
+) -> None:
+    upload(folder, account.store)
+    account.drop()
+    bodies = [notice(account.bucket, f"feeds/test/{segment.key}") for segment in segments_of(folder)]
+    killed = start("compact", variables)
+
+    async def kill_in_mid_transaction() -> None:
+        """Its rows are copied, and it waits for us to write the ledger."""
+        async with connected(database) as connection, connection.transaction():
+            await connection.execute("LOCK TABLE depthcast.segments IN EXCLUSIVE MODE")
+            event = account.event(bodies)
+            work = asyncio.create_task(asyncio.to_thread(killed.invoke, event))
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1"
+            while not await connection.fetchval(waiting, urlsplit(database).path[1:]):
+                await asyncio.sleep(0.02)
+                await connection.execute("SELECT pg_stat_clear_snapshot()")
+            killed.process.kill()
+            with pytest.raises(FunctionError):
+                await work
+
+    run(kill_in_mid_transaction())
+    for body in bodies:
+        account.send(body)
+    assert not any(polled.failed for polled in account.drain(start("compact", variables)))
+    assert run(all_rows(database)) == by_a_worker
+
+
+def test_the_spans_of_an_invocation_are_sent_before_it_returns(
+    start: Start, account: Account, variables: dict[str, str], folder: Path
+) -> None:
+    requests: list[ExportTraceServiceRequest] = []
+    upload(folder, account.store)
+    body = notice(account.bucket, f"feeds/test/{segments_of(folder)[0].key}")
+    with collector(requests) as endpoint:
+        function = start("compact", {**variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+        trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+        assert function.invoke(account.event([body]), trace=trace) == {"batchItemFailures": []}
+        found = spans(requests)
+    assert found["compact"].trace_id.hex() == "5759e988bd862e3fe1be46a994272793"
+    assert found["segment"].parent_span_id == found["compact"].span_id
+    assert [event.name for event in found["segment"].events] == ["compacted"]
 
 
 def test_what_is_set_wrong_is_said_and_no_message_is_lost(

@@ -1,55 +1,15 @@
 """Traces: sent where an endpoint is set, within the trace of whoever called, and never in the way."""
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from depthcast.telemetry.traces import Traces, xray_parent
+from tests.support.otlp import collector, spans
 
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-
-
-@contextmanager
-def collector(requests: list[ExportTraceServiceRequest]) -> Iterator[str]:
-    """Takes spans over HTTP as OpenTelemetry's collector does; its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            requests.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def spans(requests: list[ExportTraceServiceRequest]) -> dict[str, Any]:
-    return {
-        span.name: span
-        for request in requests
-        for resource in request.resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    }
 
 
 def test_spans_are_at_the_collector_once_they_are_flushed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,10 @@ from depthcast.book.derive import SCHEMAS, DeriverSet
 from depthcast.book.engine import Engine
 from depthcast.dbn import forms
 from depthcast.dbn.layout import UNDEF_ORDER_SIZE, UNDEF_PRICE, UNDEF_TIMESTAMP
+from depthcast.journal.names import Journal
 from depthcast.journal.objects import FolderObjects
 from depthcast.journal.segments import ClosedSegment
-from tests.support.journals import Recording, eventually, reader_of
+from tests.support.journals import DATASET, SHARD, Recording, eventually, reader_of
 
 __all__ = [
     "Contents",
@@ -30,6 +31,7 @@ NS: Final = 1_000_000_000
 EPOCH: Final = 1
 DAY: Final = dt.timedelta(days=1)
 ROLLUPS: Final = {"ohlcv_1s": "ohlcv-1s", "ohlcv_1m": "ohlcv-1m", "ohlcv_1h": "ohlcv-1h"}
+JOURNAL: Final = Journal(DATASET, SHARD)
 SIDES: Final = ("bid", "ask")
 
 Contents = dict[str, list[tuple[Any, ...]]]

@@ -19,13 +19,14 @@ from depthcast.journal.listing import Place, load_segment
 from depthcast.journal.merge import check_merged, merged_segment, same_records
 from depthcast.journal.names import INDEX, SEGMENT, Journal, SegmentName, day_ns, merged_end
 from depthcast.journal.objects import ObjectMissingError, Objects
+from depthcast.journal.search import is_damage
 from depthcast.journal.segments import ClosedSegment
 from depthcast.settings.sections import MaintenanceSettings
 from depthcast.store.connect import Connection
 from depthcast.store.instruments import named
 from depthcast.store.maintenance.ledger import fold
 from depthcast.store.maintenance.reconcile import Survey
-from depthcast.store.maintenance.report import JournalReport, Merged
+from depthcast.store.maintenance.report import Alarm, Finding, JournalReport, Merged
 
 __all__ = ["merge_days"]
 
@@ -49,7 +50,7 @@ async def merge_days(
     """Finish what was begun, then merge what is to be merged, while ``go_on`` says so.
 
     Raises:
-        JournalError: the store does not answer, or has not what was written: then nothing is removed.
+        JournalError: the store does not answer. What is damaged is a finding, and nothing of it is removed.
     """
     if any(key.startswith(journal.open) for key in survey.sizes):
         report.not_merged = "it is a writer's own folder, which has a retention of its own"
@@ -59,8 +60,14 @@ async def merge_days(
     for parts in list(_groups(survey, before_ns, settings.merge_bytes)):
         if not go_on():
             return
-        if len(parts) > 1 and await asyncio.to_thread(_same_symbols, parts):
-            await _merge(connection, objects, survey, parts, level, report)
+        try:
+            if len(parts) > 1 and await asyncio.to_thread(_same_symbols, parts):
+                await _merge(connection, objects, survey, parts, level, report)
+        except JournalError as error:
+            if not is_damage(error):
+                raise
+            name = next((part.name for part in parts if part.path == error.path), parts[0].name)
+            report.findings.append(Finding(Alarm.DAMAGED, name, error.reason, error.path or ""))
 
 
 async def _merge(

@@ -22,10 +22,12 @@ from depthcast.api.pages import routes as pages
 from depthcast.api.pages.site import Site
 from depthcast.api.rates import Rates
 from depthcast.api.reference import reference_page
-from depthcast.api.routes import books, instruments, reference, service
+from depthcast.api.routes import books, history, instruments, reference, service
 from depthcast.api.routes.admission import admit
 from depthcast.api.runtime import Runtime
 from depthcast.api.services import Services
+from depthcast.api.sessions import Sessions, new_secret
+from depthcast.errors import SettingsError
 
 __all__ = ["create_app"]
 
@@ -56,8 +58,12 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
         traffic=Traffic(),
         rates=Rates(services.market.replicas),
         buckets=Buckets(api.requests_per_s, api.burst),
+        sessions=_sessions(services),
+        sign_ins=Buckets(api.sign_ins_per_minute / 60, max(1, int(api.sign_ins_per_minute))),
     )
-    operations = [*books.ROUTES, *instruments.ROUTES, *service.ROUTES, *reference.ROUTES]
+    operations = [
+        *books.ROUTES, *history.ROUTES, *instruments.ROUTES, *service.ROUTES, *reference.ROUTES,
+    ]  # fmt: skip
     routers = [
         Router("/v1", route_handlers=[*operations, *reference.PAGES], before_request=admit),
         Router("/", route_handlers=service.PROBES, before_request=admit),
@@ -81,11 +87,26 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
     edge = Edge(
         app.asgi_handler,
         runtime=runtime,
-        authenticator=Authenticator(services.keys, anonymous_read=api.anonymous_read, clock=services.clock),
+        authenticator=Authenticator(
+            services.keys,
+            anonymous_read=api.anonymous_read,
+            clock=services.clock,
+            sessions=runtime.sessions,
+        ),
         streams={route.path for route in app.routes if route.scope_type is not ScopeType.HTTP},
     )
     app.asgi_handler = cast("ASGIApp", edge)
     return app
+
+
+def _sessions(services: Services) -> Sessions:
+    """With the secret of all processes, or one of this alone."""
+    api = services.settings.api
+    secret = new_secret() if api.session_secret is None else api.session_secret.reveal()
+    try:
+        return Sessions(secret, lasts_s=api.session_s, ring=lambda: services.keys.ring, clock=services.clock)
+    except ValueError as error:
+        raise SettingsError(f"api.session_secret: {error}") from None
 
 
 def _streams(services: Services) -> Sequence[ControllerRouterHandler]:

@@ -8,8 +8,18 @@ from litestar.connection import ASGIConnection
 
 from depthcast.api.key_file import ApiKeys
 from depthcast.api.problems import ApiProblem
+from depthcast.api.sessions import Sessions, cookie_value
 
-__all__ = ["PUBLIC", "SUBPROTOCOL", "Authenticator", "Principal", "check", "principal_of", "require"]
+__all__ = [
+    "PUBLIC",
+    "SUBPROTOCOL",
+    "Authenticator",
+    "Principal",
+    "check",
+    "principal_of",
+    "require",
+    "session_cookie",
+]
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -32,12 +42,14 @@ class Principal:
         scopes: what is allowed; ``admin`` allows everything.
         name: whose key it is, for logs.
         refusal: why the key that was sent is not accepted; then there are no scopes.
+        session_ends_ns: of who has signed in with a browser, until when that counts; None for others.
     """
 
     id: str
     scopes: frozenset[str]
     name: str
     refusal: ApiProblem | None = field(default=None, compare=False)
+    session_ends_ns: int | None = None
 
     @property
     def anonymous(self) -> bool:
@@ -54,22 +66,38 @@ class Authenticator:
         keys: the keys that are accepted.
         anonymous_read: whether a request without a key may read, live data and the past.
         clock: ns since the epoch.
+        sessions: of browsers; without it cookies say nothing.
     """
 
-    def __init__(self, keys: ApiKeys, *, anonymous_read: bool, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        keys: ApiKeys,
+        *,
+        anonymous_read: bool,
+        clock: Callable[[], int],
+        sessions: Sessions | None = None,
+    ) -> None:
+        self._sessions = sessions
         self._keys = keys
         self._clock = clock
         self._anonymous = Principal(
             "anonymous", frozenset({"read", "replay"}) if anonymous_read else frozenset(), "anonymous"
         )
 
-    def principal(self, headers: RawHeaders, subprotocols: Iterable[str] = ()) -> Principal:
-        """Who sent these headers. A key that is not accepted is said in ``refusal``, never raised."""
+    def principal(
+        self, headers: RawHeaders, subprotocols: Iterable[str] = (), *, cookie: str = ""
+    ) -> Principal:
+        """Who sent these headers. A key that is not accepted is said in ``refusal``, never raised.
+
+        Args:
+            headers, subprotocols: the request's.
+            cookie: the name of the cookie whose session counts where no key was sent; empty for none.
+        """
         given = [value for name, value in headers if name == b"authorization"]
         if not given:
             tokens = [each for each in subprotocols if each.startswith(_BEARER_SUBPROTOCOL)]
             if not tokens:
-                return self._anonymous
+                return self._signed_in(headers, cookie) or self._anonymous
             given = [b"Bearer " + each[len(_BEARER_SUBPROTOCOL) :].encode() for each in tokens]
         if len(given) > 1:
             return _refused("key-invalid", "several keys were sent; send one")
@@ -83,6 +111,22 @@ class Authenticator:
         if ended is not None:
             return _refused("key-ended", f"the key {key.id} is {ended}")
         return Principal(key.id, frozenset(key.scopes), key.name)
+
+    def _signed_in(self, headers: RawHeaders, cookie: str) -> Principal | None:
+        """Whose session the cookie is; a bad one is none."""
+        if not cookie or self._sessions is None:
+            return None
+        cookies = b"; ".join(value for name, value in headers if name == b"cookie")
+        session = self._sessions.find(cookie_value(cookies, cookie)) if cookies else None
+        if session is None:
+            return None
+        key = session.key
+        return Principal(key.id, frozenset(key.scopes), key.name, session_ends_ns=session.ends_ns)
+
+
+def session_cookie(*, https: bool) -> str:
+    """The name of the session's cookie: by TLS one that no other host can set."""
+    return "__Host-depthcast" if https else "depthcast"
 
 
 def principal_of(connection: Connection) -> Principal:

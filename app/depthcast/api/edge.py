@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from depthcast.api.auth import Authenticator, Principal, check
+from depthcast.api.auth import Authenticator, Principal, check, session_cookie
 from depthcast.api.headers import Addresses, Origins, client_key, header, security_headers
 from depthcast.api.http import PROBES
 from depthcast.api.limits import Allowance
@@ -65,8 +65,14 @@ class Edge:
         """The ASGI application."""
         address = self._addresses.client(scope)
         headers = scope["headers"]
-        principal = self._authenticator.principal(headers, scope.get("subprotocols") or ())
+        https = self._addresses.is_https(scope)
+        # A browser's session may look, and nothing else; a WebSocket has no business with it.
+        cookie = session_cookie(https=https) if scope.get("method") in ("GET", "HEAD") else ""
+        principal = self._authenticator.principal(
+            headers, scope.get("subprotocols") or (), cookie=cookie if scope["type"] == "http" else ""
+        )
         state = scope.setdefault("state", {})
+        state["https"] = https
         state["principal"] = principal
         state["address"] = address
         state["limits_key"] = key = _limits_key(principal, address)

@@ -2,23 +2,38 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from depthcast.errors import SettingsError
 
-__all__ = ["EXPOSED", "Addresses", "Origins", "client_key", "header", "is_local", "security_headers"]
+__all__ = [
+    "EXPOSED",
+    "Addresses",
+    "Origins",
+    "client_key",
+    "header",
+    "is_local",
+    "is_own_page",
+    "security_headers",
+]
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Scope = Any  # an ASGI scope, whatever framework's
 
-EXPOSED: Final = "Depthcast-Book, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+EXPOSED: Final = (
+    "Depthcast-Book, Depthcast-History, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
+    "X-Request-Id"
+)
 """Headers that a page of another origin may read."""
 
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 _MAX_HOPS: Final = 16
 _PREFLIGHT_S: Final = 600
+_ALLOWED_HEADERS: Final = (
+    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+)
 _API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -36,9 +51,9 @@ def header(headers: RawHeaders, name: bytes) -> str | None:
     return None
 
 
-def security_headers(present: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
-    """What every answer carries; a content security policy unless it has one (a page's own)."""
-    headers = list(_SECURITY)
+def security_headers(present: Collection[bytes]) -> list[tuple[bytes, bytes]]:
+    """What every answer carries, unless it has its own: a page's content security policy is another."""
+    headers = [each for each in _SECURITY if each[0] not in present]
     if b"content-security-policy" not in present:
         headers.append((b"content-security-policy", _API_POLICY))
     return headers
@@ -80,6 +95,15 @@ class Addresses:
                 break
         return address
 
+    def is_https(self, scope: Scope) -> bool:
+        """Whether the client speaks TLS: to this server, or to a proxy that is trusted, as that says."""
+        if scope.get("scheme") == "https":
+            return True
+        peer = scope.get("client")
+        if not peer or not self.trusts(str(peer[0])):
+            return False
+        return (header(scope["headers"], b"x-forwarded-proto") or "").rpartition(",")[2].strip() == "https"
+
     def trusts(self, address: str) -> bool:
         """Whether this is one of the proxies."""
         parsed = _parsed(address) if self._trusted else None
@@ -93,6 +117,12 @@ def is_local(scope: Scope) -> bool:
         return False
     parsed = _parsed(peer[0])
     return parsed is not None and parsed.is_loopback
+
+
+def is_own_page(headers: RawHeaders) -> bool:
+    """Whether a browser says that it asks for a page of this very host. One that says nothing does not."""
+    origin, host = header(headers, b"origin") or "", header(headers, b"host") or ""
+    return bool(host) and origin.partition("://")[2].lower() == host.lower()
 
 
 def client_key(address: str) -> str:
@@ -131,10 +161,7 @@ class Origins:
     def may_connect(self, headers: RawHeaders) -> bool:
         """Whether a WebSocket may be opened: browsers ask nobody before, so the server has to look."""
         origin = header(headers, b"origin")
-        if origin is None or self.allows(origin):
-            return True
-        host = header(headers, b"host") or ""
-        return origin.partition("://")[2].lower() == host.lower()
+        return origin is None or self.allows(origin) or is_own_page(headers)
 
     def answer_headers(self, origin: str | None) -> list[tuple[bytes, bytes]]:
         """What an answer to a request with this Origin carries."""
@@ -156,8 +183,8 @@ class Origins:
             return self.answer_headers(origin)
         return [
             *self.answer_headers(origin),
-            (b"access-control-allow-methods", b"GET, HEAD"),
-            (b"access-control-allow-headers", b"Authorization, If-None-Match, Last-Event-ID"),
+            (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE"),
+            (b"access-control-allow-headers", _ALLOWED_HEADERS),
             (b"access-control-max-age", str(_PREFLIGHT_S).encode()),
         ]
 

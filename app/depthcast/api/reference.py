@@ -131,6 +131,8 @@ def _schema_text(schema: Json) -> str:
     if "enum" in schema:
         return " or ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"]) + _default(schema)
     kind = schema.get("type", "anything")
+    if kind == "array" and "prefixItems" in schema:
+        return "list of " + ", ".join(_schema_text(each) for each in schema["prefixItems"])
     if kind == "array":
         return f"list of {_schema_text(schema['items'])}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):

@@ -11,6 +11,7 @@ from depthcast.api.limits import Buckets
 from depthcast.api.metrics import Traffic
 from depthcast.api.rates import Rates
 from depthcast.api.services import Services
+from depthcast.api.sessions import Sessions
 
 __all__ = ["Runtime", "runtime_of"]
 
@@ -26,6 +27,8 @@ class Runtime:
         traffic: requests counted.
         rates: samples of the feeds.
         buckets: the clients' allowances.
+        sessions: of browsers.
+        sign_ins: how often an address may try to sign in.
     """
 
     services: Services
@@ -34,6 +37,8 @@ class Runtime:
     traffic: Traffic
     rates: Rates
     buckets: Buckets
+    sessions: Sessions
+    sign_ins: Buckets
 
 
 def runtime_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Runtime:

@@ -4,10 +4,12 @@ import logging
 import socket
 from typing import Annotated, Final
 
+import msgspec
 import structlog
 from cyclopts import Parameter
 
 from depthcast.api.gateways import Gateway, parse_gateway
+from depthcast.api.sessions import new_secret
 from depthcast.api.workers import Supervisor, listen
 from depthcast.cli._errors import guarded
 from depthcast.cli._gateway_key import gateway_key
@@ -17,6 +19,7 @@ from depthcast.errors import UsageError
 from depthcast.feed.options import parse_listen
 from depthcast.live.address import Address
 from depthcast.settings import Settings
+from depthcast.settings.layers import Secret
 from depthcast.telemetry.logs import bridge_library_logs, configure_logs
 
 __all__ = ["api"]
@@ -81,6 +84,9 @@ def api(
     address = parse_listen(settings.api.listen, "--listen")
     if settings.api.workers == 1:
         return _alone(settings, gateways, secret, address)
+    if settings.api.session_secret is None:  # of all workers: who signs in to one may come to another
+        one = msgspec.structs.replace(settings.api, session_secret=Secret(new_secret()))
+        settings = msgspec.structs.replace(settings, api=one)
     sockets = listen(address, settings.api.workers, settings.api.backlog)
     _tell(sockets, gateways, settings)
     return _supervise(settings, gateways, secret, sockets, debug=common.debug)

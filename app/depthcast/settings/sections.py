@@ -166,6 +166,9 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     anonymous_read: bool = False
     keys_file: Path = Path("out/api-keys.json")
     keys_reload_s: Annotated[float, Meta(gt=0, le=60)] = 15.0
+    session_secret: Secret | None = None
+    session_s: Annotated[float, Meta(ge=60, le=86_400 * 90)] = 43_200.0
+    sign_ins_per_minute: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
     requests_per_s: Annotated[float, Meta(gt=0, le=1e6)] = 100.0
     burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 100

@@ -129,6 +129,10 @@ def test_without_a_key_nothing_of_the_market_is_shown() -> None:
             answer = await api.get(path)
             assert answer.status_code == 401
             assert "A key is required" in answer.text
+            assert '<form action="/sign-in" method="post">' in answer.text
+            part = await api.get(path, headers={"HX-Request": "true"})
+            assert part.status_code == 401
+            assert "<form" not in part.text
             assert "64.7" not in answer.text.replace(path, "")
         assert (await api.get("/books/CLX5/history")).status_code == 401
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from depthcast.book.types import Level
 from depthcast.dbn.layout import PRICE_SCALE
 
-__all__ = ["Grid", "clock_text", "grid_of", "points", "price_text", "rate_text", "signed_text"]
+__all__ = ["Grid", "clock_text", "day_text", "grid_of", "points", "price_text", "rate_text", "signed_text"]
 
 DIGITS: Final = 9
 
@@ -74,6 +74,11 @@ def clock_text(ns: int) -> str:
     """The time of day, UTC, with milliseconds (cut, not rounded)."""
     seconds, rest = divmod(ns, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}.{rest // 1_000_000:03d}"
+
+
+def day_text(ns: int) -> str:
+    """The day and the time of day, UTC, to the minute."""
+    return f"{datetime.fromtimestamp(ns // 1_000_000_000, UTC):%d %b %H:%M}"
 
 
 def points(values: Iterable[int | None], width: int, height: int) -> str:

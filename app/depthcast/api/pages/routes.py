@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from depthcast.api.answers import Answer
 from depthcast.api.auth import PUBLIC
-from depthcast.api.pages import book, overview
+from depthcast.api.pages import book, overview, sign_in
 from depthcast.api.pages.site import Site, site_of
 
 __all__ = ["ROUTES", "sampled"]
@@ -32,7 +32,7 @@ def get_icon(request: _Request) -> Answer:
     return assets.response(request, "", "icon.svg")
 
 
-ROUTES: Final = (*overview.ROUTES, *book.ROUTES, get_static, get_icon)
+ROUTES: Final = (*overview.ROUTES, *book.ROUTES, *sign_in.ROUTES, get_static, get_icon)
 
 
 def sampled(site: Site) -> AbstractAsyncContextManager[None]:

@@ -2,19 +2,22 @@
 
 import gzip
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar.connection import Request
 
 from depthcast.api.answers import Answer
-from depthcast.api.auth import principal_of
+from depthcast.api.auth import principal_of, session_cookie
 from depthcast.api.documents import takes_gzip
 from depthcast.api.headers import header
 from depthcast.api.market import Market
 from depthcast.api.pages import numbers
 from depthcast.api.pages.assets import Assets, web_folder
 from depthcast.api.pages.board import Board
+from depthcast.api.pages.forms import cookie_of, local_path, new_form
 from depthcast.api.problems import ApiProblem
+from depthcast.api.runtime import runtime_of
 from depthcast.api.services import Services
 
 __all__ = ["Site", "is_fragment", "market_state", "site_of"]
@@ -52,16 +55,18 @@ class Site:
             "signed": numbers.signed_text,
             "rate": numbers.rate_text,
             "clock": numbers.clock_text,
+            "day": numbers.day_text,
         }
 
     def html(
         self, request: Request[Any, Any, Any], template: str, *, status_code: int = 200, **context: Any
     ) -> Answer:
         """A template's answer. Pages are of now: never kept."""
-        body = self._templates.get_template(template).render(context).encode()
+        body = self._templates.get_template(template).render(context | _signed_in(request)).encode()
         headers = {
             "Cache-Control": "no-store",
             "Content-Security-Policy": POLICY,
+            "Referrer-Policy": "same-origin",  # by "no-referrer" forms would not say where they are from
             "Vary": "HX-Request, Accept-Encoding",
         }
         accepted = header(request.scope["headers"], b"accept-encoding") or ""
@@ -72,16 +77,64 @@ class Site:
 
     def problem(self, request: Request[Any, Any, Any], problem: ApiProblem) -> Answer:
         """A problem, as a page that says what to do."""
+        if problem.type.status == 401 and not is_fragment(request):
+            return self._signed_out(request, problem)
         answer = self.html(
             request,
             "problem_fragment.html" if is_fragment(request) else "problem.html",
             status_code=problem.type.status,
             problem=problem,
             feeds=[replica.name for replica in self.services.market.replicas],
-            given=not principal_of(request).anonymous,
         )
         answer.add(problem.headers)
         return answer
+
+    def sign_in(
+        self, request: Request[Any, Any, Any], wanted: str, *, status_code: int = 200, **said: str
+    ) -> Answer:
+        """The form to sign in with.
+
+        Args:
+            wanted: where to go then.
+            said: ``why`` the last attempt failed; ``missing``: what is to be seen only with a key.
+        """
+        mark, cookie = new_form(request)
+        context = {"why": "", "missing": "", **said}
+        answer = self.html(
+            request,
+            "sign_in.html",
+            status_code=status_code,
+            wanted=wanted,
+            mark=mark,
+            principal=principal_of(request),
+            **context,
+        )
+        answer.add(cookie)
+        return answer
+
+    def _signed_out(self, request: Request[Any, Any, Any], problem: ApiProblem) -> Answer:
+        """The form in place of a page. Who comes from another site has left the session's cookie behind, and
+        has it again when this page asks once more."""
+        scope = request.scope
+        if header(scope["headers"], b"sec-fetch-site") in ("cross-site", "same-site"):
+            return self.html(request, "again.html")
+        query = scope["query_string"].decode("latin-1")
+        wanted = local_path(quote(scope["path"], safe="/:") + (f"?{query}" if query else ""))
+        missing = problem.detail
+        if problem.type.name == "key-required":
+            missing = "This server shows its markets to those who have a key."
+        answer = self.sign_in(request, wanted, status_code=problem.type.status, missing=missing)
+        answer.add(problem.headers)
+        return answer
+
+
+def _signed_in(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """What pages show of who has signed in."""
+    principal = principal_of(request)
+    if principal.session_ends_ns is None:
+        return {"signed_in": None, "sign_out_mark": ""}
+    session = cookie_of(request, session_cookie(https=request.scope["state"]["https"]))
+    return {"signed_in": principal, "sign_out_mark": runtime_of(request).sessions.mark(session)}
 
 
 def site_of(request: Request[Any, Any, Any]) -> Site:

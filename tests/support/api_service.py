@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from depthcast.api.app import create_app
+from depthcast.api.database import HistoryDatabase
 from depthcast.api.hub.hub import Hub
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
 from depthcast.api.market import Market
@@ -83,6 +84,7 @@ async def api_over(
     key: str = KEY,
     dataset: str = "",
     streams: Sequence[Any] | None = (),
+    history: HistoryDatabase | None = None,
 ) -> AsyncIterator[Api]:
     """The API over gateways that serve these feeds.
 
@@ -91,6 +93,7 @@ async def api_over(
         key: what the replicas authenticate with.
         dataset: what they ask for, if it is not what there is.
         streams: handlers of WebSockets; None for the real ones, with a hub.
+        history: the way to a database.
     """
     settings = settings or api_settings()
     async with contextlib.AsyncExitStack() as stack:
@@ -108,6 +111,7 @@ async def api_over(
             keys=ApiKeys(ApiKeyFile(keys_file or Path("no-such-file.json")), reload_s=0.0),
             version="0.0.test",
             clock=clock,
+            history=history,
             past=open_past(settings),
         )
         api = Api(create_app(services, streams=streams), services, served)

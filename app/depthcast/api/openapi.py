@@ -38,6 +38,7 @@ Live data also comes as a stream: WebSocket at `/v1/stream`, server-sent events 
 _TAGS: Final = {
     "Books": "Levels, queues, orders, best prices and trades of an instrument.",
     "Instruments": "What there is, and what it is called.",
+    "History": "Trades, best bids and offers, levels and bars of a range of time; files of them.",
     "Stream": "The same, as it changes. A WebSocket at `/v1/stream` takes requests too.",
     "Service": "State, latencies, limits and health.",
     "Problems": "What errors mean.",
@@ -65,6 +66,10 @@ _HEADERS: Final = {
     "Depthcast-Book": (
         "Whether the data can be trusted and is of now, as a dictionary of structured fields.",
         "complete=?1, suspect=?0, stale=?0, age_ms=0",
+    ),
+    "Depthcast-History": (
+        "How far history goes, and whether segments of the range are missing.",
+        'from="1758742200001386000", until="1758751200000000000", complete=?1',
     ),
     "ETag": ("A weak tag of the book's version.", 'W/"1868405f9b6e5481.125c1.5d0c7a1be2f3a490.live"'),
     "RateLimit": ("Requests left, and seconds until all are there again.", '"requests";r=199;t=1'),
@@ -168,7 +173,7 @@ def _parameters(path: str, handler: HTTPRouteHandler) -> Iterator[Json]:
         described: Json = {
             "name": name,
             "in": "path" if in_path else "query",
-            "required": in_path,
+            "required": in_path or not field.has_default,
             "schema": _parameter_schema(field, limits),
         }
         if isinstance(limits, ParameterKwarg):

@@ -30,6 +30,9 @@ class Operation(Struct, frozen=True, kw_only=True):
         data: whether answers have the header Depthcast-Book.
         past: whether ``at=`` asks for the past, which needs the scope ``replay`` instead.
         also: other media types that an answer may have, with a description each.
+        status: of an answer.
+        body: the type of the request's content; None where it has none.
+        once: whether a header Idempotency-Key is needed.
     """
 
     summary: str
@@ -43,12 +46,18 @@ class Operation(Struct, frozen=True, kw_only=True):
     data: bool = False
     past: bool = False
     also: dict[str, str] = {}
+    status: int = 200
+    body: Any = None
+    once: bool = False
 
 
-def operation(summary: str, answer: Any, example: Any, **declared: Any) -> dict[str, Any]:
+def operation(
+    summary: str, answer: Any, example: Any, *, waits: bool = False, **declared: Any
+) -> dict[str, Any]:
     """Arguments of a route's decorator.
 
-    ``declared`` are `Operation`'s attributes, ``problems`` without those that all operations have.
+    ``declared`` are `Operation`'s attributes, ``problems`` without those that all operations have. ``waits``:
+    the handler is a coroutine.
     """
     made = Operation(summary=summary, answer=answer, example=example, **declared)
     names = (*made.problems, *(_WITH_KEY if made.scope != PUBLIC else ()), *_ALWAYS)
@@ -58,4 +67,5 @@ def operation(summary: str, answer: Any, example: Any, **declared: Any) -> dict[
         example=example,
         **{**declared, "problems": tuple(dict.fromkeys(names))},
     )
-    return {"opt": {"scope": made.scope, "operation": made}, "sync_to_thread": False}
+    options: dict[str, Any] = {"opt": {"scope": made.scope, "operation": made}}
+    return options if waits else {**options, "sync_to_thread": False}

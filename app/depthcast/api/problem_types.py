@@ -36,6 +36,11 @@ _TYPES: Final = (
         "form it must have. Send it differently; repeating it does not help.",
     ),
     ProblemType(
+        "idempotency-key-missing", 400, "The request needs an Idempotency-Key",
+        "What makes something new carries a header `Idempotency-Key`, a text of the client's own choice: the "
+        "same request sent again with the same key gets the same answer, and makes nothing twice.",
+    ),
+    ProblemType(
         "key-required", 401, "A key is required",
         "The request carries no key, and anonymous reading is off. Send `Authorization: Bearer KEY`; the "
         "operator makes keys with `depthcast keys create --api`.",
@@ -85,8 +90,17 @@ _TYPES: Final = (
         "`available_until` are the first and the last time (ts_recv, ns) that there is.",
     ),
     ProblemType(
+        "unknown-export", 404, "There is no such export",
+        "There is no export of this id that this key asked for: it was cancelled, has expired, or never was.",
+    ),
+    ProblemType(
         "method-not-allowed", 405, "The method is not allowed",
         "The path exists, the method does not. The Allow header lists those that do.",
+    ),
+    ProblemType(
+        "not-acceptable", 406, "The answer is not to be had in this form",
+        "The header Accept allows none of the forms that the operation has, or the server lacks the library "
+        "for the one it names. Ask with `format=`.",
     ),
     ProblemType(
         "ambiguous-instrument", 409, "Several instruments have this name",
@@ -96,6 +110,10 @@ _TYPES: Final = (
     ProblemType(
         "ambiguous-book", 409, "Several publishers have a book of this instrument",
         "The question is about one book. Ask again with `publisher=` and one of `publishers`.",
+    ),
+    ProblemType(
+        "export-not-done", 409, "The export has no file",
+        "The export is not done yet, or it failed or was cancelled. GET /v1/exports/{id} says which.",
     ),
     ProblemType(
         "content-too-large", 413, "The request's content is too large",
@@ -123,6 +141,15 @@ _TYPES: Final = (
         "invalid-parameter", 422, "A parameter is not valid",
         "`errors` names each parameter and says what is wrong with it. Parameters that an operation does "
         "not know are errors too.",
+    ),
+    ProblemType(
+        "idempotency-key-reused", 422, "The Idempotency-Key was used for another request",
+        "A request with the same key, but another content, was answered before. Use a new key.",
+    ),
+    ProblemType(
+        "too-many-exports", 429, "Too many exports",
+        "So many exports of this client, or of all, wait or are being made that no more are taken. "
+        "Retry-After says when to ask again.",
     ),
     ProblemType(
         "rate-limited", 429, "Too many requests",
@@ -164,6 +191,11 @@ _TYPES: Final = (
         "book-busy", 503, "The book is inside an event",
         "The venue's event has not ended yet, and has lasted unusually long. A book is served between "
         "events only. Ask again. `feed` says whether the feed is lost: then the event ends when it is back.",
+    ),
+    ProblemType(
+        "history-unavailable", 503, "The history is not to be had now",
+        "The database does not answer, or not in time. Live books are served all the same. Retry-After says "
+        "when to ask again.",
     ),
     ProblemType(
         "overloaded", 503, "The service has all the work it takes",

@@ -4,6 +4,7 @@ A problem's ``type`` is stable; docs/problems.md lists them all. A type is a pat
 answers it with what the problem means.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -84,6 +85,7 @@ _BY_STATUS: Final = {
     431: "headers-too-large",
     503: "overloaded",
 }
+_MISSING: Final = re.compile(r"Missing required query parameter '(\w+)'")
 _BOOK_ERRORS: Final[dict[type[BookError], str]] = {
     AmbiguousBookError: "ambiguous-book",
     UnknownOrderError: "unknown-order",
@@ -173,6 +175,9 @@ def _validation(error: ValidationException) -> ApiProblem:
         )
         for each in extra
     ]
+    missing = _MISSING.match(str(error.detail))
+    if missing is not None:
+        return invalid(missing[1], "is needed")
     if not errors:
         return ApiProblem("malformed-request", str(error.detail))
     return invalid_fields(errors)

@@ -21,6 +21,7 @@ import uvloop
 
 from depthcast.api.app import create_app
 from depthcast.api.connections import Connections
+from depthcast.api.database import HistoryDatabase
 from depthcast.api.frames import FrameProtocol
 from depthcast.api.gateways import Gateway
 from depthcast.api.headers import Addresses
@@ -104,6 +105,7 @@ class ApiServer:
             keys=ApiKeys(ApiKeyFile(api.keys_file), reload_s=api.keys_reload_s),
             version=version("depthcast"),
             past=open_past(settings),
+            history=HistoryDatabase(settings),
         )
         self._api = api
         self._log = log if worker is None else log.bind(worker=worker)
@@ -141,6 +143,8 @@ class ApiServer:
                 task.cancel() if self._at_once.is_set() else None
             results = await asyncio.gather(feeds, serving, return_exceptions=True)
             self.services.tape.close()
+            if self.services.history is not None:
+                await self.services.history.close()
             if self.services.past is not None:
                 self.services.past.close()
         for result in results:

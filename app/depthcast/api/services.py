@@ -10,6 +10,7 @@ from depthcast.api.key_file import ApiKeys
 from depthcast.settings import Settings
 
 if TYPE_CHECKING:
+    from depthcast.api.database import HistoryDatabase
     from depthcast.api.hub.hub import Hub
     from depthcast.api.market import Market
     from depthcast.api.past.gate import PastGate
@@ -70,6 +71,7 @@ class Services:
         tape: the last trades of each instrument.
         keys: the API's keys as they are now.
         past: the way to the journal; None where it is not known where that is.
+        history: the way to the database; None where there is none.
         version: Depthcast's version.
         clock: ns since the epoch, UTC.
         lifecycle: starting, running or draining.
@@ -82,6 +84,7 @@ class Services:
     keys: ApiKeys
     version: str
     past: "PastGate | None" = None
+    history: "HistoryDatabase | None" = None
     clock: Callable[[], int] = time.time_ns
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 

@@ -1,0 +1,72 @@
+"""An API with a database of history behind it, asked by HTTP in the same process."""
+
+import contextlib
+import functools
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from depthcast.api.database import HistoryDatabase
+from depthcast.journal.segments import ClosedSegment
+from depthcast.settings import Secret, Settings
+from depthcast.settings.sections import ApiSettings, DatabaseSettings, ExportSettings, HistorySettings
+from depthcast.store.compact import compact
+from depthcast.store.connect import connected
+from tests.support.api_service import Api, api_over, api_settings
+from tests.support.api_world import feed_of_the_world
+
+__all__ = ["compacted", "history_api", "history_settings", "pages"]
+
+
+def history_settings(url: str, *, exports: Path | None = None, **more: Any) -> Settings:
+    """Settings of an API with this database; ``more`` are settings of its sections ``history``, ``exports``."""
+    history = {name: more[name] for name in more.keys() & set(HistorySettings.__struct_fields__)}
+    ours = {name: more[name] for name in more.keys() & set(ExportSettings.__struct_fields__)}
+    api = {name: more[name] for name in more.keys() & set(ApiSettings.__struct_fields__)}
+    return msgspec.structs.replace(
+        api_settings(**api),
+        database=DatabaseSettings(url=Secret(url)),
+        history=HistorySettings(**history),
+        exports=ExportSettings(store="" if exports is None else str(exports), **ours),
+    )
+
+
+@contextlib.asynccontextmanager
+async def history_api(settings: Settings, **arguments: Any) -> AsyncIterator[Api]:
+    """The API over the world's feed, with the database of the settings."""
+    history = HistoryDatabase(settings)
+    try:
+        async with api_over(
+            feed_of_the_world(), settings=settings, history=history, **arguments
+        ) as api:
+            yield api
+    finally:
+        await history.close()
+
+
+async def compacted(url: str, segments: Iterable[ClosedSegment]) -> None:
+    """These segments in the database."""
+    async with connected(url) as connection:
+        for segment in segments:
+            await compact(connection, segment)
+
+
+async def pages(api: Api, path: str, limits: Iterable[int], **parameters: Any) -> list[dict[str, Any]]:
+    """All rows, by pages of these sizes."""
+    rows: list[dict[str, Any]] = []
+    following: str | None = None
+    for limit in limits:
+        if following is None:
+            answer = await api.get(path, params={**parameters, "limit": limit})
+        else:
+            answer = await api.get(following.replace(f"limit={last}", f"limit={limit}"))
+        assert answer.status_code == 200, answer.text
+        page, last = answer.json(), limit
+        rows += page["rows"]
+        following = page["next"]
+        if following is None:
+            break
+    return rows

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthcast.api.pages.book import ladder
+from depthcast.api.pages.ladder import CARRIED, DEPTHS, GROUPS, Choices, grouped, ladder
 from depthcast.api.pages.numbers import Grid, clock_text, grid_of, points, price_text, rate_text, signed_text
 from depthcast.book.types import Level
 
@@ -73,7 +73,7 @@ def test_the_ladder_has_a_row_a_tick_around_the_middle() -> None:
 
 
 def test_the_ladder_of_an_empty_book_has_no_rows_and_of_negative_prices_has_them_in_order() -> None:
-    assert ladder(Grid(PX, 0), [], []) == []
+    assert ladder(Grid(PX, 0), [], [], 31) == []
     prices = [row.price for row in ladder(Grid(PX, 0), levels(-3), levels(-2), rows=3)]
     assert prices == [-2 * PX, -3 * PX, -4 * PX]
 
@@ -86,3 +86,32 @@ def test_a_line_needs_two_points(values: list[int | None]) -> None:
 def test_a_line_spans_the_picture_and_a_flat_one_runs_through_its_middle() -> None:
     assert points([1, None, 3, 2], 10, 20) == "0.0,20.0 5.0,0.0 10.0,10.0"
     assert points([7, 7], 10, 20) == "0.0,10.0 10.0,10.0"
+
+
+@given(st.lists(st.integers(-400, 400), min_size=1, unique=True), st.sampled_from(GROUPS), st.booleans())
+def test_grouped_levels_add_up_and_never_come_nearer_to_the_other_side(
+    ticks: list[int], group: int, ask: bool
+) -> None:
+    side = [Level(tick, abs(tick) + 1, 1) for tick in sorted(ticks, reverse=not ask)]
+    found = grouped(side, group, ask=ask)
+    assert sum(level.size for level in found) == sum(level.size for level in side)
+    assert sum(level.count for level in found) == len(side)
+    prices = [level.price for level in found]
+    assert prices == sorted(set(prices), reverse=not ask)
+    assert all(price % group == 0 for price in prices)
+    assert (prices[0] >= side[0].price) if ask else (prices[0] <= side[0].price)
+
+
+def test_choices_without_a_sense_are_as_if_they_were_not_there() -> None:
+    query = {"group": "3", "depth": "x", "minutes": "²", "publisher": "7"}
+    assert Choices.of(query, [1, 2]) == Choices()
+    chosen = Choices.of({"group": "5", "depth": "100", "minutes": "15", "publisher": "2"}, [1, 2])
+    assert chosen == (5, 100, 15, 2)
+
+
+def test_the_stream_carries_as_many_levels_as_the_groups_need_or_the_most_there_are() -> None:
+    for group in GROUPS:
+        for depth in DEPTHS:
+            carried = Choices(group=group, depth=depth).carried
+            assert carried in CARRIED
+            assert carried >= min(group * depth, 500)

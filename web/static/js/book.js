@@ -1,6 +1,10 @@
 // The page of one book: one stream, painted once a frame.
 
 import { Badge } from "./badge.js";
+import { Choices } from "./choices.js";
+import { Grid } from "./grid.js";
+import { Heat } from "./heat.js";
+import { HeatMap } from "./heatmap.js";
 import { Ladder } from "./ladder.js";
 import { Levels } from "./levels.js";
 import { clock, price, size, units } from "./numbers.js";
@@ -12,15 +16,26 @@ import { Tape } from "./tape.js";
 const PICTURE_MS = 250;
 const byId = (id) => document.getElementById(id);
 const root = byId("book");
-const tick = BigInt(root.dataset.tick);
 const decimals = Number(root.dataset.decimals);
-const levels = new Levels(Number(root.dataset.depth));
+const choices = new Choices(byId("view"), rearrange);
+const grid = new Grid(BigInt(root.dataset.tick), choices.group);
+const levels = new Levels(choices.carried);
 const badge = new Badge();
 const tape = new Tape(byId("tape"), decimals, byId("least"));
-const queue = new QueueView(byId("queue"), byId("close-queue"), root.dataset.path);
-const ladder = new Ladder(byId("ladder"), { tick, decimals, onChoose: (side, at) => queue.show(side, at) });
+const queue = new QueueView(byId("queue"), byId("close-queue"), root.dataset.path, choices.publisher);
+const ladder = new Ladder(byId("ladder"), grid, { decimals, onChoose: (side, at) => queue.show(side, at) });
 const prices = new PricePicture(byId("price"), decimals);
 const depth = new DepthPicture(byId("depth"), decimals);
+/** What the heat map shows, for whoever wants to look into it. */
+export const heat = new Heat(grid);
+export const heatMap = new HeatMap(byId("heat"), heat, {
+  decimals,
+  reading: byId("heat-reading"),
+  words: byId("heat-words"),
+  scale: byId("heat-scale"),
+  onHold: (held) => byId("heat-hold").setAttribute("aria-pressed", String(held)),
+});
+heatMap.minutes = choices.minutes;
 let newest = null; // the last message about the book
 let lastTrade = null;
 let bookClass = "";
@@ -40,7 +55,7 @@ function paintQuote() {
   set("q-ask-size", ask ? size(ask.size) : "");
   const spread = bid && ask ? ask.price - bid.price : null;
   set("q-spread", spread === null ? "–" : price(spread, decimals));
-  const ticks = spread === null || spread % ladder.tick ? null : spread / ladder.tick;
+  const ticks = spread === null || spread % grid.tick ? null : spread / grid.tick;
   set("q-ticks", ticks === null ? "" : `${ticks} tick${ticks === 1n ? "" : "s"}`);
   set("q-phase", (newest?.phase ?? "–").replaceAll("_", " "));
   set("q-time", newest ? clock(newest.ts_event) : "");
@@ -65,6 +80,7 @@ function paint(now) {
     const sum = (side) => size(side.reduce((all, level) => all + level.size, 0));
     set("depth-bid", levels.bids.length ? sum(levels.bids) : "");
     set("depth-ask", levels.asks.length ? sum(levels.asks) : "");
+    set("depth-levels", `${Math.max(levels.bids.length, levels.asks.length)} levels`);
   }
 }
 
@@ -74,10 +90,27 @@ function touch() {
 
 function bookMessage(message) {
   newest = message;
+  const ms = milliseconds(message.ts_event);
   badge.flags(message);
-  prices.best(Number(BigInt(message.ts_event) / 1_000_000n) / 1000, levels.bids[0], levels.asks[0]);
+  prices.best(ms / 1000, levels.bids[0], levels.asks[0]);
+  heat.add(ms, levels.bids, levels.asks);
+  heatMap.draw();
   touch();
 }
+
+function traded(trades) {
+  tape.add(trades);
+  prices.add(trades);
+  for (const trade of trades) {
+    if (trade.price === null) continue;
+    lastTrade = trade;
+    heat.trade(milliseconds(trade.ts_event), units(trade.price), trade.size, trade.side);
+  }
+  heatMap.draw();
+  touch();
+}
+
+const milliseconds = (ns) => Number(BigInt(ns) / 1_000_000n);
 
 const stream = new Stream(
   (type, message) => {
@@ -87,39 +120,62 @@ const stream = new Stream(
     } else if (type === "update") {
       if (levels.update(message)) bookMessage(message);
       else if (levels.held) {
-        levels.drop();
+        lost();
         stream.again("a message was missed");
       }
     } else if (type === "subscribed") {
       if (message.channel === "book") bookClass = message.class;
     } else if (type === "resync") {
-      if (message.class === bookClass) levels.drop(); // its snapshot follows; of trades nothing is void
+      if (message.class === bookClass) lost(); // its snapshot follows; of trades nothing is void
     } else if (type === "trade") {
-      tape.add(message.trades);
-      prices.add(message.trades);
-      lastTrade = message.trades.findLast((trade) => trade.price !== null) ?? lastTrade;
-      touch();
+      traded(message.trades);
     } else if (type === "status") {
       badge.status(message);
+      if (message.feed !== "live") heat.gap();
       touch();
     }
   },
-  (state, why) => badge.connection(state, why),
+  (state, why) => {
+    if (state !== "open") heat.gap();
+    badge.connection(state, why);
+  },
 );
 
+function lost() {
+  levels.drop();
+  heat.gap();
+}
+
+/** Other groups of ticks, another depth, another span of time. */
+function rearrange(name) {
+  if (name === "minutes") heatMap.minutes = choices.minutes;
+  else {
+    grid.group = choices.group;
+    ladder.arrange(choices.rows);
+    heatMap.regrouped();
+    if (levels.depth !== choices.carried) open();
+  }
+  touch();
+}
+
+function open() {
+  levels.drop();
+  levels.depth = choices.carried;
+  const url = new URL(root.dataset.events, location);
+  url.searchParams.set("depth", levels.depth);
+  stream.open(url.pathname + url.search);
+}
+
 async function history() {
-  const answer = await fetch(`${root.dataset.path}/history`);
+  const asked = choices.publisher ? `?publisher=${choices.publisher}` : "";
+  const answer = await fetch(`${root.dataset.path}/history${asked}`);
   if (answer.ok) prices.begin(await answer.json());
   touch();
 }
 
-byId("hold").addEventListener("click", ({ currentTarget }) => hold(currentTarget));
-byId("recentre").addEventListener("click", () => ladder.recentre());
-byId("close-queue").addEventListener("click", closeQueue);
-
-function hold(button) {
-  const held = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(held));
+function holdLadder() {
+  const held = byId("hold").getAttribute("aria-pressed") !== "true";
+  byId("hold").setAttribute("aria-pressed", String(held));
   ladder.hold(held);
 }
 
@@ -128,12 +184,20 @@ function closeQueue() {
   ladder.unchoose();
 }
 
+const ACTS = {
+  c: () => ladder.recentre(),
+  h: holdLadder,
+  f: () => heatMap.hold(!heatMap.held),
+  "+": () => heatMap.zoomed(1),
+  "-": () => heatMap.zoomed(-1),
+  Escape: closeQueue,
+};
+const BUTTONS = { recentre: "c", hold: "h", "heat-hold": "f", "heat-in": "+", "heat-out": "-", "close-queue": "Escape" };
+for (const [id, key] of Object.entries(BUTTONS)) byId(id).addEventListener("click", ACTS[key]);
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
-  if (event.key === "c") ladder.recentre();
-  else if (event.key === "h") hold(byId("hold"));
-  else if (event.key === "Escape") closeQueue();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
+  ACTS[event.key]?.();
 });
 
-stream.open(root.dataset.events);
+open();
 history();

@@ -1,14 +1,16 @@
-// The ladder: a row a tick. Rows stay; their numbers change.
+// The ladder: a row a tick, or a group of ticks. Rows stay; their numbers change.
 
 import { price, size } from "./numbers.js";
 
 const EDGE = 0.22; // the best prices are brought to the middle when they come so near to an end
 
 export class Ladder {
-  constructor(table, { tick, decimals, onChoose }) {
-    this.tick = tick;
+  /** @param {import("./grid.js").Grid} grid */
+  constructor(table, grid, { decimals, onChoose }) {
+    this.grid = grid;
     this.decimals = decimals;
     this.onChoose = onChoose;
+    this.frame = table.parentElement;
     this.body = table.tBodies[0];
     this.rows = [...this.body.rows].map((row) => new Rung(row));
     this.top = null;
@@ -18,6 +20,7 @@ export class Ladder {
     this.chosen = null;
     this.last = null;
     this.levels = { bids: [], asks: [] };
+    this.#middle();
     this.body.addEventListener("click", (event) => this.#click(event));
     this.body.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -31,42 +34,59 @@ export class Ladder {
     this.held = held;
   }
 
+  /** Other prices to a row, or another number of rows. */
+  arrange(count) {
+    while (this.rows.length > count) this.rows.pop().row.remove();
+    while (this.rows.length < count) {
+      const row = this.body.rows[0].cloneNode(true);
+      this.body.append(row);
+      this.rows.push(new Rung(row));
+    }
+    this.rows.forEach((rung) => rung.forget());
+    this.recentre();
+  }
+
   paint(levels) {
     this.levels = levels;
-    const { bids, asks } = levels;
-    this.#fit([...bids, ...asks]);
-    this.#place(bids[0], asks[0]);
+    if (this.grid.fit([...levels.bids, ...levels.asks]) > 1) this.wanted = true;
+    if (!this.grid.tick) return;
+    const bids = this.grid.grouped(levels.bids, "bid", levels.cut("bids"));
+    const asks = this.grid.grouped(levels.asks, "ask", levels.cut("asks"));
+    this.best = bids[0]?.price;
+    this.#place(this.best, asks[0]?.price);
     if (this.top === null) return;
     const [low, high] = [index(bids), index(asks)];
     this.#rescale([...bids, ...asks]);
     for (let i = 0; i < this.rows.length; i++) {
-      const at = this.top - this.tick * BigInt(i);
+      const at = this.top - this.grid.step * BigInt(i);
       this.rows[i].paint(at, low.get(at), high.get(at), this);
     }
-    this.#marks(bids[0]);
-  }
-
-  /** A level off the grid would not be seen: then the grid is the coarsest with all levels on it. */
-  #fit(levels) {
-    const tick = this.tick;
-    if (tick && levels.every((level) => level.price % tick === 0n)) return;
-    this.tick = levels.reduce((step, level) => common(step, level.price), tick);
-    this.wanted = true;
+    this.#marks();
   }
 
   /** Keep the prices still, unless the best ones leave. */
   #place(bid, ask) {
-    const best = bid && ask ? (bid.price + ask.price) / 2n : (bid ?? ask)?.price;
+    const best = bid !== undefined && ask !== undefined ? (bid + ask) / 2n : (bid ?? ask);
     if (best === undefined) return;
-    const tick = this.tick;
+    const { step } = this.grid;
     const count = this.rows.length;
+    const middle = Math.floor(count / 2);
     if (this.top !== null && !this.wanted) {
-      const row = Number((this.top - best) / tick);
-      if (this.held || (row > count * EDGE && row < count * (1 - EDGE))) return;
+      const away = Math.abs(Number((this.top - best) / step) - middle);
+      if (this.held || away < this.#seen() * (0.5 - EDGE)) return;
     }
-    const floor = best >= 0n ? best / tick : (best - tick + 1n) / tick;
-    this.top = (floor + BigInt(Math.floor(count / 2))) * tick;
+    this.top = this.grid.shown(best, "bid") + BigInt(middle) * step;
+    if (this.wanted) this.#middle();
     this.wanted = false;
+  }
+
+  /** The rows that are in sight at once. */
+  #seen() {
+    return Math.min(this.rows.length, this.frame.clientHeight / this.body.rows[0].offsetHeight - 1);
+  }
+
+  #middle() {
+    this.frame.scrollTop = (this.frame.scrollHeight - this.frame.clientHeight) / 2;
   }
 
   /** A full bar is what nine levels of ten fit into: one large level does not flatten all others. It changes
@@ -77,25 +97,28 @@ export class Ladder {
     if (full > this.scale * 1.25 || full < this.scale * 0.6) this.scale = full;
   }
 
-  #marks(bid) {
+  #marks() {
+    const { last, chosen, grid } = this;
+    const traded = last && grid.shown(last.price, last.side === "B" ? "ask" : "bid");
     for (const rung of this.rows) {
-      const best = bid !== undefined && rung.price === bid.price;
-      rung.mark(best, this.last?.price === rung.price ? this.last.side : "", rung.price === this.chosen);
+      const best = this.best !== undefined && rung.price === this.best;
+      const here = rung.price !== null && rung.holds(chosen, grid);
+      rung.mark(best, traded === rung.price ? last.side : "", here);
     }
   }
 
-  /** The row's price and side, to the page. */
+  /** The row's price and side, to the page; of several prices in a row the best. */
   #choose(rung) {
-    if (rung?.price === undefined || rung.price === null) return;
-    const side = rung.side ?? (this.levels.bids[0]?.price >= rung.price ? "bid" : "ask");
-    this.chosen = rung.price;
-    this.#marks(this.levels.bids[0]);
-    this.onChoose(side, rung.price);
+    if (rung.price === null) return;
+    const side = rung.side ?? (this.best >= rung.price ? "bid" : "ask");
+    this.chosen = { side, price: rung.best ?? rung.price };
+    this.#marks();
+    this.onChoose(side, this.chosen.price);
   }
 
   unchoose() {
     this.chosen = null;
-    this.#marks(this.levels.bids[0]);
+    this.#marks();
   }
 
   #click(event) {
@@ -135,6 +158,19 @@ class Rung {
     this.price = null;
     this.side = null;
     this.look = null;
+    this.best = null;
+  }
+
+  /** The row may be a copy of another one: whatever it shows, show it anew. */
+  forget() {
+    this.price = null;
+    this.parts = [-1, -1];
+    this.texts = this.cells.map((cell) => cell.textContent);
+  }
+
+  /** Whether the price that was chosen is among those of the row. */
+  holds(chosen, grid) {
+    return chosen !== null && grid.shown(chosen.price, chosen.side) === this.price;
   }
 
   paint(at, bid, ask, { decimals, scale }) {
@@ -149,6 +185,7 @@ class Rung {
     this.#bar(0, bid ? bid.size / scale : 0);
     this.#bar(1, ask ? ask.size / scale : 0);
     this.side = bid ? "bid" : ask ? "ask" : null;
+    this.best = (bid ?? ask)?.best ?? null;
   }
 
   mark(best, last, chosen) {
@@ -172,12 +209,6 @@ class Rung {
     this.parts[i] = rounded;
     this.bars[i].style.setProperty("--part", rounded);
   }
-}
-
-/** The greatest common divisor, of zero and another the other. */
-function common(a, b) {
-  while (b) [a, b] = [b, a % b];
-  return a < 0n ? -a : a;
 }
 
 const index = (levels) => new Map(levels.map((level) => [level.price, level]));

@@ -14,6 +14,11 @@ export class Levels {
     return this.seq >= 0;
   }
 
+  /** Whether there may be more levels of a side ("bids", "asks") than were sent. */
+  cut(side) {
+    return this[side].length >= this.depth;
+  }
+
   /** Nothing is held any more; what is shown stays until the next snapshot. */
   drop() {
     this.seq = -1;

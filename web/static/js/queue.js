@@ -5,7 +5,8 @@ import { price } from "./numbers.js";
 const WAIT_MS = 350;
 
 export class QueueView {
-  constructor(root, close, path) {
+  constructor(root, close, path, publisher) {
+    this.publisher = publisher;
     this.root = root;
     this.close = close;
     this.path = path;
@@ -52,7 +53,8 @@ export class QueueView {
     if (!this.shown || document.hidden) return;
     this.asked = performance.now();
     const { side, at } = this.shown;
-    const url = `${this.path}/queue/${side}/${price(at, 0)}${order ? `?order=${order}` : ""}`;
+    const url = `${this.path}/queue/${side}/${price(at, 0)}?order=${order}` +
+      (this.publisher && `&publisher=${this.publisher}`);
     const focused = document.activeElement?.closest("#queue") ? document.activeElement.id : "";
     const scrolled = this.root.querySelector(".scroll")?.scrollTop ?? 0;
     htmx.ajax("GET", url, { target: this.root, swap: "innerHTML", source: this.root }).then(() => {

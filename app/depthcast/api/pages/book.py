@@ -1,6 +1,6 @@
 """``/books/{instrument}``: one book: its ladder, its trades, its depth, its queues."""
 
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from litestar import Request, get
@@ -9,6 +9,7 @@ from litestar.params import FromPath, PathParameter
 from depthcast.api.answers import Answer, response
 from depthcast.api.auth import PUBLIC, require
 from depthcast.api.market import Listing
+from depthcast.api.pages.ladder import DEPTHS, GROUPS, MINUTES, Choices, Rung, grouped, ladder
 from depthcast.api.pages.numbers import Grid, grid_of
 from depthcast.api.pages.overview import Row, listing_key, row_of, tick_of
 from depthcast.api.pages.queue import queue_of
@@ -22,35 +23,12 @@ from depthcast.errors import BookError
 
 __all__ = ["ROUTES"]
 
-LADDER_ROWS: Final = 31
-DEPTH: Final = 50
 RATE: Final = 20
 TAPE_ROWS: Final = 40
 CHART_TRADES: Final = 400
+PLAIN: Final = Choices()
 _Request = Request[Any, Any, Any]
 Name = Annotated[str, PathParameter(min_length=1, max_length=90)]
-
-
-class Rung(NamedTuple):
-    """A row of the ladder."""
-
-    price: int
-    bid: Level | None
-    ask: Level | None
-
-
-def ladder(grid: Grid, bids: list[Level], asks: list[Level], rows: int = LADDER_ROWS) -> list[Rung]:
-    """The rows around the middle of a book, a tick apart, the highest price first.
-
-    An empty side counts as the other one; of an empty book there are no rows.
-    """
-    best = [side[0].price for side in (bids, asks) if side]
-    if not best:
-        return []
-    middle = sum(best) // len(best) // grid.tick
-    by_price = ({level.price: level for level in bids}, {level.price: level for level in asks})
-    prices = [(middle + rows // 2 - index) * grid.tick for index in range(rows)]
-    return [Rung(price, by_price[0].get(price), by_price[1].get(price)) for price in prices]
 
 
 @get("/books/{name:str}", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
@@ -60,21 +38,27 @@ def get_book_page(request: _Request, name: Name) -> Answer:
     try:
         require(request, "read")
         listing = find_listing(site.services, name)
-        return site.html(request, "book.html", **_book(site, listing))
+        choices = Choices.of(request.query_params, listing.publishers())
+        return site.html(request, "book.html", **_book(site, listing, choices))
     except (ApiProblem, BookError) as error:
         return site.problem(request, as_problem(error))
 
 
 @get("/books/{name:str}/history", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
 def get_history(request: _Request, name: Name) -> Answer:
-    """The last minutes for the price picture: seconds, bids, asks; trades with their time, price and side."""
+    """The last minutes for the price picture: seconds, bids, asks; trades with their time, price and side.
+
+    Samples are of all publishers together: where one of several is asked for, there are none.
+    """
     site = site_of(request)
     require(request, "read")
     listing = find_listing(site.services, name)
-    samples = site.board.history(listing)
+    publisher = Choices.of(request.query_params, listing.publishers()).publisher
+    several = publisher is not None and len(listing.publishers()) > 1
+    samples = [] if several else site.board.history(listing)
     trades = [
         [trade.ts_event / 1e9, price_str(trade.price), trade.size, trade.side]
-        for trade in site.services.tape.last(listing, CHART_TRADES)[::-1]
+        for trade in site.services.tape.last(listing, CHART_TRADES, publisher)[::-1]
         if trade.price != UNDEF_PRICE
     ]
     payload = {
@@ -103,47 +87,61 @@ def get_queue(
     followed = request.query_params.get("order", "")
     try:
         require(request, "read")
-        books = select(site.services, name, None)
+        publisher = Choices.of(request.query_params, find_listing(site.services, name).publishers()).publisher
+        books = select(site.services, name, publisher)
         queue = queue_of(books, side, price, followed if followed.isdigit() else "")
     except (ApiProblem, BookError) as error:
         return site.problem(request, as_problem(error))
-    grid = grid_of(tick_of(books.listing), *_levels(books.listing))
-    return site.html(request, "queue.html", queue=queue, grid=grid, path=_path(books.listing))
+    grid = grid_of(tick_of(books.listing), *_levels(books.listing, PLAIN))
+    asked = "" if publisher is None else f"&publisher={publisher}"
+    return site.html(request, "queue.html", queue=queue, grid=grid, path=_path(books.listing), asked=asked)
 
 
 ROUTES: Final = (get_book_page, get_history, get_queue)
 
 
-def _book(site: Site, listing: Listing) -> dict[str, Any]:
+def _book(site: Site, listing: Listing, choices: Choices) -> dict[str, Any]:
     """What the page's template is given."""
     row: Row = row_of(site, listing)
-    bids, asks = _levels(listing)
+    bids, asks = _levels(listing, choices)
     grid = grid_of(tick_of(listing), bids, asks)
-    trades = [each for each in site.services.tape.last(listing, TAPE_ROWS) if each.price != UNDEF_PRICE]
+    last = site.services.tape.last(listing, TAPE_ROWS, choices.publisher)
     return {
         "row": row,
+        "bid": bids[0] if bids else None,
+        "ask": asks[0] if asks else None,
         "listing": listing,
         "definition": listing.definition,
         "grid": grid,
-        "ladder": ladder(grid, bids, asks),
-        "trades": trades,
+        "ladder": _rungs(grid, bids, asks, choices),
+        "trades": [each for each in last if each.price != UNDEF_PRICE],
         "state": row.state,
         "key": listing_key(listing),
         "path": _path(listing),
-        "events": _events(listing),
+        "events": _events(listing, choices),
         "publishers": listing.publishers(),
-        "depth": DEPTH,
+        "choices": choices,
+        "plain": PLAIN,
+        "groups": GROUPS,
+        "depths": DEPTHS,
+        "minutes": MINUTES,
         "tape_rows": TAPE_ROWS,
-        "ladder_rows": LADDER_ROWS,
     }
 
 
-def _levels(listing: Listing) -> tuple[list[Level], list[Level]]:
+def _rungs(grid: Grid, bids: list[Level], asks: list[Level], choices: Choices) -> list[Rung]:
+    step = grid.tick * choices.group
+    if choices.group > 1:
+        bids, asks = grouped(bids, step, ask=False), grouped(asks, step, ask=True)
+    return ladder(Grid(step, grid.decimals), bids, asks, choices.rows)
+
+
+def _levels(listing: Listing, choices: Choices) -> tuple[list[Level], list[Level]]:
     publishers = listing.publishers()
     if not publishers:
         return [], []
-    one = publishers[0] if len(publishers) == 1 else None
-    depth = listing.replica.engine.depth(listing.instrument_id, DEPTH, one)
+    one = choices.publisher if choices.publisher is not None or len(publishers) > 1 else publishers[0]
+    depth = listing.replica.engine.depth(listing.instrument_id, choices.carried, one)
     return depth.bids, depth.asks
 
 
@@ -151,10 +149,12 @@ def _path(listing: Listing) -> str:
     return f"/books/{quote(listing.name, safe=':')}"
 
 
-def _events(listing: Listing) -> str:
+def _events(listing: Listing, choices: Choices) -> str:
     """What the page subscribes to."""
     name = listing.name
-    query = {"book": name, "trades": name, "status": name, "depth": DEPTH, "rate": RATE}
+    query = {"book": name, "trades": name, "status": name, "depth": choices.carried, "rate": RATE}
+    if choices.publisher is not None:
+        query["publisher"] = choices.publisher
     return "/v1/events?" + urlencode(query, safe=":")
 
 

@@ -19,7 +19,8 @@ _TEST: Final = "s3:TestEvent"
 _CREATED: Final = re.compile(r"(s3:)?ObjectCreated:.+")
 _ASKED: Final = "Depthcast:Compact"
 _BASE: Final = re.compile(
-    rf"{re.escape(ROOT)}dataset=[^/]+/shard=[^/]+/date=\d{{4}}-\d\d-\d\d/\d{{8}}-\d{{16}}(?P<merged>-\d{{16}})?",
+    rf"{re.escape(ROOT)}dataset=[^/]+/shard=[^/]+/date=\d{{4}}-\d\d-\d\d/"
+    r"\d{8}-\d{16}(?P<merged>-\d{16})?",
     re.ASCII,
 )
 

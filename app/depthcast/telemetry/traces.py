@@ -19,7 +19,8 @@ _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIM
 _TIMEOUT_S: Final = 2.0
 """Of an export, where the variables say nothing: a collector beside us answers at once or not at all."""
 _XRAY: Final = re.compile(
-    r"Root=1-(?P<time>[0-9a-f]{8})-(?P<random>[0-9a-f]{24});Parent=(?P<span>[0-9a-f]{16});Sampled=(?P<sampled>[01])"
+    "Root=1-(?P<time>[0-9a-f]{8})-(?P<random>[0-9a-f]{24});"
+    "Parent=(?P<span>[0-9a-f]{16});Sampled=(?P<sampled>[01])"
 )
 
 

@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from depthcast.journal.names import Journal
+from depthcast.journal.objects import FolderObjects
+from depthcast.store.connect import connected
+from depthcast.store.worker import Worker
+from tests.support.deliveries import AllRows, all_rows
 from tests.support.event_source import Account
+from tests.support.journals import DATASET, SHARD, simulated_feed
 from tests.support.lambda_runtime import LambdaFunction, lambda_function
 from tests.support.moto import S3Server, s3_server
-from tests.support.postgres import Server, postgres_server
+from tests.support.postgres import Server, postgres_server, run
+from tests.support.stored import recorded, segments_of
 
 Start = Callable[[str, Mapping[str, str]], LambdaFunction]
 
@@ -57,3 +64,35 @@ def start(aws: S3Server, tmp_path: Path) -> Iterator[Start]:
             )
 
         yield started
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal of some segments."""
+    folder = tmp_path_factory.mktemp("journal")
+    recorded(folder, simulated_feed(), records=1_000)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def by_a_worker(postgres: Server, folder: Path) -> AllRows:
+    """The rows that a local worker makes of it."""
+    url = postgres.fresh()
+
+    async def work() -> int:
+        async with connected(url) as connection:
+            worker = Worker(FolderObjects(folder), Journal(DATASET, SHARD), lambda _: None)
+            return await worker.run_once(connection)
+
+    assert run(work()) == len(segments_of(folder))
+    return run(all_rows(url))
+
+
+@pytest.fixture
+def variables(database: str, account: Account) -> dict[str, str]:
+    """What the function that compacts has in its environment."""
+    return {
+        "DEPTHCAST_DATABASE_URL": database,
+        "DEPTHCAST_JOURNAL_STORE": account.store,
+        "DEPTHCAST_FUNCTIONS_DEAD_LETTERS": account.dead_letters,
+    }

@@ -151,7 +151,7 @@ CREATE FUNCTION depthcast.refresh_bars(feed smallint, shorter text, bars text, s
     AS $_$
 BEGIN
   EXECUTE format('DELETE FROM depthcast.%I r
-      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_minutes) t
       WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
         AND r.feed_id = $1', bars)
     USING feed, step;
@@ -161,7 +161,7 @@ BEGIN
              (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1], max(x.high), min(x.low),
              (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1],
              sum(x.volume), sum(x.trades), t.publisher_id, $1
-      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_trades) t
+      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_minutes) t
       JOIN depthcast.%I x
         ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + $3
        AND x.publisher_id = t.publisher_id AND x.feed_id = $1
@@ -174,7 +174,7 @@ $_$;
 -- Name: FUNCTION refresh_bars(feed smallint, shorter text, bars text, step text); Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON FUNCTION depthcast.refresh_bars(feed smallint, shorter text, bars text, step text) IS 'Makes longer bars again from shorter ones, for the buckets in the temporary table touched_trades.';
+COMMENT ON FUNCTION depthcast.refresh_bars(feed smallint, shorter text, bars text, step text) IS 'Makes longer bars again from shorter ones, for the buckets in the temporary table touched_minutes.';
 
 --
 -- Name: refresh_depth(smallint); Type: FUNCTION; Schema: depthcast; Owner: -
@@ -217,38 +217,28 @@ COMMENT ON FUNCTION depthcast.refresh_depth(feed smallint) IS 'Makes the statist
 CREATE FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET "TimeZone" TO 'UTC'
-    SET work_mem TO '64MB'
     AS $$
 BEGIN
-  -- What has only new rows is made of them. What is there already has others too: it is made again.
+  -- What was gathered over a second that nobody else has rows of is whole. One that is there already is made again.
   WITH added AS (
-    INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
-    SELECT date_trunc('second', ts) AS bucket, instrument_id,
-           (array_agg(price ORDER BY position) FILTER (WHERE price IS NOT NULL))[1], max(price), min(price),
-           (array_agg(price ORDER BY position DESC) FILTER (WHERE price IS NOT NULL))[1],
-           coalesce(sum(size), 0), count(*), publisher_id, feed
-    FROM depthcast.trades
-    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
-      AND ts >= first_ts AND ts <= last_ts
-    GROUP BY instrument_id, publisher_id, bucket
-    ON CONFLICT DO NOTHING
+    INSERT INTO depthcast.ohlcv_1s SELECT * FROM new_ohlcv_1s ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
   )
-  INSERT INTO shared_trades SELECT * FROM touched_trades EXCEPT SELECT * FROM added;
+  INSERT INTO shared_trades
+    (SELECT instrument_id, publisher_id, ts FROM new_ohlcv_1s EXCEPT SELECT * FROM added)
+    UNION SELECT * FROM touched_trades
+    ON CONFLICT DO NOTHING;
   WITH added AS (
-    INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
-                                  updates, publisher_id, feed_id, flags)
-    SELECT DISTINCT ON (instrument_id, publisher_id, bucket)
-           bucket, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
-           count(*) OVER (PARTITION BY instrument_id, publisher_id, bucket), publisher_id, feed, flags
-    FROM depthcast.bbo, date_trunc('second', ts + interval '999999 microseconds') AS bucket
-    WHERE feed_id = feed AND epoch = of_epoch AND position >= begun AND position < ended
-      AND ts >= first_ts AND ts <= last_ts
-    ORDER BY instrument_id, publisher_id, bucket, position DESC
-    ON CONFLICT DO NOTHING
+    INSERT INTO depthcast.bbo_1s SELECT * FROM new_bbo_1s ON CONFLICT DO NOTHING
     RETURNING instrument_id, publisher_id, ts
   )
-  INSERT INTO shared_bbo SELECT * FROM touched_bbo EXCEPT SELECT * FROM added;
+  INSERT INTO shared_bbo
+    (SELECT instrument_id, publisher_id, ts FROM new_bbo_1s EXCEPT SELECT * FROM added)
+    UNION SELECT * FROM touched_bbo
+    ON CONFLICT DO NOTHING;
+  INSERT INTO touched_minutes
+    SELECT DISTINCT instrument_id, publisher_id, date_trunc('minute', bucket) FROM touched_trades
+    ON CONFLICT DO NOTHING;
   PERFORM depthcast.refresh_shared(feed);
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1s', 'ohlcv_1m', 'minute');
   PERFORM depthcast.refresh_bars(feed, 'ohlcv_1m', 'ohlcv_1h', 'hour');
@@ -260,7 +250,7 @@ $$;
 -- Name: FUNCTION refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone); Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) IS 'Brings rollups up to date with the rows of some positions, in the buckets of the temporary tables touched_*.';
+COMMENT ON FUNCTION depthcast.refresh_rollups(feed smallint, of_epoch integer, begun bigint, ended bigint, first_ts timestamp with time zone, last_ts timestamp with time zone) IS 'Brings rollups up to date: takes in the temporary tables new_*, and makes again what touched_* and shared_* name.';
 
 --
 -- Name: refresh_shared(smallint); Type: FUNCTION; Schema: depthcast; Owner: -

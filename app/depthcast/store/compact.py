@@ -23,7 +23,7 @@ from depthcast.store.connect import Connection
 from depthcast.store.copying import HEADER, TRAILER
 from depthcast.store.instruments import Instrument, merged
 from depthcast.store.rows import Piece, segment_rows
-from depthcast.store.tables import TABLES
+from depthcast.store.tables import COPIED, ROLLUPS, TABLES
 
 __all__ = ["Compacted", "Outcome", "compact", "feed_of"]
 
@@ -76,12 +76,14 @@ async def compact(connection: Connection, segment: ClosedSegment, *, wait: bool 
     """
     index = segment.index
     feed_id = await feed_of(connection, index.dataset, index.shard)
-    await connection.execute(merging.NEW_TABLES)
+    rollups = bool(await connection.fetchval(merging.KEEPS_ROLLUPS))
+    await connection.execute(merging.NEW_TABLES + merging.NEW_ROLLUPS if rollups else merging.NEW_TABLES)
     direct, tries = True, _TRIES
     while True:
         try:
             async with connection.transaction():
-                return await _compact(connection, segment, feed_id, wait=wait, direct=direct)
+                how = {"wait": wait, "direct": direct, "rollups": rollups}
+                return await _compact(connection, segment, feed_id, **how)
         except _LimitMoved:
             continue
         except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
@@ -102,9 +104,13 @@ async def feed_of(connection: Connection, dataset: str, shard: str) -> int:
 
 
 async def _compact(
-    connection: Connection, segment: ClosedSegment, feed_id: int, *, wait: bool, direct: bool
+    connection: Connection, segment: ClosedSegment, feed_id: int, *, wait: bool, direct: bool, rollups: bool
 ) -> Compacted:
-    """In a transaction. ``direct``: rows go where they belong at once, if no other segment has had them."""
+    """In a transaction.
+
+    ``direct``: rows go where they belong at once, if no other segment has had them. ``rollups``: those of
+    seconds too.
+    """
     name = segment.name
     if not await _claim(connection, feed_id, name, wait=wait):
         return Compacted(Outcome.BUSY, {})
@@ -113,17 +119,18 @@ async def _compact(
         return Compacted(Outcome.KNOWN, {})
     where = (feed_id, *name)
     direct = direct and not await connection.fetchval(merging.IS_COVERED, *where, until)
-    copied = await _copy(connection, segment, segment_rows(segment, feed_id, until), direct=direct)
+    pieces = segment_rows(segment, feed_id, until, seconds=rollups)
+    copied = await _copy(connection, segment, pieces, direct=direct)
     await connection.execute(merging.LOCK_FEED, feed_id)
     if await _until(connection, feed_id, segment) != until:
         raise _LimitMoved
     again = await _make_void(connection, feed_id, name)
-    numbers = {**copied.numbers, "depth": await connection.fetchval(merging.DEPTH_ROWS)}
-    for statement in merging.INSERT if direct else merging.MERGE:
+    numbers = dict(copied.numbers)
+    others = await connection.fetchval(merging.DEPTH_ROWS, direct, *where, until)
+    numbers["depth"] = others + (numbers["depth"] if direct else 0)
+    for statement in () if direct else merging.MERGE:
         await connection.execute(statement)
-    for statement in merging.TOUCHED:
-        await connection.execute(statement, *where, until, *copied.range)
-    await connection.execute(merging.TOUCHED_DEPTH)
+    await connection.execute(merging.INSERT_DEPTH)
     await connection.execute(merging.REFRESH, *where, until, *copied.range)
     await _put_instruments(connection, feed_id, copied.instruments)
     index = segment.index
@@ -179,9 +186,10 @@ class _Copied:
     def add(self, piece: Piece) -> None:
         self.instruments = merged(self.instruments, piece.instruments)
         for table, rows in piece.rows.items():
-            self.numbers[table] += rows.number
+            if table in self.numbers:
+                self.numbers[table] += rows.number
             self.days |= rows.days
-            if rows.number:
+            if rows.number and table.removeprefix("new_") in TABLES:
                 self.times = [min([rows.first_us, *self.times]), max([rows.last_us, *self.times])]
 
     @property
@@ -198,11 +206,14 @@ async def _copy(
 ) -> _Copied:
     """Copy rows while the next are derived in a thread: into temporary tables, or where they belong."""
     copied = _Copied()
-    waiting: dict[str, list[bytes]] = {table: [] for table in TABLES}
+    waiting: dict[str, list[bytes]] = {table: [] for table in COPIED}
 
     async def flush(table: str) -> None:
         await _make_partitions(connection, segment, copied)
-        name = f"depthcast.{table}" if direct and table in merging.DIRECT else f"new_{table}"
+        if table in TABLES or table in ROLLUPS:
+            name = f"depthcast.{table}" if direct else f"new_{table}"
+        else:
+            name = table
         await _copy_into(connection, name, table, waiting[table])
 
     coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
@@ -238,7 +249,7 @@ async def _copy_into(connection: Connection, name: str, table: str, data: list[b
             plain,
             schema_name=schema or None,
             source=stream(),
-            columns=[column.name for column in TABLES[table]],
+            columns=[column.name for column in COPIED[table]],
             format="binary",
         )
     data.clear()

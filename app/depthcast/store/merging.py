@@ -6,28 +6,25 @@ They are the same with TimescaleDB and without: what differs is in the schema's 
 
 from typing import Final
 
-from depthcast.store.tables import TABLES
+from depthcast.store.tables import ROLLUPS, TABLES
 
 __all__ = [
     "DEPTH_ROWS",
-    "DIRECT",
-    "INSERT",
+    "INSERT_DEPTH",
     "IS_COVERED",
     "IS_KNOWN",
+    "KEEPS_ROLLUPS",
     "LEDGER",
     "LIMIT",
     "LOCK_FEED",
     "MAKE_PARTITIONS",
     "MERGE",
+    "NEW_ROLLUPS",
     "NEW_TABLES",
     "REFRESH",
-    "TOUCHED",
-    "TOUCHED_DEPTH",
     "VOID",
 ]
 
-DIRECT: Final = ("trades", "bbo")
-"""Tables whose rows are never replaced."""
 _COLUMNS: Final = {table: ", ".join(column.name for column in columns) for table, columns in TABLES.items()}
 _SECOND: Final = "date_trunc('second', ts)"
 _SECOND_AFTER: Final = "date_trunc('second', ts + interval '999999 microseconds')"
@@ -39,10 +36,25 @@ NEW_TABLES: Final = "".join(
     f"CREATE TEMP TABLE IF NOT EXISTS new_{table} (LIKE depthcast.{table}) ON COMMIT DELETE ROWS;"
     f"CREATE TEMP TABLE IF NOT EXISTS touched_{table} (instrument_id bigint, publisher_id integer,"
     "  bucket timestamptz, PRIMARY KEY (instrument_id, publisher_id, bucket)) ON COMMIT DELETE ROWS;"
-    f"CREATE TEMP TABLE IF NOT EXISTS shared_{table} (LIKE touched_{table}) ON COMMIT DELETE ROWS;"
     for table in TABLES
 )
-"""Those of a connection, empty at the end of each transaction."""
+"""Those of a connection, empty at the end of each transaction: rows to be merged, and the intervals that have
+lost some, or may have."""
+KEEPS_ROLLUPS: Final = "SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = 'depthcast.ohlcv_1s'::regclass"
+"""Whether compaction fills the rollups; with TimescaleDB they are views, which the server keeps."""
+NEW_ROLLUPS: Final = "".join(
+    [
+        f"CREATE TEMP TABLE IF NOT EXISTS new_{table} (LIKE depthcast.{table}) ON COMMIT DELETE ROWS;"
+        for table in ROLLUPS
+    ]
+    + [
+        f"CREATE TEMP TABLE IF NOT EXISTS {table}"
+        " (LIKE touched_depth INCLUDING INDEXES) ON COMMIT DELETE ROWS;"
+        for table in ("shared_trades", "shared_bbo", "touched_minutes")
+    ]
+)
+"""Those that are needed beside them where it does: seconds of trades and of bbo, minutes of bars to be made
+again."""
 
 LOCK_FEED: Final = "SELECT pg_advisory_xact_lock(hashtextextended('depthcast.feed', $1))"
 """Rows of one feed are merged by one transaction at a time; they are derived and copied by many."""
@@ -52,17 +64,23 @@ LIMIT: Final = "SELECT min(position) FROM depthcast.segments WHERE feed_id = $1 
 
 MAKE_PARTITIONS: Final = "SELECT depthcast.make_partitions($1)"
 
-DEPTH_ROWS: Final = (
-    "SELECT count(*) FROM (SELECT DISTINCT instrument_id, publisher_id, ts FROM new_depth) rows"
-)
+DEPTH_ROWS: Final = """
+SELECT count(*) FROM (SELECT DISTINCT instrument_id, publisher_id, ts FROM new_depth) AS n
+WHERE NOT ($1 AND EXISTS (
+  SELECT FROM depthcast.depth d
+  WHERE d.instrument_id = n.instrument_id AND d.ts = n.ts AND d.publisher_id = n.publisher_id
+    AND d.feed_id = $2 AND d.epoch = $3 AND d.position >= $4 AND d.position < $5
+))
+"""
+"""How many seconds of books are in ``new_depth``; if asked, without those that are in ``depth`` as well."""
 
 _INSERT: Final = {
     table: f"INSERT INTO depthcast.{table} ({columns}) SELECT {columns} FROM new_{table}"  # nosec B608
     for table, columns in _COLUMNS.items()
-    if table in DIRECT
+    if table != "depth"
 }
 _DEPTH_KEY: Final = ("instrument_id", "ts", "publisher_id", "feed_id")
-_INSERT_DEPTH: Final = f"""
+INSERT_DEPTH: Final = f"""
 INSERT INTO depthcast.depth AS old ({_COLUMNS["depth"]})
 SELECT DISTINCT ON (instrument_id, publisher_id, ts) {_COLUMNS["depth"]} FROM new_depth
 ORDER BY instrument_id, publisher_id, ts, position DESC
@@ -82,23 +100,9 @@ SELECT EXISTS (SELECT FROM depthcast.segments
                WHERE feed_id = $1 AND epoch = $2 AND position + records > $3 AND position < $4)
 """
 """Whether some of these positions came in another segment."""
-INSERT: Final = (_INSERT_DEPTH,)
-"""Where no row is there: trades and bbo were copied to their tables, at half the cost of `MERGE`."""
-MERGE: Final = (*(f"{each} ON CONFLICT DO NOTHING" for each in _INSERT.values()), _INSERT_DEPTH)
+MERGE: Final = tuple(f"{each} ON CONFLICT DO NOTHING" for each in _INSERT.values())
+"""Of trades and bbo, where some may be there. Copied to their tables they cost the server half as much."""
 
-_OF_SEGMENT: Final = (
-    "WHERE feed_id = $1 AND epoch = $2 AND position >= $3 AND position < $4 AND ts >= $5 AND ts <= $6"
-)
-TOUCHED: Final = tuple(
-    f"INSERT INTO touched_{table} SELECT DISTINCT instrument_id, publisher_id, {_BUCKETS[table]} "
-    f"FROM depthcast.{table} {_OF_SEGMENT} ON CONFLICT DO NOTHING"  # nosec B608
-    for table in DIRECT
-)
-TOUCHED_DEPTH: Final = (
-    f"INSERT INTO touched_depth SELECT DISTINCT instrument_id, publisher_id, {_MINUTE} FROM new_depth "
-    "ON CONFLICT DO NOTHING"  # nosec B608
-)
-"""A row of ``depth`` that stays another segment's touches nothing, but may be counted again."""
 REFRESH: Final = "SELECT depthcast.refresh_rollups($1::smallint, $2, $3, $4, $5, $6)"
 
 VOID: Final = tuple(

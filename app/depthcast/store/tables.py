@@ -7,7 +7,7 @@ from typing import Final
 
 from depthcast.store.copying import Column
 
-__all__ = ["LEVELS", "TABLES"]
+__all__ = ["BUCKETS", "COPIED", "LEVELS", "ROLLUPS", "TABLES"]
 
 LEVELS: Final = 10
 
@@ -56,4 +56,38 @@ _DEPTH: Final = (
     ),
 )
 TABLES: Final = {"trades": _TRADES, "bbo": _BBO, "depth": _DEPTH}
-"""By name."""
+"""What records become, by name."""
+ROLLUPS: Final = {
+    "ohlcv_1s": (
+        Column("ts", "timestamptz"),
+        Column("instrument_id", "int8"),
+        *(Column(name, "int8") for name in ("open", "high", "low", "close", "volume", "trades")),
+        Column("publisher_id", "int4"),
+        Column("feed_id", "int2"),
+    ),
+    "bbo_1s": (
+        Column("ts", "timestamptz"),
+        Column("instrument_id", "int8"),
+        Column("position", "int8"),
+        Column("sequence", "int8"),
+        *_TOP,
+        Column("updates", "int8"),
+        Column("publisher_id", "int4"),
+        Column("feed_id", "int2"),
+        Column("flags", "int2"),
+    ),
+}
+"""What is gathered over each second, where the database does not do it by itself."""
+BUCKETS: Final = (
+    Column("instrument_id", "int8"),
+    Column("publisher_id", "int4"),
+    Column("bucket", "timestamptz"),
+)
+"""A book's interval: of the temporary tables that name those which are to be made again."""
+COPIED: Final = {
+    **TABLES,
+    **ROLLUPS,
+    **{f"new_{table}": columns for table, columns in (TABLES | ROLLUPS).items()},
+    **dict.fromkeys(("shared_trades", "shared_bbo", "touched_minutes", "touched_depth"), BUCKETS),
+}
+"""Every table that rows are copied to, the temporary ones of a connection too."""

@@ -88,6 +88,39 @@ def test_a_segment_that_comes_twice_is_known(database: str, simulated: list[Clos
     assert run(all_rows(database)) == before
 
 
+def test_the_ledger_counts_the_rows_that_a_segment_gives_whether_they_were_merged_or_not(
+    database: str, simulated: list[ClosedSegment], tmp_path: Path
+) -> None:
+    async def counts() -> list[tuple[int, ...]]:
+        async with connected(database) as connection:
+            rows = await connection.fetch(
+                "SELECT epoch, position, records, trades, bbo, depth FROM depthcast.segments "
+                "ORDER BY position"
+            )
+            return [tuple(row) for row in rows]
+
+    run(deliver(database, simulated))
+    found = run(counts())
+    (whole,) = recorded(tmp_path, simulated_feed(RECORDS), records=RECORDS)
+    expected = expected_contents(simulated_feed(RECORDS))
+    for number, table in enumerate(("trades", "bbo"), start=3):
+        assert sum(each[number] for each in found) == len(expected[table])
+    ends = [row[0] for row in expected["depth"]]
+    assert len(ends) <= sum(each[5] for each in found) <= len(ends) + 10 * len(simulated)
+
+    async def forget() -> None:
+        async with connected(database) as connection:
+            await connection.execute("DELETE FROM depthcast.segments")
+
+    run(forget())
+    assert set(run(deliver(database, simulated))) == {Outcome.COMPACTED}  # with rows that are there
+    assert run(counts()) == found
+    run(forget())
+    run(deliver(database, [whole]))
+    (all_of_it,) = run(counts())
+    assert all_of_it[3:] == (len(expected["trades"]), len(expected["bbo"]), len(ends))
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_order_of_segments_does_not_matter(
     seed: int, database: str, simulated: list[ClosedSegment], in_order: dict[str, list[tuple[object, ...]]]

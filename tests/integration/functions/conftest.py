@@ -1,9 +1,11 @@
 """A server of PostgreSQL and one of AWS for the tests of the functions, and an account for each test."""
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -88,11 +90,33 @@ def by_a_worker(postgres: Server, folder: Path) -> AllRows:
     return run(all_rows(url))
 
 
+@pytest.fixture(scope="session")
+def writer(postgres: Server) -> Iterator[tuple[str, str]]:
+    """Somebody who may do what depthcast_writer may, and no more: name and password."""
+    name, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(8)
+    url = postgres.fresh()
+
+    async def execute(statement: str) -> None:
+        async with connected(url) as connection:
+            await connection.execute(statement)
+
+    run(execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE depthcast_writer"))
+    yield name, password
+    run(execute(f"DROP ROLE {name}"))
+
+
 @pytest.fixture
-def variables(database: str, account: Account) -> dict[str, str]:
+def written(database: str, writer: tuple[str, str]) -> str:
+    """The database's address for the writer."""
+    parts = urlsplit(database)
+    return urlunsplit(parts._replace(netloc=f"{':'.join(writer)}@{parts.hostname}:{parts.port}"))
+
+
+@pytest.fixture
+def variables(written: str, account: Account) -> dict[str, str]:
     """What the function that compacts has in its environment."""
     return {
-        "DEPTHCAST_DATABASE_URL": database,
+        "DEPTHCAST_DATABASE_URL": written,
         "DEPTHCAST_JOURNAL_STORE": account.store,
         "DEPTHCAST_FUNCTIONS_DEAD_LETTERS": account.dead_letters,
     }

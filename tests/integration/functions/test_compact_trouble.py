@@ -39,14 +39,16 @@ def test_a_database_that_is_away_loses_no_message(
     by_a_worker: AllRows,
 ) -> None:
     gate = TcpGate(urlsplit(database).port or 5432)
-    function = start("compact", {**variables, "DEPTHCAST_DATABASE_URL": through(gate, database)})
+    function = start(
+        "compact", {**variables, "DEPTHCAST_DATABASE_URL": through(gate, variables["DEPTHCAST_DATABASE_URL"])}
+    )
     upload(folder, account.store)
     gate.shut()
     polled = [account.poll(function) for _ in range(3)]
     assert all(batch.messages and batch.failed for batch in polled)
     heard = [json.loads(body) for batch in polled for body in batch.messages.values()]
     assert sum(len(batch.failed) for batch in polled) == sum("Records" in body for body in heard)
-    secret = urlsplit(database).password
+    secret = urlsplit(variables["DEPTHCAST_DATABASE_URL"]).password
     assert secret
     assert secret not in function.output
     gate.open()
@@ -71,7 +73,9 @@ def test_a_connection_serves_many_invocations_and_is_replaced_where_it_broke(
     by_a_worker: AllRows,
 ) -> None:
     gate = TcpGate(urlsplit(database).port or 5432)
-    function = start("compact", {**variables, "DEPTHCAST_DATABASE_URL": through(gate, database)})
+    function = start(
+        "compact", {**variables, "DEPTHCAST_DATABASE_URL": through(gate, variables["DEPTHCAST_DATABASE_URL"])}
+    )
     upload(folder, account.store)
     account.drop()
     segments = [f"feeds/test/{segment.key}" for segment in segments_of(folder)]

@@ -9,11 +9,12 @@ import pytest
 from depthcast.journal.objects import open_objects
 from depthcast.store.connect import connected
 from depthcast.store.migrate import BASE, current, newest
+from tests.support.deliveries import all_rows, upload
 from tests.support.event_source import Account
 from tests.support.journals import simulated_feed
 from tests.support.lambda_runtime import FunctionError, LambdaFunction
 from tests.support.postgres import Server, run
-from tests.support.stored import everything, recorded, segments_of
+from tests.support.stored import recorded, segments_of
 
 Start = Callable[[str, Mapping[str, str]], LambdaFunction]
 SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
@@ -76,17 +77,14 @@ def test_a_password_that_is_wrong_is_said_without_it(start: Start, database: str
 
 
 def test_a_round_of_maintenance_finds_what_is_missing_and_asks_for_it(
-    start: Start, account: Account, database: str, tmp_path: Path
+    start: Start, account: Account, database: str, written: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "journal"
     recorded(folder, simulated_feed(3_000), records=1_000)
-    there = open_objects(account.store)
-    for segment in segments_of(folder):
-        for key in (segment.key, segment.key.replace(".dbn.zst", ".index.json")):
-            there.put_new(key, folder / key)
+    upload(folder, account.store)
     account.drop()  # every message is lost
     variables = {
-        "DEPTHCAST_DATABASE_URL": database,
+        "DEPTHCAST_DATABASE_URL": written,
         "DEPTHCAST_JOURNAL_STORE": account.store,
         "DEPTHCAST_FUNCTIONS_SEGMENTS": account.queue,
         "DEPTHCAST_MAINTENANCE_GRACE_S": "0",
@@ -107,16 +105,12 @@ def test_a_round_of_maintenance_finds_what_is_missing_and_asks_for_it(
 
     # One is lost from the store: an alarm that nobody but people can mend.
     middle = segments_of(folder)[1]
+    there = open_objects(account.store)
     for key in (middle.key, middle.key.replace(".dbn.zst", ".index.json")):
         there.delete(key)
     found = maintain.invoke(SCHEDULED)
     assert (found["Alarms"], found["AlarmGap"]) == (1, 1)
-
-    async def rows() -> int:
-        async with connected(database) as connection:
-            return len((await everything(connection))["bbo"])
-
-    assert run(rows()) > 0
+    assert run(all_rows(database))["bbo"]
 
 
 def test_of_two_rounds_at_once_one_does_nothing(start: Start, account: Account, database: str) -> None:

@@ -6,18 +6,13 @@ from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from depthcast.dbn import forms
 from depthcast.journal.objects import open_objects
-from depthcast.journal.segments import ClosedSegment
-from depthcast.store.compact import compact
-from depthcast.store.connect import connected
 from tests.support.deliveries import AllRows, all_rows, notice, upload
 from tests.support.event_source import Account
-from tests.support.journals import Recording, simulated_feed
 from tests.support.lambda_runtime import LambdaFunction
 from tests.support.otlp import collector, spans
-from tests.support.postgres import Server, run
-from tests.support.stored import event_pieces, recorded, segments_of
+from tests.support.postgres import run
+from tests.support.stored import segments_of
 
 Start = Callable[[str, Mapping[str, str]], LambdaFunction]
 
@@ -153,46 +148,6 @@ def test_a_segment_without_its_index_comes_again_and_one_that_is_gone_does_not(
     assert not any(batch.failed for batch in account.drain(function))
     assert function.metric("SegmentsGone") == 2
     assert {row["fate"] for row in function.lines(message="segment")} == {"compacted", "known", "gone"}
-
-
-def test_a_newer_epoch_has_older_segments_compacted_again(
-    start: Start,
-    account: Account,
-    variables: dict[str, str],
-    postgres: Server,
-    database: str,
-    tmp_path: Path,
-) -> None:
-    """As after a disk was lost, and a second writer began where the store ended."""
-    older, both = tmp_path / "older", tmp_path / "both"
-    recorded(older, data := simulated_feed(3_000), records=1_000)
-    first = Recording(both, segment_s=3600.0)
-    pieces = list(event_pieces(data, 1_300))
-    first.put(pieces[0])
-    first.writer.close()
-    second = Recording(both, segment_s=3600.0)
-    second.put(forms.shifted(pieces[1], 7_000_000, 3))
-    second.writer.close()
-    newer = [each for each in segments_of(both) if each.name.epoch == 2]
-    expected = postgres.fresh()
-    run(deliver_all(expected, [each for each in segments_of(both) if each.name.epoch == 1] + newer))
-
-    function = start("compact", variables)
-    upload(older, account.store)
-    account.drain(function)
-    there = open_objects(account.store)
-    for segment in newer:
-        for key in (segment.key, segment.key.replace(".dbn.zst", ".index.json")):
-            there.put_new(key, both / key)
-    assert not any(batch.failed for batch in account.drain(function))
-    assert function.metric("SegmentsCompacted") > len(segments_of(older)) + len(newer)
-    assert run(all_rows(database)) == run(all_rows(expected))
-
-
-async def deliver_all(url: str, segments: list[ClosedSegment]) -> None:
-    async with connected(url) as connection:
-        for segment in segments:
-            await compact(connection, segment)
 
 
 def test_the_spans_of_an_invocation_are_sent_before_it_returns(

@@ -166,10 +166,22 @@ function open() {
   stream.open(url.pathname + url.search);
 }
 
+/** What the server has of the last minutes: the pictures begin with it. */
 async function history() {
   const asked = choices.publisher ? `?publisher=${choices.publisher}` : "";
-  const answer = await fetch(`${root.dataset.path}/history${asked}`);
-  if (answer.ok) prices.begin(await answer.json());
+  const paths = [`history${asked}`, ...(asked ? [] : ["levels"])];
+  const [past, sampled] = await Promise.all(paths.map(async (path) => {
+    const answer = await fetch(`${root.dataset.path}/${path}`).catch(() => null);
+    return answer?.ok ? answer.json() : null;
+  }));
+  if (past) prices.begin(past);
+  if (past && sampled?.samples.length) {
+    const live = tape.trades.map((each) => [milliseconds(each.ts_event), units(each.price), each.size, each.side]);
+    const first = live[0]?.[0] ?? Infinity;
+    const older = past.trades.map(([ts, text, ...rest]) => [ts * 1000, units(text), ...rest]);
+    heat.begin(sampled, [...older.filter(([ms]) => ms < first), ...live]);
+    heatMap.regrouped();
+  }
   touch();
 }
 

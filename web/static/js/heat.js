@@ -34,6 +34,20 @@ export class Heat {
     this.changes = (this.changes ?? 0) + 1; // what was drawn from the ring is void
   }
 
+  /** What the server has sampled, before what came live in the meantime: that of a second or so is given up.
+   *  @param {{tick: string, samples: [number, number[], number[]][]}} past sizes by tick, see `unpacked`
+   *  @param {[number, bigint, number, string][]} trades ms, price, size, side; the oldest first */
+  begin(past, trades) {
+    const tick = BigInt(past.tick);
+    const { book, now } = this;
+    this.clear();
+    for (const [ms, bids, asks] of past.samples) {
+      if (ms < now || !book) this.add(ms, unpacked(bids, tick, -1n), unpacked(asks, tick, 1n));
+    }
+    for (const trade of trades) this.trade(...trade);
+    if (book) this.add(now, book.bids, book.asks);
+  }
+
   /** The book at a time. */
   add(ms, bids, asks) {
     const finer = this.grid.fit([...bids, ...asks]);
@@ -168,4 +182,16 @@ export class Heat {
     }
     this.changes++;
   }
+}
+
+/** A side's levels from its best price in ticks and the sizes outwards; -n stands for n ticks without any. */
+function unpacked([best, ...sizes], tick, direction) {
+  if (best === undefined) return [];
+  const levels = [];
+  let price = BigInt(best) * tick;
+  for (const size of sizes) {
+    if (size > 0) levels.push({ price, size });
+    price += (size > 0 ? 1n : BigInt(-size)) * tick * direction;
+  }
+  return levels;
 }

@@ -6,7 +6,9 @@ import { price as priceText, size as sizeText } from "./numbers.js";
 
 export const AXIS = 20; // of times, in CSS pixels
 const LABEL = 18; // between prices that are named, at least
-const DOT_MOST = 13;
+const DOT_MOST = 11;
+const DOT_FULL = 20; // the size of a trade that is as large as it gets, where there are no larger ones
+const DOT_APART = 3; // pixels
 const FONT = "11px system-ui, sans-serif";
 /** ms since the epoch as so many letters of the time of day, UTC. */
 export const utc = (ms, letters) => new Date(ms).toISOString().slice(11, 11 + letters);
@@ -52,7 +54,7 @@ export function lines(view) {
     if (before !== null) context.lineTo(view.width, before);
     context.lineJoin = "round";
     context.strokeStyle = view.colour["heat-0"];
-    context.lineWidth = 3.5;
+    context.lineWidth = 3;
     context.stroke();
     context.strokeStyle = view.colour[name];
     context.lineWidth = 1.5;
@@ -60,24 +62,28 @@ export function lines(view) {
   }
 }
 
-/** Trades: the area is the size; four times the usual is as large as it gets. */
+/** Trades: the area is the size. Those so near to each other that they would cover each other are one. */
 export function dots(view) {
-  const { context, colour } = view;
-  const shown = [];
-  let most = 1;
-  view.heat.eachTrade(view.now - WIDTH * view.plane.ratio * COLUMN_MS, (ms, row, size, side) => {
-    shown.push([ms, row, size, side]);
-    most = Math.max(most, size);
+  const { context, colour, plane } = view;
+  const span = COLUMN_MS * plane.ratio * (WIDTH / view.width) * DOT_APART;
+  const sums = new Map();
+  view.heat.eachTrade(view.now - WIDTH * plane.ratio * COLUMN_MS, (ms, row, size, side) => {
+    const bucket = plane.bucket(row, side > 0);
+    const place = `${Math.floor(ms / span)} ${bucket} ${side}`;
+    const sum = sums.get(place);
+    if (sum) sum.size += size;
+    else sums.set(place, { ms, bucket, size, side });
   });
-  const full = Math.sqrt(most);
-  context.lineWidth = 1;
+  const shown = [...sums.values()].sort((a, b) => b.size - a.size); // small ones on large ones
+  const full = Math.sqrt(Math.max(DOT_FULL, shown[Math.floor(shown.length / 100)]?.size ?? 1));
+  context.lineWidth = 0.75;
   context.strokeStyle = colour["heat-0"];
-  for (const [ms, row, size, side] of shown.reverse()) {
+  for (const { ms, bucket, size, side } of shown) {
     context.fillStyle = side > 0 ? colour.bid : side < 0 ? colour.ask : colour.soft;
     context.beginPath();
-    const y = view.y(view.plane.bucket(row, side > 0)) + view.rowHeight / 2;
-    context.arc(view.x(ms), y, Math.max(1.75, (Math.sqrt(size) / full) * DOT_MOST), 0, 2 * Math.PI);
-    context.globalAlpha = 0.85;
+    const radius = Math.min(DOT_MOST, Math.max(1.5, (Math.sqrt(size) / full) * DOT_MOST));
+    context.arc(view.x(ms), view.y(bucket) + view.rowHeight / 2, radius, 0, 2 * Math.PI);
+    context.globalAlpha = 0.8;
     context.fill();
     context.globalAlpha = 1;
     context.stroke();

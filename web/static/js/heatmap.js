@@ -39,9 +39,9 @@ export class HeatMap {
     this.#listen();
   }
 
-  /** How much time is seen. */
+  /** How much time is seen at most; less while less is known, but never less than a minute. */
   set minutes(minutes) {
-    this.plane.ratio = (minutes * 60_000) / COLUMN_MS / WIDTH;
+    this.most = (minutes * 60_000) / COLUMN_MS / WIDTH;
     this.draw();
   }
 
@@ -86,6 +86,8 @@ export class HeatMap {
   }
 
   #draw() {
+    const known = Math.ceil((this.heat.newest - this.heat.oldest + 1) / WIDTH);
+    this.plane.ratio = Math.max(1, Math.min(this.most, known));
     this.#follow();
     this.plane.paint(Math.floor(this.top - this.rows), Math.ceil(this.top));
     const { context } = this;

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from depthcast.api.market import Listing, Market
+from depthcast.api.pages.depths import Depths
 from depthcast.api.trades import Tape
 from depthcast.dbn.layout import UNDEF_PRICE
 from depthcast.errors import BookError
@@ -66,6 +67,7 @@ class Board:
         self._market = market
         self._tape = tape
         self._clock = clock
+        self.depths = Depths()
         self._kept: dict[tuple[str, int], deque[Sample]] = {}
         self._slice = 0
         self._listings: list[Listing] = []
@@ -103,7 +105,10 @@ class Board:
             statuses = [engine.status(number, each) for each in publishers]
             if not statuses or any(each.in_event for each in statuses):
                 return
-            bid, ask = engine.bbo(number, publishers[0] if len(publishers) == 1 else None)
+            one = publishers[0] if len(publishers) == 1 else None
+            bid, ask = engine.bbo(number, one)
+            ts_event = max(each.version[0] for each in statuses)
+            self.depths.sample(listing, ts_event, one)
         except BookError:
             return  # it went as we looked
         trades = self._tape.last(listing, 1)
@@ -111,7 +116,7 @@ class Board:
         samples = self._kept.setdefault((listing.replica.dataset, number), deque(maxlen=HISTORY_S))
         samples.append(
             Sample(
-                max(each.version[0] for each in statuses),
+                ts_event,
                 self._clock(),
                 None if bid is None else bid.price,
                 None if ask is None else ask.price,

@@ -9,6 +9,7 @@ from litestar.params import FromPath, PathParameter
 from depthcast.api.answers import Answer, response
 from depthcast.api.auth import PUBLIC, require
 from depthcast.api.market import Listing
+from depthcast.api.pages.depths import encoded
 from depthcast.api.pages.ladder import DEPTHS, GROUPS, MINUTES, Choices, Rung, grouped, ladder
 from depthcast.api.pages.numbers import Grid, grid_of
 from depthcast.api.pages.overview import Row, listing_key, row_of, tick_of
@@ -39,6 +40,7 @@ def get_book_page(request: _Request, name: Name) -> Answer:
         require(request, "read")
         listing = find_listing(site.services, name)
         choices = Choices.of(request.query_params, listing.publishers())
+        site.board.depths.look(listing)
         return site.html(request, "book.html", **_book(site, listing, choices))
     except (ApiProblem, BookError) as error:
         return site.problem(request, as_problem(error))
@@ -70,6 +72,26 @@ def get_history(request: _Request, name: Name) -> Answer:
     return response(payload, headers={"Cache-Control": "no-store"})
 
 
+@get("/books/{name:str}/levels", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
+def get_levels(request: _Request, name: Name) -> Answer:
+    """The last minutes for the heat map: ms, and the sides' sizes by tick (`depthcast.api.pages.depths.encoded`).
+
+    Of all publishers together; samples with prices off the tick are left out.
+    """
+    site = site_of(request)
+    require(request, "read")
+    listing = find_listing(site.services, name)
+    samples = site.board.depths.history(listing)
+    tick = grid_of(tick_of(listing), *_levels(listing, PLAIN)).tick
+    known = [
+        [sample.ts_event // 1_000_000, bids, asks]
+        for sample in samples
+        if (bids := encoded(sample.bids, tick)) is not None
+        and (asks := encoded(sample.asks, tick)) is not None
+    ]
+    return site.data(request, {"tick": str(tick), "samples": known})
+
+
 @get(
     "/books/{name:str}/queue/{side:str}/{price:str}",
     include_in_schema=False,
@@ -97,7 +119,7 @@ def get_queue(
     return site.html(request, "queue.html", queue=queue, grid=grid, path=_path(books.listing), asked=asked)
 
 
-ROUTES: Final = (get_book_page, get_history, get_queue)
+ROUTES: Final = (get_book_page, get_history, get_levels, get_queue)
 
 
 def _book(site: Site, listing: Listing, choices: Choices) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Choices(NamedTuple):
 
     group: int = 1
     depth: int = 50
-    minutes: int = 1
+    minutes: int = 5
     publisher: int | None = None
 
     @classmethod

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar.connection import Request
 
-from depthcast.api.answers import Answer
+from depthcast.api.answers import Answer, encode
 from depthcast.api.auth import principal_of, session_cookie
 from depthcast.api.documents import takes_gzip
 from depthcast.api.headers import header
@@ -56,6 +56,8 @@ class Site:
             "rate": numbers.rate_text,
             "clock": numbers.clock_text,
             "day": numbers.day_text,
+            "lasting": numbers.lasting_text,
+            "bytes": numbers.bytes_text,
         }
 
     def html(
@@ -69,11 +71,13 @@ class Site:
             "Referrer-Policy": "same-origin",  # by "no-referrer" forms would not say where they are from
             "Vary": "HX-Request, Accept-Encoding",
         }
-        accepted = header(request.scope["headers"], b"accept-encoding") or ""
-        if len(body) > _SMALL and takes_gzip(accepted):
-            body = gzip.compress(body, 4, mtime=0)
-            headers["Content-Encoding"] = "gzip"
+        body = _packed(request, body, headers)
         return Answer(body, media_type="text/html; charset=utf-8", status_code=status_code, headers=headers)
+
+    def data(self, request: Request[Any, Any, Any], payload: Any) -> Answer:
+        """What a page's picture begins with, as JSON."""
+        headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+        return Answer(_packed(request, encode(payload), headers), headers=headers)
 
     def problem(self, request: Request[Any, Any, Any], problem: ApiProblem) -> Answer:
         """A problem, as a page that says what to do."""
@@ -135,6 +139,15 @@ def _signed_in(request: Request[Any, Any, Any]) -> dict[str, Any]:
         return {"signed_in": None, "sign_out_mark": ""}
     session = cookie_of(request, session_cookie(https=request.scope["state"]["https"]))
     return {"signed_in": principal, "sign_out_mark": runtime_of(request).sessions.mark(session)}
+
+
+def _packed(request: Request[Any, Any, Any], body: bytes, headers: dict[str, str]) -> bytes:
+    """A body, compressed where that is worth it and the client takes it; the headers then say so."""
+    accepted = header(request.scope["headers"], b"accept-encoding") or ""
+    if len(body) <= _SMALL or not takes_gzip(accepted):
+        return body
+    headers["Content-Encoding"] = "gzip"
+    return gzip.compress(body, 4, mtime=0)
 
 
 def site_of(request: Request[Any, Any, Any]) -> Site:

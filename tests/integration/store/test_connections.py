@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 import asyncpg
 import boto3
 import pytest
+import uvloop
 
 from depthcast.errors import SegmentError, StoreError
 from depthcast.settings import DatabaseSettings, Secret
@@ -297,3 +299,17 @@ def test_a_connection_is_not_used_again_after_the_database_failed(
 def test_a_statement_that_takes_too_long_ends(database: str) -> None:
     with pytest.raises(StoreError, match="TimeoutError"):
         run(ask(replace(Database(database), statement_s=0.2), "SELECT pg_sleep(30)"))
+
+
+def test_a_server_that_is_gone_is_noticed_in_a_long_statement_too(database: str) -> None:
+    """The system asks it every 10 s after 30 s of silence, on both event loops that are used."""
+
+    async def options() -> tuple[int, ...]:
+        async with connected(database) as connection:
+            inside: Any = connection
+            found = inside._transport.get_extra_info("socket")
+            kept = found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+            return kept, *(found.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+
+    assert run(options()) == uvloop.run(options()) == (1, 30, 10, 3, 60_000)

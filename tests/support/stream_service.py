@@ -21,6 +21,7 @@ from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.options import HubOptions
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
 from depthcast.api.market import Market
+from depthcast.api.past.gate import open_past
 from depthcast.api.services import Services
 from depthcast.api.trades import Tape
 from depthcast.settings import Settings
@@ -117,6 +118,7 @@ async def stream_service(
         tape=Tape(market),
         keys=ApiKeys(ApiKeyFile(keys_file or Path("no-such-file.json")), reload_s=0.0),
         version="0.0.test",
+        past=open_past(settings),
     )
     config = uvicorn.Config(
         create_app(services),
@@ -147,6 +149,8 @@ async def stream_service(
         hub.stop()
         server.should_exit = True
         await serving
+        if services.past is not None:
+            services.past.close()
 
 
 class Page:

@@ -16,8 +16,13 @@ from depthcast.api.hub.clients import Client, CloseCode
 from depthcast.api.hub.encoded import Form
 from depthcast.api.hub.errors import RequestError
 from depthcast.api.hub.requests import Since, Subscribe, error_message
+from depthcast.api.past.problems import no_journal
 from depthcast.api.problems import ApiProblem, invalid
 from depthcast.api.pump import ABORT, Pump
+from depthcast.api.replay.desk import ReplayDesk
+from depthcast.api.replay.opening import open_replay
+from depthcast.api.replay.query import asks_for_replay, has_ended, replay_order
+from depthcast.api.runtime import runtime_of
 from depthcast.api.stream import Admission, Connection, Receive, Send, hub_of, key_ended, who
 
 __all__ = ["events", "subscriptions"]
@@ -44,12 +49,23 @@ async def events(scope: Any, receive: Any, send: Any) -> None:
     if scope["method"] != "GET":
         raise ApiProblem("method-not-allowed", "events are read with GET", headers={"Allow": "GET"})
     hub = hub_of(connection)
-    principal = require(connection, "read")
+    query = scope["query_string"].decode("latin-1")
     last = header(scope["headers"], b"last-event-id")
-    wanted = subscriptions(scope["query_string"].decode("latin-1"), last)
+    if asks_for_replay(query):
+        await _replay(connection, scope, query, last, receive, send)
+        return
+    principal = require(connection, "read")
+    wanted = subscriptions(query, last)
     address, key = who(scope, principal)
     pump = Pump()
-    client = _subscribed(Admission(hub, address, key, key_ended(connection, key)), pump, wanted)
+    client = _subscribed(
+        Admission(hub, address, key, key_ended(connection, key), may_replay=False), pump, wanted
+    )
+    await _served(scope, client, pump, receive, send)
+
+
+async def _served(scope: Any, client: Client, pump: Pump, receive: Receive, send: Send) -> None:
+    """Answer with what the client gets, until one side ends it."""
     abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)
     try:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -59,6 +75,33 @@ async def events(scope: Any, receive: Any, send: Any) -> None:
     finally:
         client.on_gone()
         client.on_lost()
+
+
+async def _replay(connection: Connection, query: str, last: str | None, receive: Receive, send: Send) -> None:
+    """Answer with a replay. A browser that comes back after the end is told that there is no more (204)."""
+    principal = require(connection, "replay")
+    order = replay_order(query, last)
+    gate, hub = runtime_of(connection).services.past, hub_of(connection)
+    desk = hub.replays
+    if gate is None or not isinstance(desk, ReplayDesk):
+        raise no_journal()
+    if has_ended(last):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    address, key = who(scope, principal)
+    pump = Pump()
+    try:
+        desk.admit(address, key)
+        opened = await open_replay(gate, scope["state"]["limits_key"], order)
+        client = Admission(hub, address, key, key_ended(connection, key), may_replay=True).connect(
+            pump, Form.EVENT
+        )
+        opened.on_end = lambda: hub.end(client, 1000, "the replay has ended")
+        desk.play(client, opened)
+    except RequestError as error:
+        raise _problem(error) from None
+    await _served(scope, client, pump, receive, send)
 
 
 def subscriptions(query: str, last_event_id: str | None) -> list[Subscribe]:
@@ -180,6 +223,7 @@ _PROBLEMS: Final = {
     "publisher_required": "ambiguous-book",
     "book_too_large": "book-too-large",
     "too_many_connections": "rate-limited",
+    "too_many_replays": "rate-limited",
     "too_many_subscriptions": "rate-limited",
     "starting": "starting",
     "server_full": "overloaded",

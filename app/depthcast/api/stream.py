@@ -46,7 +46,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     offered = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
     await send({"type": "websocket.accept", "subprotocol": offered, "headers": []})
     address, key = who(scope, principal)
-    admission = Admission(hub, address, key, key_ended(connection, key))
+    admission = Admission(hub, address, key, key_ended(connection, key), principal.allows("replay"))
     ready: Sink | None = (scope.get("extensions") or {}).get(EXTENSION)
     del connection, scope
     if ready is not None:
@@ -92,10 +92,13 @@ class Admission(NamedTuple):
     address: str
     key: str
     key_ended: KeyEnded
+    may_replay: bool
 
     def connect(self, sink: Sink, form: Form) -> Client:
         """The hub's client for it; raises RequestError if there may be no other."""
-        return self.hub.connect(sink, form, address=self.address, key=self.key, key_ended=self.key_ended)
+        client = self.hub.connect(sink, form, address=self.address, key=self.key, key_ended=self.key_ended)
+        client.may_replay = self.may_replay
+        return client
 
 
 async def _admitted(admission: Admission, sink: Sink, form: Form, send: Send) -> Client | None:

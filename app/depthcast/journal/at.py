@@ -9,7 +9,7 @@ from depthcast.journal.reader import JournalReader
 from depthcast.journal.search import is_damage
 from depthcast.journal.segments import ClosedSegment
 
-__all__ = ["Cut", "Kept", "TimeNotKeptError", "cut_at", "cut_before", "kept", "segment_at"]
+__all__ = ["Cut", "Kept", "TimeNotKeptError", "cut_at", "cut_before", "first_time", "kept", "segment_at"]
 
 
 class Kept(NamedTuple):
@@ -67,12 +67,15 @@ def kept(reader: JournalReader) -> Kept:
             if newest:
                 last = max(0, segment.index.after.latest_ts_recv - 1)
             else:
-                first = _first_time(segment)
+                first = first_time(segment)
     return Kept(first, last)
 
 
-def segment_at(reader: JournalReader, ts_recv: int) -> ClosedSegment:
+def segment_at(reader: JournalReader, ts_recv: int, *, from_nothing: bool = False) -> ClosedSegment:
     """The closed segment with the first record that is later than a time (ns).
+
+    Args:
+        from_nothing: of a journal that has the feed's very first record, times before that will do too.
 
     Raises:
         TimeNotKeptError: there is none.
@@ -81,7 +84,8 @@ def segment_at(reader: JournalReader, ts_recv: int) -> ClosedSegment:
     segment = reader.at(ts_recv)
     if not isinstance(segment, ClosedSegment):
         raise TimeNotKeptError("the journal has no closed segments yet", kept=Kept(None, None))
-    if ts_recv < _first_time(segment):
+    begins = from_nothing and segment.position == 0
+    if ts_recv < first_time(segment) and not begins:
         raise TimeNotKeptError("that is before the journal begins", kept=kept(reader))
     if segment.index.times.max_ts_recv > ts_recv:
         return segment
@@ -133,7 +137,7 @@ def _cut(segment: ClosedSegment, number: int, records: int, rest: bytes) -> Cut:
     return Cut(segment, frames, rest, position + records, max(times, default=0))
 
 
-def _first_time(segment: ClosedSegment) -> int:
+def first_time(segment: ClosedSegment) -> int:
     """The first time whose books a segment gives: nothing is before the first record of all."""
     before = segment.index.before.latest_ts_recv
     return before or min(segment.index.times.min_ts_recv, segment.index.times.max_ts_recv)

@@ -131,10 +131,11 @@ class Past:
         lasts = [each.last for each in found if each.last is not None]
         return Kept(min(firsts, default=None), max(lasts, default=None))
 
-    def find(self, text: str, ts_recv: int) -> list[Named]:
+    def find(self, text: str, ts_recv: int, *, from_nothing: bool = False) -> list[Named]:
         """What a name meant at a time (ns): a symbol, an instrument id, or either after ``DATASET:``.
 
-        Of one dataset: its shards know each other's instruments, so there may be one in each of them.
+        Times before the feed's very first record will do with ``from_nothing``. Of one dataset: its shards
+        know each other's instruments, so there may be one in each of them.
 
         Raises:
             UnknownInstrumentError: nothing.
@@ -153,7 +154,7 @@ class Past:
         refused: list[JournalError] = []
         for reader in chosen:
             try:
-                found += self._retrying(reader, partial(self._named, reader, name, ts_recv))
+                found += self._retrying(reader, partial(self._named, reader, name, ts_recv, from_nothing))
             except JournalError as error:
                 refused.append(error)
         if not found and refused:
@@ -170,8 +171,14 @@ class Past:
             )
         return found
 
-    def _named(self, reader: JournalReader, name: str, ts_recv: int) -> list[Named]:
-        segment = segment_at(reader, ts_recv)
+    def _named(
+        self,
+        reader: JournalReader,
+        name: str,
+        ts_recv: int,
+        from_nothing: bool,
+    ) -> list[Named]:
+        segment = segment_at(reader, ts_recv, from_nothing=from_nothing)
         for names in self._names_near(reader, segment):
             ids = names.ids.get(name)
             if ids:
@@ -214,12 +221,11 @@ class Past:
                 break
         return books[-1]
 
-    def at(self, named: Named, ts_recv: int) -> PastBook:
+    def at(self, named: Named, ts_recv: int, *, from_nothing: bool = False) -> PastBook:
         """The books of an instrument that was found, at a time."""
 
         def built() -> PastBook:
-            segment = segment_at(named.reader, ts_recv)
-            cut = cut_at(segment, ts_recv)
+            cut = cut_at(segment_at(named.reader, ts_recv, from_nothing=from_nothing), ts_recv)
             return PastBook(named, self.engine(cut, named.instrument_id), cut.position)
 
         return self._retrying(named.reader, built)
@@ -247,6 +253,15 @@ class Past:
                 engine.apply(data)
             engine.apply(forms.form(cut.rest, instrument_ids=forms.IdSet([number]), rtypes=BOOK_RTYPES))
         return engine
+
+    def cut(self, reader: JournalReader, ts_recv: int) -> Cut:
+        """The place in a journal before the first record that is later than a time (ns), perhaps its first.
+
+        Raises:
+            TimeNotKeptError: no closed segment has it.
+            JournalError: it is damaged, or cannot be read.
+        """
+        return self._retrying(reader, lambda: cut_at(segment_at(reader, ts_recv, from_nothing=True), ts_recv))
 
     def place(self, reader: JournalReader, position: int) -> Cut:
         """The place in a journal before the record with this position.

@@ -59,6 +59,7 @@ class Client:
         "hub",
         "key",
         "key_ended",
+        "may_replay",
         "paused_at",
         "sink",
         "slot",
@@ -75,6 +76,8 @@ class Client:
         self.address = address
         self.key = key
         self.key_ended = key_ended
+        self.may_replay = False
+        """Whether its key allows the past."""
         self.streams: dict[Stream, int | None] = {}
         self.paused_at: float | None = None
         self.closed = False
@@ -185,7 +188,7 @@ class Client:
         while self.paused_at is not None and not self.closed:
             if self._drained is None or self._drained.done():
                 self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
+            await asyncio.shield(self._drained)  # others may wait for the same
 
     def may_ask(self, now: float) -> bool:
         """Whether another request is within the rate that is allowed; it is counted."""

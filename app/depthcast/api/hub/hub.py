@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 
 from depthcast.api.hub.classes import StreamClass
 from depthcast.api.hub.clients import Client, CloseCode, KeyEnded, good
@@ -11,12 +12,13 @@ from depthcast.api.hub.errors import RequestError
 from depthcast.api.hub.heartbeats import SLOTS, Heartbeats
 from depthcast.api.hub.messages import Subscribed, Unsubscribed, encode
 from depthcast.api.hub.options import HubOptions
-from depthcast.api.hub.ports import Clock, HubListing, HubMarket, Loop, Sink, Timer
+from depthcast.api.hub.ports import Clock, HubListing, HubMarket, Loop, Replays, Sink, Timer
 from depthcast.api.hub.requests import Subscribe, depth_and_rate, error_message, key_ended
 from depthcast.api.hub.schedule import Schedule
 from depthcast.api.hub.status_stream import status_message, told
 from depthcast.api.hub.stream import Numbering, Stream
 from depthcast.api.hub.streams import Streams, label
+from depthcast.dbn.ages import Ages
 
 __all__ = ["Hub"]
 
@@ -49,6 +51,7 @@ class Hub:
         self.counters = self.numbering.counters
         self.connections = Connections(self.options)
         self.closing = False
+        self.replays: Replays | None = None
         self._clients: dict[Client, None] = {}
         self._paused: dict[Client, None] = {}
         self._heartbeats = Heartbeats(self.numbering)
@@ -56,6 +59,15 @@ class Hub:
         self.streams = Streams(market, self.numbering, self.loop, self._schedule)
         self._beats = 0
         self._timer: Timer | None = None
+
+    @property
+    def hops(self) -> dict[str, Ages]:
+        """How long messages took here, by hop."""
+        return {"encoded_to_written": self.numbering.encoded_to_written}
+
+    def readers(self) -> Counter[Form]:
+        """The clients by what their connections take."""
+        return Counter(client.form for client in self._clients)
 
     # -- life
 
@@ -108,6 +120,8 @@ class Hub:
         if client.closed:
             return
         client.closed = True
+        if self.replays is not None:
+            self.replays.leave(client)
         for stream in list(client.streams):
             self._leave_stream(client, stream)
         self._paused.pop(client, None)
@@ -159,13 +173,16 @@ class Hub:
         Raises:
             RequestError: why not.
         """
-        depth, rate = depth_and_rate(request.channel, request.depth, request.rate)
+        channel = request.channel
+        if channel == "replay":
+            raise RequestError("bad_request", "a replay is no class of the hub")
+        depth, rate = depth_and_rate(channel, request.depth, request.rate)
         wanted: dict[StreamClass, HubListing] = {}
         for text in request.instruments:
             listing = self.streams.find(text)
             publisher = self.streams.publisher(listing, request)
             dataset = listing.replica.dataset if self.streams.several_datasets else ""
-            of = StreamClass(request.channel, listing.instrument_id, publisher, depth, rate, dataset)
+            of = StreamClass(channel, listing.instrument_id, publisher, depth, rate, dataset)
             if of not in wanted and not any(stream.of == of for stream in client.streams):
                 wanted[of] = listing
         limit = self.options.subscriptions_per_connection
@@ -197,6 +214,10 @@ class Hub:
         Raises:
             RequestError: there is none of that name.
         """
+        if self.replays is not None and self.replays.has(client, name):
+            self.replays.unsubscribe(client, name)
+            client.send(Encoded("unsubscribed", encode(Unsubscribed(stream=name, id=asked))))
+            return
         stream = self._subscribed(client, name)
         self._leave_stream(client, stream)
         self._heartbeats.regroup(client)
@@ -208,6 +229,9 @@ class Hub:
         Raises:
             RequestError: it has no such subscription.
         """
+        if self.replays is not None and self.replays.has(client, name):
+            self.replays.resync(client, name)
+            return
         stream = self._subscribed(client, name)
         if not stream.has_snapshot:
             raise RequestError("bad_request", f"{name} has no snapshot: nothing is void of it")

@@ -172,7 +172,7 @@ class StatusMessage(
 class Resync(_OfClass, frozen=True, kw_only=True, tag="resync"):
     """What is held of the class is void; what follows begins anew."""
 
-    reason: Literal["feed_reconnected", "conflated", "gap", "recovered", "requested"]
+    reason: Literal["feed_reconnected", "conflated", "gap", "recovered", "requested", "seek"]
 
 
 class Subscribed(_OfClass, frozen=True, kw_only=True, tag="subscribed"):
@@ -221,3 +221,5 @@ class ErrorMessage(Struct, frozen=True, kw_only=True, tag_field="type", tag="err
     code: str
     message: str
     fatal: bool
+    available_from: str | UnsetType = UNSET
+    available_until: str | UnsetType = UNSET

@@ -54,6 +54,11 @@ class OrderBook:
         self._engine.apply(records)
         self.took()
 
+    def begin(self, engine: Engine) -> None:
+        """Begin from an engine that nobody else uses."""
+        self._engine = engine
+        self.took()
+
     def took(self) -> None:
         """The changes were sent, or the queues were: both begin anew."""
         self.changes = []
@@ -62,7 +67,7 @@ class OrderBook:
         best = self._depth(1)
         self._has_top = any(level.count == 0 for side in (best.bids, best.asks) for level in side)
 
-    def follow(self, records: bytes) -> None:
+    def follow(self, records: bytes | memoryview) -> None:
         """Apply what has come, of whatever books; whole records."""
         mine = form(records, instrument_ids=self._ids, rtypes=BOOK_RTYPES)
         offset = 0

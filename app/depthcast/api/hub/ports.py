@@ -1,10 +1,14 @@
 """What the hub needs of others: the books it follows, the time, and the connections it writes to."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from depthcast.book.protocol import BookEngine
 from depthcast.live.replica_types import FeedState, ReplicaListener
+
+if TYPE_CHECKING:
+    from depthcast.api.hub.clients import Client
+    from depthcast.api.hub.requests import ReplayRequest, Subscribe
 
 __all__ = [
     "Clock",
@@ -13,6 +17,7 @@ __all__ = [
     "HubMarket",
     "HubReplica",
     "Loop",
+    "Replays",
     "Sink",
     "SinkListener",
     "Timer",
@@ -85,6 +90,28 @@ class HubMarket(Protocol):
         Raises:
             DepthcastError: there is none, or several.
         """
+
+
+class Replays(Protocol):
+    """Who plays the past to clients: `depthcast.api.replay.desk.ReplayDesk`. All but `leave` may refuse."""
+
+    def subscribe(self, client: "Client", request: "Subscribe") -> None:
+        """Begin a replay; soon."""
+
+    def carry_out(self, client: "Client", request: "ReplayRequest") -> None:
+        """Pause one, or have it go on."""
+
+    def has(self, client: "Client", name: str) -> bool:
+        """Whether this is the name of a replay of the client's, or of a class of one."""
+
+    def resync(self, client: "Client", name: str) -> None:
+        """Tell a class of a replay anew."""
+
+    def unsubscribe(self, client: "Client", name: str) -> None:
+        """End a replay."""
+
+    def leave(self, client: "Client") -> None:
+        """End all of a client's."""
 
 
 class SinkListener(Protocol):

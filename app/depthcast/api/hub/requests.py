@@ -1,10 +1,10 @@
 """What clients ask of the stream: `Request` is every message they may send, `handle` carries one out."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from depthcast.api.hub.classes import (
     DEFAULT_DEPTH,
@@ -20,10 +20,17 @@ from depthcast.api.hub.messages import ErrorMessage, Pong, encode
 
 if TYPE_CHECKING:
     from depthcast.api.hub.clients import Client
+    from depthcast.api.hub.ports import Replays
 
 __all__ = [
+    "Pause",
+    "ReplayRequest",
     "Request",
+    "Resume",
+    "Seek",
+    "SetSpeed",
     "Since",
+    "Step",
     "Subscribe",
     "depth_and_rate",
     "error_message",
@@ -34,6 +41,9 @@ __all__ = [
 
 Id = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Time = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Speed = Annotated[str, Meta(max_length=8)] | float
+_OF_REPLAY: Final = ("start", "end", "speed", "channels", "paused")
 
 
 class Since(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,14 +58,19 @@ class _Request(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", 
 
 
 class Subscribe(_Request, frozen=True, tag="subscribe", kw_only=True):
-    """Have a channel's messages of some instruments."""
+    """Have a channel's messages of some instruments; ``start`` and what follows are of channel replay."""
 
-    channel: Channel
+    channel: Channel | Literal["replay"]
     instruments: Annotated[list[Name], Meta(min_length=1, max_length=100)]
     publisher: Annotated[int, Meta(ge=0, le=65_535)] | None = None
     depth: int | None = None
     rate: int | None = None
     since: Since | None = None
+    start: Time | None = None
+    end: Time | None = None
+    speed: Speed | None = None
+    channels: Annotated[list[Name], Meta(min_length=1, max_length=4)] | None = None
+    paused: bool | None = None
 
 
 class Unsubscribe(_Request, frozen=True, tag="unsubscribe", rename={"stream": "class"}, kw_only=True):
@@ -76,11 +91,45 @@ class AskStatus(_Request, frozen=True, tag="status", kw_only=True):
     instruments: Annotated[list[Name], Meta(min_length=1, max_length=100)]
 
 
+class Pause(_Request, frozen=True, tag="pause", rename={"stream": "class"}, kw_only=True):
+    """Have a replay stand still."""
+
+    stream: Name
+
+
+class Resume(_Request, frozen=True, tag="resume", rename={"stream": "class"}, kw_only=True):
+    """Have a replay go on."""
+
+    stream: Name
+
+
+class Step(_Request, frozen=True, tag="step", rename={"stream": "class"}, kw_only=True):
+    """Have the next events of a replay, and have it stand still then."""
+
+    stream: Name
+    count: Annotated[int, Meta(ge=1, le=10_000)] = 1
+
+
+class Seek(_Request, frozen=True, tag="seek", rename={"stream": "class"}, kw_only=True):
+    """Have a replay go on from another time."""
+
+    stream: Name
+    time: Time
+
+
+class SetSpeed(_Request, frozen=True, tag="speed", rename={"stream": "class"}, kw_only=True):
+    """Have a replay go on at another speed."""
+
+    stream: Name
+    speed: Speed
+
+
 class Ping(_Request, frozen=True, tag="ping", kw_only=True):
     """Have an answer."""
 
 
-Request = Subscribe | Unsubscribe | AskResync | AskStatus | Ping
+ReplayRequest = Pause | Resume | Step | Seek | SetSpeed
+Request = Subscribe | Unsubscribe | AskResync | AskStatus | ReplayRequest | Ping
 
 _decode: Final[Callable[[bytes | str], Request]] = msgspec.json.Decoder(Request).decode
 
@@ -135,7 +184,14 @@ def _rate_limited(client: "Client") -> RequestError:
 
 
 def error_message(asked: int | str | None, error: RequestError) -> Encoded:
-    message = ErrorMessage(id=asked, code=error.code, message=str(error), fatal=error.fatal)
+    message = ErrorMessage(
+        id=asked,
+        code=error.code,
+        message=str(error),
+        fatal=error.fatal,
+        available_from=error.available_from or UNSET,
+        available_until=error.available_until or UNSET,
+    )
     return Encoded("error", encode(message))
 
 
@@ -160,8 +216,13 @@ def _id_of(data: bytes | str) -> int | str | None:
 
 def _carry_out(client: "Client", request: Request) -> None:
     hub = client.hub
-    if isinstance(request, Subscribe):
+    if isinstance(request, Subscribe) and request.channel == "replay":
+        _replays(client).subscribe(client, request)
+    elif isinstance(request, Subscribe):
+        _check_live(request)
         hub.subscribe(client, request)
+    elif isinstance(request, ReplayRequest):
+        _replays(client).carry_out(client, request)
     elif isinstance(request, Unsubscribe):
         hub.unsubscribe(client, request.stream, request.id)
     elif isinstance(request, AskResync):
@@ -170,6 +231,20 @@ def _carry_out(client: "Client", request: Request) -> None:
         hub.tell_status(client, request.instruments)
     else:
         client.send(Encoded("pong", encode(Pong(id=request.id, ts_send=str(hub.numbering.clock())))))
+
+
+def _replays(client: "Client") -> "Replays":
+    replays = client.hub.replays
+    if replays is None:
+        raise RequestError("no_journal", "this service keeps no past")
+    return replays
+
+
+def _check_live(request: Subscribe) -> None:
+    """Raises RequestError for what only a replay has."""
+    given = [name for name in _OF_REPLAY if getattr(request, name) is not None]
+    if given:
+        raise RequestError("bad_request", f"{given[0]}: only channel replay has it")
 
 
 def depth_and_rate(channel: Channel, depth: int | None, rate: int | None) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Replays: the past as a stream, at the pace that its reader sets."""

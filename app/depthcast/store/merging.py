@@ -65,12 +65,12 @@ LIMIT: Final = "SELECT min(position) FROM depthcast.segments WHERE feed_id = $1 
 MAKE_PARTITIONS: Final = "SELECT depthcast.make_partitions($1)"
 
 DEPTH_ROWS: Final = """
-SELECT count(*) FROM (SELECT DISTINCT instrument_id, publisher_id, ts FROM new_depth) AS n
-WHERE NOT ($1 AND EXISTS (
-  SELECT FROM depthcast.depth d
-  WHERE d.instrument_id = n.instrument_id AND d.ts = n.ts AND d.publisher_id = n.publisher_id
-    AND d.feed_id = $2 AND d.epoch = $3 AND d.position >= $4 AND d.position < $5
-))
+SELECT count(*) - count(there.epoch) FROM (SELECT DISTINCT instrument_id, publisher_id, ts FROM new_depth) AS n
+LEFT JOIN LATERAL (
+  SELECT epoch FROM depthcast.depth d
+  WHERE $1 AND d.instrument_id = n.instrument_id AND d.ts = n.ts AND d.publisher_id = n.publisher_id
+    AND d.feed_id = $2 AND d.epoch = $3 AND d.position >= $4 AND d.position < $5 LIMIT 1
+) AS there ON true
 """
 """How many seconds of books are in ``new_depth``; if asked, without those that are in ``depth`` as well."""
 

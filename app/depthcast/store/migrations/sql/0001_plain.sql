@@ -140,36 +140,60 @@ $$;
 COMMENT ON FUNCTION depthcast.refresh_rollups IS
   'Brings rollups up to date: takes in the temporary tables new_*, and makes again what touched_* and shared_* name.';
 
--- The planner knows nothing of the temporary tables, which are small here: each bucket is looked up by an index.
+-- What is made again is looked up bucket by bucket (LATERAL), by an index: the planner knows nothing of the temporary
+-- tables, and would read a day for the rows of a second. A bucket whose rows have all gone goes too.
 
 CREATE FUNCTION depthcast.refresh_shared(feed smallint) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 SET enable_bitmapscan = off AS $$
 BEGIN
-  DELETE FROM depthcast.ohlcv_1s r USING shared_trades t
-    WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
-      AND r.feed_id = feed;
-  INSERT INTO depthcast.ohlcv_1s (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
-    SELECT t.bucket, t.instrument_id,
-           (array_agg(x.price ORDER BY x.position) FILTER (WHERE x.price IS NOT NULL))[1], max(x.price), min(x.price),
-           (array_agg(x.price ORDER BY x.position DESC) FILTER (WHERE x.price IS NOT NULL))[1],
-           coalesce(sum(x.size), 0), count(*), t.publisher_id, feed
-    FROM shared_trades t JOIN depthcast.trades x
-      ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + interval '1 second'
-     AND x.publisher_id = t.publisher_id AND x.feed_id = feed
-    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
-  DELETE FROM depthcast.bbo_1s r USING shared_bbo t
-    WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
-      AND r.feed_id = feed;
-  INSERT INTO depthcast.bbo_1s (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct,
-                                updates, publisher_id, feed_id, flags)
-    SELECT DISTINCT ON (t.instrument_id, t.publisher_id, t.bucket)
-           t.bucket, t.instrument_id, x.position, x.sequence, x.bid_px, x.ask_px, x.bid_sz, x.ask_sz, x.bid_ct, x.ask_ct,
-           count(*) OVER (PARTITION BY t.instrument_id, t.publisher_id, t.bucket), t.publisher_id, feed, x.flags
-    FROM shared_bbo t JOIN depthcast.bbo x
-      ON x.instrument_id = t.instrument_id AND x.ts > t.bucket - interval '1 second' AND x.ts <= t.bucket
-     AND x.publisher_id = t.publisher_id AND x.feed_id = feed
-    ORDER BY t.instrument_id, t.publisher_id, t.bucket, x.position DESC;
+  WITH made AS MATERIALIZED (
+    SELECT * FROM shared_trades t CROSS JOIN LATERAL (
+      SELECT (array_agg(x.price ORDER BY x.position) FILTER (WHERE x.price IS NOT NULL))[1] AS open,
+             max(x.price) AS high, min(x.price) AS low,
+             (array_agg(x.price ORDER BY x.position DESC) FILTER (WHERE x.price IS NOT NULL))[1] AS close,
+             coalesce(sum(x.size), 0) AS volume, count(*) AS trades
+      FROM depthcast.trades x
+      WHERE x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + interval '1 second'
+        AND x.publisher_id = t.publisher_id AND x.feed_id = feed) bar
+  ), put AS (
+    INSERT INTO depthcast.ohlcv_1s
+      (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+    SELECT bucket, instrument_id, open, high, low, close, volume, trades, publisher_id, feed FROM made
+    WHERE trades > 0
+    ON CONFLICT (instrument_id, ts, publisher_id, feed_id) DO UPDATE
+    SET (open, high, low, close, volume, trades) =
+        (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.trades)
+  )
+  DELETE FROM depthcast.ohlcv_1s r USING made
+  WHERE made.trades = 0 AND r.instrument_id = made.instrument_id AND r.ts = made.bucket
+    AND r.publisher_id = made.publisher_id AND r.feed_id = feed;
+
+  WITH made AS MATERIALIZED (
+    SELECT t.*, last.position, last.sequence, last.bid_px, last.ask_px, last.bid_sz, last.ask_sz, last.bid_ct,
+           last.ask_ct, last.flags, last.updates
+    FROM shared_bbo t LEFT JOIN LATERAL (
+      SELECT x.position, x.sequence, x.bid_px, x.ask_px, x.bid_sz, x.ask_sz, x.bid_ct, x.ask_ct, x.flags,
+             count(*) OVER () AS updates
+      FROM depthcast.bbo x
+      WHERE x.instrument_id = t.instrument_id AND x.ts > t.bucket - interval '1 second' AND x.ts <= t.bucket
+        AND x.publisher_id = t.publisher_id AND x.feed_id = feed
+      ORDER BY x.position DESC LIMIT 1) last ON true
+  ), put AS (
+    INSERT INTO depthcast.bbo_1s
+      (ts, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct, updates, publisher_id,
+       feed_id, flags)
+    SELECT bucket, instrument_id, position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct, updates,
+           publisher_id, feed, flags
+    FROM made WHERE updates IS NOT NULL
+    ON CONFLICT (instrument_id, ts, publisher_id, feed_id) DO UPDATE
+    SET (position, sequence, bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct, updates, flags) =
+        (excluded.position, excluded.sequence, excluded.bid_px, excluded.ask_px, excluded.bid_sz, excluded.ask_sz,
+         excluded.bid_ct, excluded.ask_ct, excluded.updates, excluded.flags)
+  )
+  DELETE FROM depthcast.bbo_1s r USING made
+  WHERE made.updates IS NULL AND r.instrument_id = made.instrument_id AND r.ts = made.bucket
+    AND r.publisher_id = made.publisher_id AND r.feed_id = feed;
 END
 $$;
 COMMENT ON FUNCTION depthcast.refresh_shared IS
@@ -179,22 +203,27 @@ CREATE FUNCTION depthcast.refresh_bars(feed smallint, shorter text, bars text, s
 LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 SET enable_bitmapscan = off AS $$
 BEGIN
-  EXECUTE format('DELETE FROM depthcast.%I r
-      USING (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_minutes) t
-      WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
-        AND r.feed_id = $1', bars)
-    USING feed, step;
-  EXECUTE format('INSERT INTO depthcast.%I
-        (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
-      SELECT t.bucket, t.instrument_id,
-             (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1], max(x.high), min(x.low),
-             (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1],
-             sum(x.volume), sum(x.trades), t.publisher_id, $1
-      FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_minutes) t
-      JOIN depthcast.%I x
-        ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + $3
-       AND x.publisher_id = t.publisher_id AND x.feed_id = $1
-      GROUP BY t.instrument_id, t.publisher_id, t.bucket', bars, shorter)
+  EXECUTE format('WITH made AS MATERIALIZED (
+    SELECT *
+    FROM (SELECT DISTINCT instrument_id, publisher_id, date_trunc($2, bucket) AS bucket FROM touched_minutes) t
+    CROSS JOIN LATERAL (
+      SELECT (array_agg(x.open ORDER BY x.ts) FILTER (WHERE x.open IS NOT NULL))[1] AS open, max(x.high) AS high,
+             min(x.low) AS low, (array_agg(x.close ORDER BY x.ts DESC) FILTER (WHERE x.close IS NOT NULL))[1] AS close,
+             sum(x.volume) AS volume, sum(x.trades) AS trades
+      FROM depthcast.%1$I x
+      WHERE x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + $3
+        AND x.publisher_id = t.publisher_id AND x.feed_id = $1) bar
+  ), put AS (
+    INSERT INTO depthcast.%2$I (ts, instrument_id, open, high, low, close, volume, trades, publisher_id, feed_id)
+    SELECT bucket, instrument_id, open, high, low, close, volume, trades, publisher_id, $1 FROM made
+    WHERE trades IS NOT NULL
+    ON CONFLICT (instrument_id, ts, publisher_id, feed_id) DO UPDATE
+    SET (open, high, low, close, volume, trades) =
+        (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.trades)
+  )
+  DELETE FROM depthcast.%2$I r USING made
+  WHERE made.trades IS NULL AND r.instrument_id = made.instrument_id AND r.ts = made.bucket
+    AND r.publisher_id = made.publisher_id AND r.feed_id = $1', shorter, bars)
     USING feed, step, ('1 ' || step)::interval;
 END
 $$;
@@ -205,18 +234,30 @@ CREATE FUNCTION depthcast.refresh_depth(feed smallint) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 SET enable_bitmapscan = off AS $$
 BEGIN
-  DELETE FROM depthcast.depth_1m r USING touched_depth t
-    WHERE r.instrument_id = t.instrument_id AND r.ts = t.bucket AND r.publisher_id = t.publisher_id
-      AND r.feed_id = feed;
-  INSERT INTO depthcast.depth_1m (ts, instrument_id, samples, two_sided, spread_sum, spread_min, spread_max,
-                                  bid_sz_10_sum, ask_sz_10_sum, publisher_id, feed_id)
-    SELECT t.bucket, t.instrument_id, count(*), count(x.ask_px::numeric - x.bid_px), sum(x.ask_px::numeric - x.bid_px),
-           min(x.ask_px::numeric - x.bid_px), max(x.ask_px::numeric - x.bid_px), sum(x.bid_sz_10), sum(x.ask_sz_10),
-           t.publisher_id, feed
-    FROM touched_depth t JOIN depthcast.depth x
-      ON x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + interval '1 minute'
-     AND x.publisher_id = t.publisher_id AND x.feed_id = feed
-    GROUP BY t.instrument_id, t.publisher_id, t.bucket;
+  WITH made AS MATERIALIZED (
+    SELECT * FROM touched_depth t CROSS JOIN LATERAL (
+      SELECT count(*) AS samples, count(x.ask_px::numeric - x.bid_px) AS two_sided,
+             sum(x.ask_px::numeric - x.bid_px) AS spread_sum, min(x.ask_px::numeric - x.bid_px) AS spread_min,
+             max(x.ask_px::numeric - x.bid_px) AS spread_max, sum(x.bid_sz_10) AS bid_sz_10_sum,
+             sum(x.ask_sz_10) AS ask_sz_10_sum
+      FROM depthcast.depth x
+      WHERE x.instrument_id = t.instrument_id AND x.ts >= t.bucket AND x.ts < t.bucket + interval '1 minute'
+        AND x.publisher_id = t.publisher_id AND x.feed_id = feed) minute
+  ), put AS (
+    INSERT INTO depthcast.depth_1m
+      (ts, instrument_id, samples, two_sided, spread_sum, spread_min, spread_max, bid_sz_10_sum, ask_sz_10_sum,
+       publisher_id, feed_id)
+    SELECT bucket, instrument_id, samples, two_sided, spread_sum, spread_min, spread_max, bid_sz_10_sum, ask_sz_10_sum,
+           publisher_id, feed
+    FROM made WHERE samples > 0
+    ON CONFLICT (instrument_id, ts, publisher_id, feed_id) DO UPDATE
+    SET (samples, two_sided, spread_sum, spread_min, spread_max, bid_sz_10_sum, ask_sz_10_sum) =
+        (excluded.samples, excluded.two_sided, excluded.spread_sum, excluded.spread_min, excluded.spread_max,
+         excluded.bid_sz_10_sum, excluded.ask_sz_10_sum)
+  )
+  DELETE FROM depthcast.depth_1m r USING made
+  WHERE made.samples = 0 AND r.instrument_id = made.instrument_id AND r.ts = made.bucket
+    AND r.publisher_id = made.publisher_id AND r.feed_id = feed;
 END
 $$;
 COMMENT ON FUNCTION depthcast.refresh_depth IS

@@ -1,6 +1,7 @@
 """Functions that keep the database in order and its schema up to date, as processes of AWS Lambda."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from depthcast.store.connect import connected
 from depthcast.store.migrate import BASE, current, newest
 from tests.support.deliveries import all_rows, upload
 from tests.support.event_source import Account
-from tests.support.journals import simulated_feed
+from tests.support.journals import Recording, simulated_feed
 from tests.support.lambda_runtime import FunctionError, LambdaFunction
 from tests.support.postgres import Server, run
-from tests.support.stored import recorded, segments_of
+from tests.support.stored import event_pieces, recorded, segments_of
 
 Start = Callable[[str, Mapping[str, str]], LambdaFunction]
 SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
@@ -111,6 +112,35 @@ def test_a_round_of_maintenance_finds_what_is_missing_and_asks_for_it(
     found = maintain.invoke(SCHEDULED)
     assert (found["Alarms"], found["AlarmGap"]) == (1, 1)
     assert run(all_rows(database))["bbo"]
+
+
+def test_segments_that_were_merged_are_taken_for_granted_by_the_function_that_compacts(
+    start: Start, account: Account, variables: dict[str, str], database: str, tmp_path: Path
+) -> None:
+    two_days_ago = time.time_ns() - 2 * 86_400 * 10**9
+    recording = Recording(tmp_path, segment_s=3600.0, clock=lambda: two_days_ago)
+    for piece in event_pieces(simulated_feed(3_000), 500):
+        recording.rotate()
+        recording.put(piece)
+    recording.writer.close()
+    upload(tmp_path, account.store)
+    compact = start("compact", variables)
+    maintain = start("maintain", {**variables, "DEPTHCAST_MAINTENANCE_MERGE_AFTER_S": "0"})
+    bodies = [body for polled in account.drain(compact) for body in polled.messages.values()]
+    rows = run(all_rows(database))
+
+    number = len(segments_of(tmp_path))
+    found = maintain.invoke(SCHEDULED)
+    assert (found["Alarms"], found["SegmentsMerged"]) == (0, number - 1)  # the newest stays as it is
+    told = account.drain(compact)  # of the merged one, and of those that went
+    assert any("ObjectCreated" in body for polled in told for body in polled.messages.values())
+    for body in bodies:
+        account.send(body)
+    assert not any(polled.failed for polled in account.drain(compact))
+    assert compact.metric("SegmentsCompacted") == number
+    assert compact.metric("SegmentsGone") == 2 * (number - 1)
+    assert maintain.invoke(SCHEDULED)["Alarms"] == 0
+    assert run(all_rows(database)) == rows
 
 
 def test_of_two_rounds_at_once_one_does_nothing(start: Start, account: Account, database: str) -> None:

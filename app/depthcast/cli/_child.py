@@ -30,14 +30,14 @@ class Child:
 
     Args:
         arguments: of ``depthcast``.
-        variables: set in its environment, beside those of this process.
+        variables: set in its environment, beside those of this process; None takes one away.
         on_trouble: told of warnings and errors in its log, on a thread.
     """
 
     def __init__(
         self,
         *arguments: str,
-        variables: Mapping[str, str],
+        variables: Mapping[str, str | None],
         on_trouble: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self.name = arguments[0]
@@ -51,7 +51,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, **variables},
+            env={name: value for name, value in {**os.environ, **variables}.items() if value is not None},
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, name=f"{self.name} log", daemon=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from depthcast.cli._console import bold, is_terminal
+from depthcast.cli._demo_history import History
 from depthcast.cli._live_display import duration
 from depthcast.cli._picture import ladder
 from depthcast.cli._watched_book import WatchedBook
@@ -34,11 +35,12 @@ class Watch:
         OSError: it does not answer.
     """
 
-    def __init__(self, address: Address, dataset: str) -> None:
+    def __init__(self, address: Address, dataset: str, history: History) -> None:
         host = "127.0.0.1" if address.host == "0.0.0.0" else address.host  # noqa: S104 # nosec B104
         self._http = http.client.HTTPConnection(host, address.port, timeout=5)
         self.begin_s = time.monotonic()
         self.dataset = dataset
+        self._history = history
         listed = self._get("/v1/instruments?limit=1")["instruments"]
         self.instrument = str(listed[0]["symbol"])
         self.first = self.status = self._get("/v1/status")
@@ -52,8 +54,8 @@ class Watch:
         with suppress(OSError, http.client.HTTPException, msgspec.DecodeError):
             self.status = self._get("/v1/status")
 
-    def lines(self) -> tuple[str, str]:
-        """How it goes: what there is, and how fast it gets there."""
+    def lines(self) -> tuple[str, str, str]:
+        """How it goes: what there is, how fast it gets there, what the database has of it."""
         feed = self.status["feeds"][0]
         clients = self.status["streams"].get("clients", 0)
         there = [
@@ -66,7 +68,7 @@ class Watch:
             f"gateway to book {_percentiles(feed['lag_ms'], feed['lag_p99_ms'])}",
             f"book to client {_percentiles(self.book.late_ms(0.5), self.book.late_ms(0.99))}",
         ]
-        return "  ".join(there), "  ".join(fast)
+        return "  ".join(there), "  ".join(fast), self._history.line
 
     def summary(self) -> list[tuple[str, str]]:
         """The final table's rows."""
@@ -81,6 +83,7 @@ class Watch:
             ("records", f"{records:,} ({records / took_s:,.0f}/s), {trades:,} of them trades"),
             ("stream", f"{self.book.messages:,} messages of {self.instrument}, {self.book.resyncs} resyncs"),
             ("latency", f"gateway to book {applied}; book to client {late}"),
+            ("history", self._history.line.removeprefix("history: ")),
         ]
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -11,13 +12,17 @@ from depthcast.cli._database import Database, opened
 from depthcast.cli._errors import Exit
 from depthcast.cli._interrupts import Interrupts
 from depthcast.cli._journal_place import Location, objects_at
+from depthcast.cli._maintenance import one_round
 from depthcast.cli._options import Common
 from depthcast.cli._output import print_out
 from depthcast.errors import JournalError, StoreError
 from depthcast.journal.backoff import delay_s
+from depthcast.journal.names import Journal, SegmentName
 from depthcast.journal.objects import Objects
 from depthcast.journal.reader import journals
+from depthcast.settings import Settings
 from depthcast.store import migrate as migrations
+from depthcast.store.maintenance.report import Alarm
 from depthcast.store.worker import Done, Worker, clear
 
 __all__ = ["compact", "migrate", "rebuild"]
@@ -62,7 +67,8 @@ def compact(
 ) -> int:
     """Bring the closed segments of a journal into the database, each exactly once.
 
-    Without --watch it ends when all that are there are done. Several may run at once.
+    Without --watch it ends when all that are there are done; with it, it also does what maintain does, every
+    maintenance.every_s. Several may run at once.
     The database is the one of DEPTHCAST_DATABASE_URL, else one of its own in database.folder.
 
     For example:
@@ -70,17 +76,18 @@ def compact(
       depthcast compact s3://feeds/prod --watch
     """
     settings = common.load_settings().settings
-    objects = objects_at(location, settings)
+    objects = objects_at(location, settings, may_come=watch)
     tally = _Tally(quiet=common.quiet)
 
-    async def work() -> None:
+    async def work(interrupts: Interrupts) -> None:
         async with opened(settings.database) as database:
             if watch:
-                await _watch(database, objects, tally, settings.database.poll_s)
+                await _watch(database, objects, tally, settings, interrupts)
             else:
                 await _once(database, _workers(objects, tally))
 
-    asyncio.run(work())
+    with Interrupts() as interrupts:  # also while the database comes up: it must not be left behind
+        asyncio.run(work(interrupts))
     return tally.finish()
 
 
@@ -142,26 +149,64 @@ async def _once(database: Database, workers: list[Worker]) -> None:
             await worker.run_once(connection)
 
 
-async def _watch(database: Database, objects: Objects, tally: _Tally, poll_s: float) -> None:
-    """Look again and again until told to stop; what fails is said once, and tried again."""
+async def _watch(
+    database: Database, objects: Objects, tally: _Tally, settings: Settings, interrupts: Interrupts
+) -> None:
+    """Look again and again until told to stop; what fails is said once, and tried again.
+
+    What is under way then is broken off: a segment is in the database whole or not at all.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    workers: dict[object, Worker] = {}
-    failures = 0
-    with Interrupts() as interrupts:
-        interrupts.ask(lambda: loop.call_soon_threadsafe(stop.set))
-        while not stop.is_set():
-            try:
-                for worker in _workers(objects, tally):
-                    workers.setdefault(worker.journal, worker)
-                await _once(database, list(workers.values()))
-                failures = 0
-            except (StoreError, JournalError) as error:
-                if failures == 0:
-                    warn(f"{error}; it is tried again")
-                failures += 1
-            wait_s = delay_s(failures) if failures else poll_s
-            try:
-                await asyncio.wait_for(stop.wait(), wait_s)
-            except TimeoutError:
-                continue
+    watch = _Watch(database, objects, tally, settings)
+    interrupts.ask(lambda: loop.call_soon_threadsafe(stop.set))
+    stopped = asyncio.create_task(stop.wait())
+    wait_s = 0.0
+    while not stop.is_set():
+        await asyncio.wait([stopped], timeout=wait_s)
+        work = asyncio.create_task(watch.look())
+        await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait([work])
+        if not work.cancelled():
+            wait_s = work.result()
+
+
+class _Watch:
+    """A worker a journal, and maintenance now and then."""
+
+    def __init__(self, database: Database, objects: Objects, tally: _Tally, settings: Settings) -> None:
+        self._database = database
+        self._objects = objects
+        self._tally = tally
+        self._settings = settings
+        self._workers: dict[Journal, Worker] = {}
+        self._failures = 0
+        self._maintain_at = 0.0
+        self._told: set[tuple[Alarm, SegmentName]] = set()
+
+    async def look(self) -> float:
+        """Do what there is to do; how long to wait until the next time."""
+        try:
+            for worker in _workers(self._objects, self._tally):
+                self._workers.setdefault(worker.journal, worker)
+            await _once(self._database, list(self._workers.values()))
+            if time.monotonic() >= self._maintain_at:
+                await self._maintain()
+        except (StoreError, JournalError) as error:
+            if self._failures == 0:
+                warn(f"{error}; it is tried again")
+            self._failures += 1
+            return delay_s(self._failures)
+        self._failures = 0
+        return self._settings.database.poll_s
+
+    async def _maintain(self) -> None:
+        async with self._database.connect() as connection:
+            report = await one_round(connection, self._objects, self._settings)
+        self._maintain_at = time.monotonic() + self._settings.maintenance.every_s
+        for finding in report.alarms:
+            if (finding.kind, finding.name) not in self._told:
+                self._told.add((finding.kind, finding.name))
+                warn(f"{finding.kind.value}: {finding}")

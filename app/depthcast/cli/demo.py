@@ -16,9 +16,11 @@ from depthcast.api.workers import listen
 from depthcast.cli._child import Child
 from depthcast.cli._console import bold, table, warn
 from depthcast.cli._demo_display import DemoDisplay, Watch
+from depthcast.cli._demo_history import History
 from depthcast.cli._options import Common
 from depthcast.errors import UsageError
 from depthcast.feed.options import parse_listen
+from depthcast.feed.scratch import temporary_journal
 from depthcast.live.address import Address
 from depthcast.live.keys import SECRET_BYTES, new_secret
 
@@ -27,8 +29,11 @@ __all__ = ["demo"]
 SOURCE: Final = "sim://cme?instruments=4&orders=1000&rate=20000"
 DATASET: Final = "XSIM.MBO"
 START_S: Final = 30.0
-STOP_S: Final = 10.0
+STOP_S: Final = 20.0
 LOOK_S: Final = 0.25
+SEGMENT_S: Final = 10
+"""History is there soon after it happened."""
+JOURNAL_BYTES: Final = 1 << 30
 LOCAL: Final = ("127.0.0.1", "0.0.0.0", "::1")  # noqa: S104 # nosec B104
 
 
@@ -42,9 +47,10 @@ def demo(
     ] = None,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> int:
-    """Trade on a simulated exchange and serve its order books: a feed and an API, until Ctrl-C.
+    """Trade on a simulated exchange and serve its order books: a feed, an API and a database, until Ctrl-C.
 
-    While it runs the books are there for you: over REST, as a stream, from other programs. Nothing is kept.
+    While it runs the books are there for you: over REST, as a stream, from other programs, and their history
+    with them. Nothing is kept.
 
     For example:
       depthcast demo
@@ -55,10 +61,11 @@ def demo(
         raise UsageError("--seconds: expected a number above 0")
     address = _free(parse_listen(settings.api.listen, "--listen"))
     with _until_signal() as stopped, ExitStack() as stack:
-        children = _started(address, stopped, stack, common)
-        if children is None:
+        started = _started(address, stopped, stack, common)
+        if started is None:
             return 0
-        watch = Watch(address, DATASET)
+        children, history = started
+        watch = Watch(address, DATASET, history)
         stack.callback(watch.close)
         if not common.quiet:
             _say_where(address, watch.instrument)
@@ -67,6 +74,7 @@ def demo(
             while not stopped.is_set() and (end is None or time.monotonic() < end):
                 for child in children:
                     child.check()
+                history.check()
                 display.refresh()
                 stopped.wait(LOOK_S)
         rows = watch.summary()
@@ -77,22 +85,36 @@ def demo(
 
 def _started(
     address: Address, stopped: threading.Event, stack: ExitStack, common: Common
-) -> list[Child] | None:
-    """The feed and the API, which is ready; None where it was stopped before. They end with ``stack``."""
+) -> tuple[list[Child], History] | None:
+    """The feed, the API, which is ready, and the history; None where it was stopped before.
+
+    They end with ``stack``, and so does the folder with the journal and the database.
+    """
     if not common.quiet:
         print("starting a simulated exchange, its feed and the API ...", file=sys.stderr, flush=True)
-    variables = {"DEPTHCAST_KEY": new_secret(os.urandom(SECRET_BYTES))}
+    variables = {"DEPTHCAST_KEY": new_secret(os.urandom(SECRET_BYTES)), "DEPTHCAST_DATABASE_URL": None}
+    place = stack.enter_context(temporary_journal())
+    place.chmod(0o755)  # a database started as root runs as somebody else, who must get in
     feed = Child(
-        *("feed", SOURCE, "--listen", "127.0.0.1:0", "--admin", "none", "--journal", "none"),
+        *("feed", SOURCE, "--listen", "127.0.0.1:0", "--admin", "none", "--journal", str(place)),
+        *("--set", f"journal.segment_s={SEGMENT_S}", "--set", f"journal.retain_bytes={JOURNAL_BYTES}"),
         variables=variables,
         on_trouble=_tell,
     )
     stack.callback(_stop, feed)
+    history = History(place, place / "database", variables, _tell)
+    stack.callback(_stop, history)
     listening = feed.wait_for("listening", START_S, stopped)
     if listening is None:
         return None
     options = ["anonymous_read=true", "drain_accept_s=0", "drain_spread_s=0.5", "workers=1"]
     settings = [part for each in options for part in ("--set", f"api.{each}")]
+    for each in (
+        f"api.journal={place}",
+        f"database.folder={place / 'database'}",
+        f"exports.store={place / 'x'}",
+    ):
+        settings += ["--set", each]
     gateway = f"{listening['addresses'][0]}/{DATASET}"
     api = Child(
         *("api", "--feed", gateway, "--listen", str(address), *settings),
@@ -100,7 +122,7 @@ def _started(
         on_trouble=_tell,
     )
     stack.callback(_stop, api)
-    return None if api.wait_for("ready", START_S, stopped) is None else [feed, api]
+    return None if api.wait_for("ready", START_S, stopped) is None else ([feed, api], history)
 
 
 def _free(address: Address) -> Address:
@@ -120,7 +142,7 @@ def _free(address: Address) -> Address:
         return Address(address.host, bound.getsockname()[1])
 
 
-def _stop(child: Child) -> None:
+def _stop(child: Child | History) -> None:
     try:
         code = child.stop(STOP_S)
     except KeyboardInterrupt:
@@ -146,6 +168,7 @@ def _say_where(address: Address, instrument: str) -> None:
         f"  a book      curl '{here}/v1/books/{instrument}?depth=5'",
         f"  its state   curl '{here}/v1/status'",
         f"  a stream    curl -N '{here}/v1/events?bbo={instrument}'",
+        f"  its past    curl '{here}/v1/history/ohlcv?instrument={instrument}&step=1m'  (soon)",
         f"              ws://{shown}:{address.port}/v1/stream",
         "Ctrl-C ends it.",
         "",

@@ -1,7 +1,6 @@
 """``depthcast maintain``: the database and a store are kept in order, and what is wrong is said."""
 
 import asyncio
-import datetime as dt
 import sys
 from typing import Final
 
@@ -9,10 +8,10 @@ from depthcast.cli._console import bold, table, warn
 from depthcast.cli._database import opened
 from depthcast.cli._errors import Exit
 from depthcast.cli._journal_place import Location, objects_at
+from depthcast.cli._maintenance import one_round
 from depthcast.cli._options import Common
 from depthcast.cli._output import print_out
 from depthcast.store.maintain import MaintenanceReport
-from depthcast.store.maintain import maintain as one_round
 
 __all__ = ["maintain", "said"]
 
@@ -36,13 +35,7 @@ def maintain(location: Location = None, /, *, common: Common = _COMMON) -> int:
 
     async def work() -> MaintenanceReport:
         async with opened(settings.database) as database, database.connect() as connection:
-            return await one_round(
-                connection,
-                objects,
-                now=dt.datetime.now(dt.UTC),
-                settings=settings.maintenance,
-                zstd_level=settings.journal.zstd_level,
-            )
+            return await one_round(connection, objects, settings)
 
     report = asyncio.run(work())
     print_out(said(report))

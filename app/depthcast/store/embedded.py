@@ -81,12 +81,16 @@ class EmbeddedPostgres:
                 self._choose_user()
                 if not (self._data / "PG_VERSION").exists():
                     self._initialise()
-                if self._pg_ctl("status").returncode != 0:
-                    self._run_server()
                 self._using = _open(self._folder / "users")
                 fcntl.flock(self._using, fcntl.LOCK_SH)
+                if self._pg_ctl("status").returncode != 0:
+                    self._run_server()
         except OSError as error:
+            self.stop()
             raise StoreError(f"{error.filename or self._folder}: {error.strerror or error}") from error
+        except BaseException:  # told to end while it comes up
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop it, if nobody else uses it. More than once is no error."""

@@ -20,7 +20,7 @@ from depthcast.store.migrate import kind_of_server
 from tests.support.command import PROGRAM
 from tests.support.journals import DATASET, SHARD, reader_of, simulated_feed
 from tests.support.postgres import run
-from tests.support.stored import days_of_segments, recorded
+from tests.support.stored import JOURNAL, days_of_segments, recorded
 
 NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 
@@ -221,6 +221,12 @@ def test_what_has_expired_is_forgotten_and_an_exports_result_goes_with_it(
     report, exports, keys = run(steps())
     assert (report.exports_expired, report.keys_expired, exports, keys) == (1, 1, 1, 1)
     assert [each.key for each in results.listed("exports/")] == ["exports/new.csv"]
+
+
+def test_a_journal_that_has_no_segment_yet_is_in_order(database: str, tmp_path: Path) -> None:
+    (tmp_path / JOURNAL.open).mkdir(parents=True)
+    (journal,) = run(one_round(database, FolderObjects(tmp_path))).journals
+    assert (journal.segments, journal.end, journal.findings) == (0, 0, [])
 
 
 def test_one_round_at_a_time(database: str) -> None:

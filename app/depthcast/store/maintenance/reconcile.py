@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from depthcast.errors import JournalError
@@ -77,7 +78,7 @@ async def reconcile(
     since_ns = _since_ns(now, settings)
     wanted = [
         each.name
-        for each, following in zip(counting, [*counting[1:], None], strict=True)
+        for each, following in zip_longest(counting, counting[1:])
         if day_ns(places[each.name].base.rpartition("/")[0]) >= since_ns
         or following is None
         or not coverage.has(each.name.epoch, each.name.position, following.name.position)
@@ -143,8 +144,7 @@ def _check(
         report: what is found goes there.
     """
     damaged = {finding.name for finding in report.findings}
-    for visible_one, following in zip(survey.counting, [*survey.counting[1:], None], strict=True):
-        name, until = visible_one
+    for (name, until), following in zip_longest(survey.counting, survey.counting[1:]):
         report.end = name.position if until is None else until
         segment = survey.loaded.get(name)
         if segment is None:

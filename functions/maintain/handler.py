@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from depthcast.errors import StoreError
 from depthcast.store.maintain import MaintenanceReport, maintain
 from functions.maintain.findings import ask_again, tell
 from functions.runtime import MARGIN_S, Runtime
@@ -28,12 +29,17 @@ def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
 
 async def _maintain(left_s: float) -> MaintenanceReport:
     settings = RUNTIME.settings
-    async with asyncio.timeout(left_s - MARGIN_S), RUNTIME.pool.connection() as connection:
-        return await maintain(
-            connection,
-            RUNTIME.objects,
-            now=dt.datetime.now(dt.UTC),
-            settings=settings.maintenance,
-            zstd_level=settings.journal.zstd_level,
-            for_s=left_s - settings.functions.reserve_s,
-        )
+    try:
+        async with asyncio.timeout(left_s - MARGIN_S), RUNTIME.pool.connection() as connection:
+            return await maintain(
+                connection,
+                RUNTIME.objects,
+                now=dt.datetime.now(dt.UTC),
+                settings=settings.maintenance,
+                zstd_level=settings.journal.zstd_level,
+                for_s=left_s - settings.functions.reserve_s,
+            )
+    except TimeoutError:
+        raise StoreError(
+            "the round was given up before the invocation's end: what was done stays; give it more time"
+        ) from None

@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import secrets
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import boto3
 import pytest
 
 from depthcast.store.connect import connected
 from tests.support.deliveries import AllRows, all_rows, notice, upload
 from tests.support.event_source import Account
 from tests.support.lambda_runtime import FunctionError, LambdaFunction
+from tests.support.moto import S3Server
 from tests.support.postgres import run
 from tests.support.stored import segments_of
 from tests.support.tcp_gate import TcpGate
@@ -202,3 +206,70 @@ def test_what_is_set_wrong_is_said_and_no_message_is_lost(
     assert len(account.poll(function).failed) == 1
     [said] = function.lines(level="WARNING")
     assert "set DEPTHCAST_JOURNAL_STORE" in said["reason"]
+
+
+def test_an_object_store_that_is_away_loses_no_message(
+    start: Start,
+    aws: S3Server,
+    account: Account,
+    variables: dict[str, str],
+    database: str,
+    folder: Path,
+    by_a_worker: AllRows,
+) -> None:
+    gate = TcpGate(urlsplit(aws.endpoint).port or 80)
+    there = f"http://127.0.0.1:{gate.port}"
+    function = start("compact", {**variables, "AWS_ENDPOINT_URL": there})
+    upload(folder, account.store)
+    account.drop()
+    for segment in segments_of(folder)[:2]:
+        account.send(notice(account.bucket, f"feeds/test/{segment.key}"))
+    gate.shut()
+    polled = account.poll(function)
+    assert polled.failed == list(polled.messages)
+    assert {"does not answer" in row["reason"] for row in function.lines(level="WARNING")} == {True}
+    gate.open()
+    for segment in segments_of(folder)[2:]:
+        account.send(notice(account.bucket, f"feeds/test/{segment.key}"))
+    assert not any(batch.failed for batch in account.drain(function))
+    assert run(all_rows(database)) == by_a_worker
+    gate.shut()
+
+
+def test_a_password_in_a_secret_that_is_rotated_is_taken_in_the_same_process(
+    start: Start, account: Account, variables: dict[str, str], database: str, folder: Path
+) -> None:
+    """Meanwhile messages come again."""
+    name = f"test_{secrets.token_hex(4)}"
+    client = boto3.client("secretsmanager", region_name="us-east-1")
+    client.create_secret(Name=name, SecretString=json.dumps({"username": name, "password": "first"}))
+    run(execute(database, f"CREATE ROLE {name} LOGIN PASSWORD 'first' IN ROLE depthcast_writer"))
+    parts = urlsplit(database)
+    settings = {
+        "DEPTHCAST_DATABASE_URL": f"postgresql://{name}@{parts.hostname}:{parts.port}{parts.path}",
+        "DEPTHCAST_DATABASE_AUTH": "secret",
+        "DEPTHCAST_DATABASE_SECRET_ID": name,
+        "DEPTHCAST_DATABASE_MAX_AGE_S": "0.001",  # each invocation connects
+    }
+    function = start("compact", {**variables, **settings})
+    upload(folder, account.store)
+    account.drop()
+    keys = [f"feeds/test/{segment.key}" for segment in segments_of(folder)]
+    account.send(notice(account.bucket, keys[0]))
+    assert account.poll(function).failed == []
+    run(execute(database, f"ALTER ROLE {name} PASSWORD 'second'"))
+    account.send(notice(account.bucket, keys[1]))
+    assert len(account.poll(function).failed) == 1
+    client.put_secret_value(SecretId=name, SecretString=json.dumps({"username": name, "password": "second"}))
+    deadline = time.monotonic() + 15
+    while account.poll(function).failed:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert function.metric("SegmentsCompacted") == 2
+    function.stop()
+    run(execute(database, f"DROP ROLE {name}"))
+
+
+async def execute(url: str, statement: str) -> None:
+    async with connected(url) as connection:
+        await connection.execute(statement)

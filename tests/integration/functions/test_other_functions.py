@@ -157,6 +157,21 @@ def test_of_two_rounds_at_once_one_does_nothing(start: Start, account: Account, 
     assert function.invoke(SCHEDULED)["Busy"] == 0
 
 
+def test_a_round_that_takes_too_long_is_given_up_and_says_so(
+    start: Start, variables: dict[str, str], database: str
+) -> None:
+    function = start("maintain", variables)
+
+    async def beside() -> None:
+        async with connected(database) as connection, connection.transaction():
+            await connection.execute("LOCK TABLE depthcast.idempotency_keys IN ACCESS EXCLUSIVE MODE")
+            await asyncio.to_thread(function.invoke, SCHEDULED, timeout_s=5.0)
+
+    with pytest.raises(FunctionError, match="the round was given up before the invocation's end"):
+        run(beside())
+    assert function.invoke(SCHEDULED)["Busy"] == 0
+
+
 def test_a_round_whose_database_is_away_fails(start: Start, account: Account) -> None:
     function = start(
         "maintain",

@@ -65,7 +65,8 @@ LIMIT: Final = "SELECT min(position) FROM depthcast.segments WHERE feed_id = $1 
 MAKE_PARTITIONS: Final = "SELECT depthcast.make_partitions($1)"
 
 DEPTH_ROWS: Final = """
-SELECT count(*) - count(there.epoch) FROM (SELECT DISTINCT instrument_id, publisher_id, ts FROM new_depth) AS n
+SELECT count(*) - count(there.epoch)
+FROM (SELECT DISTINCT instrument_id, publisher_id, ts FROM new_depth) AS n
 LEFT JOIN LATERAL (
   SELECT epoch FROM depthcast.depth d
   WHERE $1 AND d.instrument_id = n.instrument_id AND d.ts = n.ts AND d.publisher_id = n.publisher_id

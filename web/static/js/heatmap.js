@@ -33,7 +33,10 @@ export class HeatMap {
     this.frame = 0;
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     new ResizeObserver(() => this.#fit()).observe(root);
-    new IntersectionObserver(([entry]) => (this.seen = entry.isIntersecting)).observe(root);
+    new IntersectionObserver(([entry]) => {
+      this.seen = entry.isIntersecting;
+      this.draw();
+    }).observe(root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#look());
     this.#look();
     this.#listen();

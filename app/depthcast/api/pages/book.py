@@ -26,7 +26,7 @@ __all__ = ["ROUTES"]
 
 RATE: Final = 20
 TAPE_ROWS: Final = 40
-CHART_TRADES: Final = 400
+CHART_TRADES: Final = 1_000
 PLAIN: Final = Choices()
 _Request = Request[Any, Any, Any]
 Name = Annotated[str, PathParameter(min_length=1, max_length=90)]
@@ -74,7 +74,7 @@ def get_history(request: _Request, name: Name) -> Answer:
 
 @get("/books/{name:str}/levels", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
 def get_levels(request: _Request, name: Name) -> Answer:
-    """The last minutes for the heat map: ms, and the sides' sizes by tick (`depthcast.api.pages.depths.encoded`).
+    """The last minutes for the heat map: ms, and the sides' sizes by tick (`pages.depths.encoded`).
 
     Of all publishers together; samples with prices off the tick are left out.
     """

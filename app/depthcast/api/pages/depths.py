@@ -20,7 +20,7 @@ _Key = tuple[str, int]
 
 
 class DepthSample(NamedTuple):
-    """A book at a moment: ``ts_event`` of its last event (ns); prices (1e-9) and sizes in turn, best first."""
+    """A book at a moment: ``ts_event`` of its last event (ns), prices (1e-9) each with its size."""
 
     ts_event: int
     bids: "array[int]"
@@ -66,8 +66,8 @@ class Depths:
 
 
 def encoded(side: "array[int]", tick: int) -> list[int] | None:
-    """A side in few numbers: the best price in ticks, then the size at each tick outwards; ``-n`` stands for n
-    ticks without any. None where a price is not on the tick.
+    """A side in few numbers: the best price in ticks, then the size at each tick outwards; ``-n`` stands for
+    n ticks without any. None where a price is not on the tick.
 
     Args:
         tick: in 1e-9.

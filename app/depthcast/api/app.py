@@ -20,9 +20,11 @@ from depthcast.api.metrics import Traffic, make_registry
 from depthcast.api.openapi import openapi_document
 from depthcast.api.pages import routes as pages
 from depthcast.api.pages.site import Site
+from depthcast.api.pages.system import System
 from depthcast.api.rates import Rates
 from depthcast.api.reference import reference_page
-from depthcast.api.routes import books, history, instruments, reference, service
+from depthcast.api.replay.desk import ReplayDesk
+from depthcast.api.routes import books, exports, history, instruments, reference, service
 from depthcast.api.routes.admission import admit
 from depthcast.api.runtime import Runtime
 from depthcast.api.services import Services
@@ -61,20 +63,23 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
         sessions=_sessions(services),
         sign_ins=Buckets(api.sign_ins_per_minute / 60, max(1, int(api.sign_ins_per_minute))),
     )
+    if services.hub is not None and services.past is not None:
+        services.hub.replays = ReplayDesk(services.past, most=api.replays, per_key=api.replays_per_key)
     operations = [
-        *books.ROUTES, *history.ROUTES, *instruments.ROUTES, *service.ROUTES, *reference.ROUTES,
+        *books.ROUTES, *history.ROUTES, *exports.ROUTES, *instruments.ROUTES, *service.ROUTES,
+        *reference.ROUTES,
     ]  # fmt: skip
     routers = [
         Router("/v1", route_handlers=[*operations, *reference.PAGES], before_request=admit),
         Router("/", route_handlers=service.PROBES, before_request=admit),
         Router("/", route_handlers=pages.ROUTES),
     ]
-    site = Site(services)
+    site, system = Site(services), System(runtime)
     app = _Application(
         [*routers, *(_streams(services) if streams is None else streams)],
         debug=False,
         exception_handlers={Exception: _pass_on},
-        lifespan=[_sampled(runtime), pages.sampled(site)],
+        lifespan=[_sampled(runtime), pages.sampled(site, system)],
         logging_config=None,
         openapi_config=None,
     )
@@ -83,6 +88,7 @@ def create_app(services: Services, *, streams: Sequence[ControllerRouterHandler]
     app.state.reference = reference_page(document)
     app.state.runtime = runtime
     app.state.site = site
+    app.state.system = system
     app.state.registry = make_registry(runtime)
     edge = Edge(
         app.asgi_handler,
@@ -127,10 +133,15 @@ def _pass_on(_: Request[Any, Any, Any], error: Exception) -> NoReturn:
 def _sampled(runtime: Runtime) -> contextlib.AbstractAsyncContextManager[None]:
     @contextlib.asynccontextmanager
     async def sampled() -> AsyncIterator[None]:
+        exporter = runtime.services.exporter
         runtime.rates.start()
+        if exporter is not None:
+            exporter.start()
         try:
             yield
         finally:
             runtime.rates.stop()
+            if exporter is not None:
+                await exporter.close()
 
     return sampled()

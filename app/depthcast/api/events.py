@@ -1,6 +1,7 @@
 """``/v1/events``: the stream as server-sent events. The query says what is subscribed to."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -15,10 +16,10 @@ from depthcast.api.hub.classes import CHANNELS
 from depthcast.api.hub.clients import Client, CloseCode
 from depthcast.api.hub.encoded import Form
 from depthcast.api.hub.errors import RequestError
-from depthcast.api.hub.requests import Since, Subscribe, error_message
+from depthcast.api.hub.requests import Since, Subscribe, error_message, session_over
 from depthcast.api.past.problems import no_journal
 from depthcast.api.problems import ApiProblem, invalid
-from depthcast.api.pump import ABORT, Pump
+from depthcast.api.pump import ABORT, Pump, event_pump
 from depthcast.api.replay.desk import ReplayDesk
 from depthcast.api.replay.opening import open_replay
 from depthcast.api.replay.query import asks_for_replay, has_ended, replay_order
@@ -57,7 +58,7 @@ async def events(scope: Any, receive: Any, send: Any) -> None:
     principal = require(connection, "read")
     wanted = subscriptions(query, last)
     address, key = who(scope, principal)
-    pump = Pump()
+    pump = event_pump(scope.get("extensions"))
     client = _subscribed(
         Admission(hub, address, key, key_ended(connection, key), may_replay=False), pump, wanted
     )
@@ -69,7 +70,7 @@ async def _served(scope: Any, client: Client, pump: Pump, receive: Receive, send
     abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)
     try:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        if not await _run(client, pump, receive, send) and abort is not None:
+        if not await _run(client, pump, receive, send, _session_left_s(scope)) and abort is not None:
             abort()
             await _until_gone(receive)
     finally:
@@ -90,12 +91,12 @@ async def _replay(connection: Connection, query: str, last: str | None, receive:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return
     address, key = who(scope, principal)
-    pump = Pump()
+    pump = event_pump(scope.get("extensions"))
     try:
         desk.admit(address, key)
         opened = await open_replay(gate, scope["state"]["limits_key"], order)
         client = Admission(hub, address, key, key_ended(connection, key), may_replay=True).connect(
-            pump, Form.EVENT
+            pump, pump.form
         )
         opened.on_end = lambda: hub.end(client, 1000, "the replay has ended")
         desk.play(client, opened)
@@ -144,7 +145,7 @@ def _subscribed(admission: Admission, pump: Pump, wanted: list[Subscribe]) -> Cl
     """The hub's client, with all it asked for; a problem if it cannot have that."""
     client = None
     try:
-        client = admission.connect(pump, Form.EVENT)
+        client = admission.connect(pump, pump.form)
         for request in wanted:
             admission.hub.subscribe(client, request)
     except RequestError as error:
@@ -155,8 +156,8 @@ def _subscribed(admission: Admission, pump: Pump, wanted: list[Subscribe]) -> Cl
     return client
 
 
-async def _run(client: Client, pump: Pump, receive: Receive, send: Send) -> bool:
-    """Send until the browser has gone, or the hub has ended the connection.
+async def _run(client: Client, pump: Pump, receive: Receive, send: Send, left_s: float | None) -> bool:
+    """Send until the browser has gone, the hub has ended the connection, or ``left_s`` seconds are over.
 
     Returns:
         False if it was ended, but does not take what was to be sent before.
@@ -174,7 +175,9 @@ async def _run(client: Client, pump: Pump, receive: Receive, send: Send) -> bool
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     overdue = asyncio.create_task(pump.overdue())
-    others = (write(), _until_gone(receive), _comments(client))
+    others = [write(), _until_gone(receive), _comments(client)]
+    if left_s is not None:
+        others.append(_session_over(client, left_s))
     tasks = [overdue, *(asyncio.create_task(each) for each in others)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -190,12 +193,25 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
+def _session_left_s(scope: Any) -> float | None:
+    """For how long a browser's session counts; None of a reader who has none."""
+    ends_ns = scope["state"]["principal"].session_ends_ns
+    return None if ends_ns is None else max(0.0, (ends_ns - time.time_ns()) / 1e9)
+
+
+async def _session_over(client: Client, left_s: float) -> None:
+    """Part from the reader when its session runs out; what it is told goes out as ever."""
+    await asyncio.sleep(left_s)
+    client.hub.refuse(client, None, session_over())
+    await asyncio.Event().wait()
+
+
 async def _comments(client: Client) -> None:
     """Keep what lies between from thinking that the connection is idle."""
     while True:
         await asyncio.sleep(COMMENT_S)
         if client.paused_at is None and not client.closed:
-            client.write(_COMMENT)
+            client.send_text(_COMMENT)
 
 
 def _number(given: dict[str, list[str]], name: str) -> int | None:

@@ -17,7 +17,7 @@ from websockets.protocol import State
 
 from depthcast.api.hub.ports import SinkListener
 
-__all__ = ["EXTENSION", "FrameProtocol"]
+__all__ = ["EXTENSION", "TCP_NOTSENT_LOWAT", "UNSENT_BYTES", "FrameProtocol"]
 
 EXTENSION: Final = "depthcast.frames"
 """The name in the scope's ``extensions`` under which a connection offers itself as a `Sink`."""
@@ -30,7 +30,7 @@ MAX_PONGS_BYTES: Final = 65_536
 """Pings are not answered while so much waits to be sent: who takes nothing needs no answer."""
 UNSENT_BYTES: Final = 32_768
 """What the kernel may hold that was never sent: what waits longer waits where it can be counted."""
-_TCP_NOTSENT_LOWAT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+TCP_NOTSENT_LOWAT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
@@ -52,7 +52,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             return _nowhere
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-            connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+            connection.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         transport.set_write_buffer_limits(high=buffer_bytes, low=buffer_bytes // 4)
         self._listener = self._attached = listener
         return cast("Callable[[bytes], Any]", transport.write)

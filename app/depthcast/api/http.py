@@ -5,16 +5,19 @@ A client that sends a head without end, or a byte a minute, or that takes nothin
 otherwise hold memory and a connection for as long as it likes.
 """
 
+import socket
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from depthcast.api.connections import Connections
 from depthcast.api.problem_types import PROBLEMS, ProblemType
-from depthcast.api.pump import ABORT
+from depthcast.api.frames import TCP_NOTSENT_LOWAT, UNSENT_BYTES
+from depthcast.api.pump import ABORT, STRAIGHT, StraightPump
 
 __all__ = ["PROBES", "Bounds", "bounded_http"]
 
@@ -77,6 +80,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._stall: TimerHandle | None = None
         self._waiting = self._share = 0
         self._room = True
+        self._pump: StraightPump | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -88,7 +92,24 @@ class _BoundedHttp(HttpToolsProtocol):
         self.limits.connections.leave(self)
         self._stop_timer()
         self._stop_looking()
+        self._let_go()
         super().connection_lost(exc)
+
+    def take_chunks(self, pump: StraightPump, buffer_bytes: int) -> Callable[[bytes], Any]:
+        """Let ready chunks of the present answer pass by, until it is complete."""
+        if self.transport.is_closing():
+            return _nowhere
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        self.transport.set_write_buffer_limits(high=buffer_bytes, low=buffer_bytes // 4)
+        self._pump = pump
+        return cast("Callable[[bytes], Any]", self.transport.write)
+
+    def _let_go(self) -> None:
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.gone()
 
     def make_room(self) -> None:
         """Close: nothing is being answered here, and another connection needs the place."""
@@ -112,7 +133,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+        self.scope["extensions"] = {ABORT: self.transport.abort, STRAIGHT: self}  # type: ignore[dict-item]
         self._in_head = self._in_message = True
 
     def on_headers_complete(self) -> None:
@@ -140,6 +161,9 @@ class _BoundedHttp(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        if self._pump is not None:
+            self._let_go()
+            self.transport.set_write_buffer_limits()
         super().on_response_complete()
         self._rest()
 
@@ -155,6 +179,8 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        if self._pump is not None:
+            self._pump.pause()
         self.limits.connections.busy(self)
         if self._stall is None:
             self._waiting = self.transport.get_write_buffer_size()
@@ -163,6 +189,8 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        if self._pump is not None:
+            self._pump.drain()
         self._stop_looking()
         self._rest()
 
@@ -215,3 +243,7 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _nowhere(data: bytes) -> None:
+    """Takes what comes too late."""

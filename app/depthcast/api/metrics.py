@@ -28,12 +28,14 @@ class Traffic:
         self.answers: defaultdict[tuple[str, int], int] = defaultdict(int)
         """By the path's template (empty for what is no route) and the status; 0 where no answer began."""
         self.durations: defaultdict[str, Ages] = defaultdict(Ages)
+        self.all_durations = Ages()
 
     def count(self, path: str, status: int, seconds: float | None) -> None:
         """Count an answer; ``seconds`` is None for one that goes on for as long as its reader stays."""
         self.answers[path, status] += 1
         if seconds is not None:
             self.durations[path].add(int(seconds * 1e9))
+            self.all_durations.add(int(seconds * 1e9))
 
 
 def make_registry(runtime: "Runtime") -> CollectorRegistry:
@@ -138,4 +140,14 @@ class _ApiCollector(Collector):
             for hop, ages in replica.hops.items():
                 buckets = [(str(bound), ages.at_most(int(bound * 1e9))) for bound in _BOUNDS_S]
                 family.add_metric([replica.name, hop], [*buckets, ("+Inf", ages.count)], ages.total / 1e9)
+        yield family
+        hub = self._runtime.services.hub
+        if hub is None:
+            return
+        family = HistogramMetricFamily(
+            "depthcast_stream_hop_seconds", "How long messages took in the hub, by hop", labels=["hop"]
+        )
+        for hop, ages in hub.hops.items():
+            buckets = [(str(bound), ages.at_most(int(bound * 1e9))) for bound in _BOUNDS_S]
+            family.add_metric([hop], [*buckets, ("+Inf", ages.count)], ages.total / 1e9)
         yield family

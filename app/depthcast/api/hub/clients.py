@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from depthcast.api.hub.encoded import Encoded, Form
+from depthcast.api.hub.encoded import EVENTS, Encoded, Form, http_chunk
 from depthcast.api.hub.ports import Sink
 from depthcast.api.hub.stream import Stream, TooFarBehindError
 
@@ -97,6 +97,10 @@ class Client:
             self.write(message.form(self.form))
             self.hub.counters.control += 1
 
+    def send_text(self, text: bytes) -> None:
+        """Send a reader of events what is no message: a mark, a comment."""
+        self.write(http_chunk(text) if self.form is Form.CHUNK else text)
+
     def send_aside(self, message: Encoded) -> None:
         """Send a message of a stream that others have had before."""
         self.write(message.aside(self.form))
@@ -152,9 +156,9 @@ class Client:
 
     def _mark(self) -> None:
         """Tell a reader of events that it has everything up to now: it may resume from here."""
-        if self.form is Form.EVENT and self._takes_more() and self.is_live:
+        if self.form in EVENTS and self._takes_more() and self.is_live:
             numbering = self.hub.numbering
-            self.write(b"id: %b:%d\n\n" % (numbering.epoch.encode(), numbering.last))
+            self.send_text(b"id: %b:%d\n\n" % (numbering.epoch.encode(), numbering.last))
 
     # -- the connection
 

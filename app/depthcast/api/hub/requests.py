@@ -37,6 +37,7 @@ __all__ = [
     "handle",
     "key_ended",
     "not_text",
+    "session_over",
 ]
 
 Id = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
@@ -176,6 +177,10 @@ def not_text(client: "Client") -> None:
 
 def key_ended(why: str | None) -> RequestError:
     return RequestError("key_ended", f"the key is {why}", fatal=True)
+
+
+def session_over() -> RequestError:
+    return RequestError("key_ended", "the session is over: sign in again", fatal=True)
 
 
 def _rate_limited(client: "Client") -> RequestError:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import ceil
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from depthcast.api.hub.classes import StreamClass
@@ -12,6 +13,7 @@ from depthcast.api.hub.messages import Resync, encode
 from depthcast.api.hub.options import HubOptions
 from depthcast.api.hub.ports import Clock
 from depthcast.api.hub.ring import Ring, RingBytes
+from depthcast.dbn.ages import Ages
 
 if TYPE_CHECKING:
     from depthcast.api.hub.clients import Client
@@ -29,13 +31,15 @@ class Numbering:
     them all.
     """
 
-    __slots__ = ("clock", "counters", "epoch", "last", "options", "ring_bytes")
+    __slots__ = ("clock", "counters", "encoded_to_written", "epoch", "last", "options", "ring_bytes")
 
     def __init__(self, epoch: str, clock: Clock, options: HubOptions) -> None:
         self.epoch = epoch
         self.clock = clock
         self.options = options
         self.counters = HubCounters()
+        self.encoded_to_written = Ages()
+        """From a message's JSON until each reader's connection had it, as long as it took the last of them."""
         self.ring_bytes = RingBytes(options.rings_bytes)
         self.last = 0
 
@@ -246,6 +250,7 @@ class Stream(ABC):
     def broadcast(self, message: Encoded) -> None:
         """Write a message to all readers. One that cannot take it does not keep it from the others."""
         counters = self.numbering.counters
+        sent = 0
         for form, members in zip(Form, self._members, strict=True):
             if not members:
                 continue
@@ -255,6 +260,7 @@ class Stream(ABC):
             data = message.form(form)
             counters.frames += 1
             counters.sends += len(writes)
+            sent += len(writes)
             rest = iter(writes)
             while True:
                 try:
@@ -263,6 +269,7 @@ class Stream(ABC):
                     break
                 except Exception:  # a connection in whatever state: its own end will be told
                     counters.write_errors += 1
+        self.numbering.encoded_to_written.add(perf_counter_ns() - message.made_ns, sent)
 
     def resync(self, reason: str) -> Encoded:
         """What is held of the class is void."""

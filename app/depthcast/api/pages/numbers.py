@@ -8,7 +8,19 @@ from typing import Final, NamedTuple
 from depthcast.book.types import Level
 from depthcast.dbn.layout import PRICE_SCALE
 
-__all__ = ["Grid", "clock_text", "day_text", "grid_of", "points", "price_text", "rate_text", "signed_text"]
+__all__ = [
+    "Grid",
+    "bytes_text",
+    "clock_text",
+    "day_text",
+    "grid_of",
+    "lasting_text",
+    "points",
+    "price_text",
+    "rate_text",
+    "signed_text",
+    "time_text",
+]
 
 DIGITS: Final = 9
 
@@ -79,6 +91,31 @@ def clock_text(ns: int) -> str:
 def day_text(ns: int) -> str:
     """The day and the time of day, UTC, to the minute."""
     return f"{datetime.fromtimestamp(ns // 1_000_000_000, UTC):%d %b %H:%M}"
+
+
+def lasting_text(ns: int) -> str:
+    """How long something has lasted, in its two largest units."""
+    seconds = max(0, ns) // 1_000_000_000
+    for unit, name, part, rest in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name} {seconds % unit // part} {rest}"
+    return f"{seconds} s"
+
+
+def time_text(us: float) -> str:
+    """A duration of so many microseconds, in three digits and its unit."""
+    unit, scale = ("µs", 1.0) if us < 999.5 else ("ms", 1e3) if us < 999_500 else ("s", 1e6)
+    value = us / scale
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+
+
+def bytes_text(size: float) -> str:
+    """A number of bytes, in binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TiB"
 
 
 def points(values: Iterable[int | None], width: int, height: int) -> str:

@@ -8,7 +8,7 @@ from litestar import Request, get
 
 from depthcast.api.answers import Answer
 from depthcast.api.auth import PUBLIC, require
-from depthcast.api.market import Listing
+from depthcast.api.market import Listing, Market
 from depthcast.api.pages.board import Figures
 from depthcast.api.pages.numbers import Grid, grid_of, points
 from depthcast.api.pages.site import Site, is_fragment, market_state, site_of
@@ -20,7 +20,7 @@ from depthcast.dbn.layout import PRICE_SCALE, UNDEF_PRICE
 from depthcast.errors import BookError
 from depthcast.live.replica_types import FeedState
 
-__all__ = ["ROUTES", "Row", "listing_key", "row_of", "tick_of"]
+__all__ = ["ROUTES", "Row", "listing_key", "row_of", "status_events", "tick_of"]
 
 PAGE_ROWS: Final = 40
 """Two subscriptions each (bbo, trades), of the hundred that one connection may have."""
@@ -243,6 +243,17 @@ def _events(rows: Sequence[Row]) -> str:
     if one_a_feed:
         query["status"] = ",".join(list(one_a_feed.values())[:10])
     return "/v1/events?" + urlencode(query, safe=":,")
+
+
+def status_events(market: Market) -> str:
+    """What a page subscribes to that shows how the feeds are, and no book; empty while no book is known."""
+    names = []
+    for replica in market.replicas:
+        keys = replica.engine.books()
+        if keys:
+            number = keys[0].instrument_id
+            names.append(Listing(replica, number, replica.symbols.get(number)).name)
+    return "/v1/events?" + urlencode({"status": ",".join(names[:10])}, safe=":,") if names else ""
 
 
 def _link(search: str, sort: str, descending: bool) -> Callable[[Column], str]:

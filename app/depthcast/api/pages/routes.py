@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from depthcast.api.answers import Answer
 from depthcast.api.auth import PUBLIC
-from depthcast.api.pages import book, overview, sign_in
+from depthcast.api.pages import book, overview, sign_in, system
 from depthcast.api.pages.site import Site, site_of
 
 __all__ = ["ROUTES", "sampled"]
@@ -32,18 +32,20 @@ def get_icon(request: _Request) -> Answer:
     return assets.response(request, "", "icon.svg")
 
 
-ROUTES: Final = (*overview.ROUTES, *book.ROUTES, *sign_in.ROUTES, get_static, get_icon)
+ROUTES: Final = (*overview.ROUTES, *book.ROUTES, *system.ROUTES, *sign_in.ROUTES, get_static, get_icon)
 
 
-def sampled(site: Site) -> AbstractAsyncContextManager[None]:
-    """The site, its samples taken while the application runs."""
+def sampled(site: Site, of_system: system.System) -> AbstractAsyncContextManager[None]:
+    """The samples of site and system, taken while the application runs."""
 
     @contextlib.asynccontextmanager
     async def running() -> AsyncIterator[None]:
         site.board.start()
+        of_system.gauges.start()
         try:
             yield
         finally:
             site.board.stop()
+            of_system.gauges.stop()
 
     return running()

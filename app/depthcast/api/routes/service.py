@@ -81,6 +81,9 @@ def get_stats(request: _Request) -> Answer:
         for replica in runtime.services.market.replicas
         for hop, ages in replica.hops.items()
     ]
+    hub = runtime.services.hub
+    if hub is not None:
+        hops += [_hop("", hop, ages) for hop, ages in hub.hops.items()]
     requests = [_hop("", path or "none", ages) for path, ages in sorted(runtime.traffic.durations.items())]
     return response(StatsAnswer(str(runtime.services.clock()), hops, requests))
 

@@ -208,6 +208,8 @@ class Reader:
             self.books[name].take(message)
         elif kind == "resync":
             self.resyncs.append(message)
+            if "seq" in message:  # of a replay that was sought
+                self.trades_seq[name] = message["seq"]
         else:
             self.others.append(message)
 

@@ -78,7 +78,9 @@ async def _served(scope: Any, client: Client, pump: Pump, receive: Receive, send
         client.on_lost()
 
 
-async def _replay(connection: Connection, query: str, last: str | None, receive: Receive, send: Send) -> None:
+async def _replay(
+    connection: Connection, scope: Any, query: str, last: str | None, receive: Receive, send: Send
+) -> None:
     """Answer with a replay. A browser that comes back after the end is told that there is no more (204)."""
     principal = require(connection, "replay")
     order = replay_order(query, last)

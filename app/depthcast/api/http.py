@@ -15,8 +15,8 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from depthcast.api.connections import Connections
-from depthcast.api.problem_types import PROBLEMS, ProblemType
 from depthcast.api.frames import TCP_NOTSENT_LOWAT, UNSENT_BYTES
+from depthcast.api.problem_types import PROBLEMS, ProblemType
 from depthcast.api.pump import ABORT, STRAIGHT, StraightPump
 
 __all__ = ["PROBES", "Bounds", "bounded_http"]

@@ -1,5 +1,4 @@
-"""Connections the hub can write to: over one that takes a message at a time and lets its sender wait, and over
-one that takes chunks straight."""
+"""Connections the hub can write to: a message at a time, whose sender waits, or ready chunks straight."""
 
 import asyncio
 from collections import deque
@@ -88,7 +87,7 @@ class ChunkTaker(Protocol):
     """A connection whose answer has begun, and goes on in chunks."""
 
     def take_chunks(self, pump: "StraightPump", buffer_bytes: int) -> Callable[[bytes], Any]:
-        """What takes ready chunks; the pump is told when more than the bound waits, and when that has gone."""
+        """What takes ready chunks. The pump is told when more than the bound waits, and when it has gone."""
 
 
 class StraightPump(Pump):
@@ -115,8 +114,8 @@ class StraightPump(Pump):
         self._waiting.clear()
         if early:
             self._write(early)
-        await self._over.wait()
-        assert self.ended is not None
+        while self.ended is None:
+            await self._over.wait()
         return self.ended
 
     def pause(self) -> None:

@@ -4,6 +4,7 @@ import { Badge } from "./badge.js";
 import { Stream } from "./stream.js";
 
 const WINDOW = 600;
+const LEAST = 120; // seconds that are shown, however few there are
 const byId = (id) => document.getElementById(id);
 const root = byId("system");
 const badge = new Badge();
@@ -37,7 +38,7 @@ function gauge(id, lines, most) {
         tzDate: (ts) => uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC"),
         cursor: { drag: { x: false, y: false }, points: { size: 5 } },
         scales: {
-          x: { range: (_, __, last) => [last - WINDOW, last] },
+          x: { range: (_, first, last) => [Math.min(first, last - LEAST), last] },
           y: { range: (_, __, high) => [0, Math.max(high * 1.1, most)] },
         },
         axes: [

@@ -39,7 +39,7 @@ class Numbering:
         self.options = options
         self.counters = HubCounters()
         self.encoded_to_written = Ages()
-        """From a message's JSON until each reader's connection had it, as long as it took the last of them."""
+        """From a message's JSON until each reader's connection had it: as long as the last of them waited."""
         self.ring_bytes = RingBytes(options.rings_bytes)
         self.last = 0
 

@@ -51,7 +51,7 @@ def cookie_of(request: _Request, name: str) -> str:
 
 
 def cookie_header(request: _Request, name: str, value: str, lasts_s: int) -> dict[str, str]:
-    """A header that sets a cookie which scripts cannot read, and other sites cannot have sent; 0 s ends it."""
+    """A header that sets a cookie which scripts cannot read and other sites cannot have sent; 0 s ends it."""
     secure = "; Secure" if request.scope["state"]["https"] else ""
     return {"Set-Cookie": f"{name}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Strict{secure}"}
 

@@ -20,7 +20,7 @@ from depthcast.api.pages.site import Site, market_state, site_of
 from depthcast.api.pages.storage import Storage
 from depthcast.api.problems import ApiProblem, as_problem
 from depthcast.api.rates import Rate
-from depthcast.api.runtime import Runtime, runtime_of
+from depthcast.api.runtime import Runtime
 from depthcast.dbn.ages import Ages
 from depthcast.live.replica import Replica
 

@@ -4,11 +4,7 @@ Segments may come in any order, more than once, from several workers, cut otherw
 tables end up the same. docs/store.md says why.
 """
 
-import asyncio
-import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
@@ -20,19 +16,14 @@ from depthcast.journal.names import SegmentName
 from depthcast.journal.segments import ClosedSegment
 from depthcast.store import merging
 from depthcast.store.connect import Connection
-from depthcast.store.copying import HEADER, TRAILER
+from depthcast.store.filling import fill
 from depthcast.store.instruments import Instrument, merged
-from depthcast.store.rows import Piece, segment_rows
-from depthcast.store.tables import COPIED, ROLLUPS, TABLES
+from depthcast.store.rows import segment_rows
+from depthcast.store.tables import TABLES
 
 __all__ = ["Compacted", "Outcome", "compact", "feed_of"]
 
-_2000: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-_COPY_BYTES: Final = 1 << 20
-"""Rows are gathered to about this much before they are copied."""
 _TRIES: Final = 5
-_MAX_DAYS: Final = 1_000
-"""A segment has records of fewer days: each is a partition."""
 _INSTRUMENT: Final = ("instrument_id", "feed_id", *Instrument._fields)
 
 
@@ -120,7 +111,7 @@ async def _compact(
     where = (feed_id, *name)
     direct = direct and not await connection.fetchval(merging.IS_COVERED, *where, until)
     pieces = segment_rows(segment, feed_id, until, seconds=rollups)
-    copied = await _copy(connection, segment, pieces, direct=direct)
+    copied = await fill(connection, pieces, segment.path, direct=direct)
     await connection.execute(merging.LOCK_FEED, feed_id)
     if await _until(connection, feed_id, segment) != until:
         raise _LimitMoved
@@ -171,100 +162,6 @@ async def _is_known(connection: Connection, feed_id: int, segment: ClosedSegment
     """Whether its records are there: by itself, or by others of its epoch, as where it was made of those."""
     records = segment.index.records
     return bool(await connection.fetchval(merging.IS_KNOWN, feed_id, *segment.name, records, until))
-
-
-@dataclass(slots=True)
-class _Copied:
-    """What was copied, and what is known of it."""
-
-    instruments: dict[int, Instrument] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
-    days: set[int] = field(default_factory=set)
-    partitioned: set[int] = field(default_factory=set)
-    times: list[int] = field(default_factory=list)
-
-    def add(self, piece: Piece) -> None:
-        self.instruments = merged(self.instruments, piece.instruments)
-        for table, rows in piece.rows.items():
-            if table in self.numbers:
-                self.numbers[table] += rows.number
-            self.days |= rows.days
-            if rows.number and table.removeprefix("new_") in TABLES:
-                self.times = [min([rows.first_us, *self.times]), max([rows.last_us, *self.times])]
-
-    @property
-    def range(self) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """The times of the first and the last row; None where there is none."""
-        if not self.times:
-            return None, None
-        first, last = (_2000 + dt.timedelta(microseconds=us) for us in self.times)
-        return first, last
-
-
-async def _copy(
-    connection: Connection, segment: ClosedSegment, pieces: Iterator[Piece], *, direct: bool
-) -> _Copied:
-    """Copy rows while the next are derived in a thread: into temporary tables, or where they belong."""
-    copied = _Copied()
-    waiting: dict[str, list[bytes]] = {table: [] for table in COPIED}
-
-    async def flush(table: str) -> None:
-        await _make_partitions(connection, segment, copied)
-        if table in TABLES or table in ROLLUPS:
-            name = f"depthcast.{table}" if direct else f"new_{table}"
-        else:
-            name = table
-        await _copy_into(connection, name, table, waiting[table])
-
-    coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
-    try:
-        while (piece := await coming) is not None:
-            coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
-            copied.add(piece)
-            for table, rows in piece.rows.items():
-                waiting[table].append(rows.data)
-                if sum(map(len, waiting[table])) >= _COPY_BYTES:
-                    await flush(table)
-        for table in waiting:
-            await flush(table)
-    finally:
-        await asyncio.wait([coming])  # the thread has the segment until it is through
-        if not coming.cancelled():
-            coming.exception()
-    return copied
-
-
-async def _copy_into(connection: Connection, name: str, table: str, data: list[bytes]) -> None:
-    """Copy these rows, and forget them."""
-
-    async def stream() -> AsyncIterator[bytes]:
-        yield HEADER
-        for rows in data:
-            yield rows
-        yield TRAILER
-
-    if any(data):
-        schema, _, plain = name.rpartition(".")
-        await connection.copy_to_table(
-            plain,
-            schema_name=schema or None,
-            source=stream(),
-            columns=[column.name for column in COPIED[table]],
-            format="binary",
-        )
-    data.clear()
-
-
-async def _make_partitions(connection: Connection, segment: ClosedSegment, copied: _Copied) -> None:
-    if len(copied.days) > _MAX_DAYS:
-        raise SegmentError(
-            f"its records are of {len(copied.days):,} days: their times are wrong", path=segment.path
-        )
-    missing = sorted(copied.days - copied.partitioned)
-    if missing:
-        dates = [_2000.date() + dt.timedelta(days=day) for day in missing]
-        await connection.execute(merging.MAKE_PARTITIONS, dates)
-        copied.partitioned.update(missing)
 
 
 async def _make_void(connection: Connection, feed_id: int, name: SegmentName) -> tuple[SegmentName, ...]:

@@ -12,6 +12,7 @@ import msgspec
 
 from depthcast.api.app import create_app
 from depthcast.api.database import HistoryDatabase
+from depthcast.api.exports import Exporter
 from depthcast.api.hub.hub import Hub
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
 from depthcast.api.market import Market
@@ -85,6 +86,7 @@ async def api_over(
     dataset: str = "",
     streams: Sequence[Any] | None = (),
     history: HistoryDatabase | None = None,
+    exporter: Exporter | None = None,
 ) -> AsyncIterator[Api]:
     """The API over gateways that serve these feeds.
 
@@ -94,6 +96,7 @@ async def api_over(
         dataset: what they ask for, if it is not what there is.
         streams: handlers of WebSockets; None for the real ones, with a hub.
         history: the way to a database.
+        exporter: what makes exports; the application starts it, where there is one that runs.
     """
     settings = settings or api_settings()
     async with contextlib.AsyncExitStack() as stack:
@@ -112,6 +115,7 @@ async def api_over(
             version="0.0.test",
             clock=clock,
             history=history,
+            exporter=exporter,
             past=open_past(settings),
         )
         api = Api(create_app(services, streams=streams), services, served)
@@ -124,5 +128,8 @@ async def api_over(
             market.close()
             await api.client.aclose()
             await running
+            if history is not None:
+                await history.close()
+                await asyncio.sleep(0)  # what was cut off is closed
             if services.past is not None:
                 services.past.close()

@@ -37,14 +37,10 @@ def history_settings(url: str, *, exports: Path | None = None, **more: Any) -> S
 @contextlib.asynccontextmanager
 async def history_api(settings: Settings, **arguments: Any) -> AsyncIterator[Api]:
     """The API over the world's feed, with the database of the settings."""
-    history = HistoryDatabase(settings)
-    try:
-        async with api_over(
-            feed_of_the_world(), settings=settings, history=history, **arguments
-        ) as api:
-            yield api
-    finally:
-        await history.close()
+    async with api_over(
+        feed_of_the_world(), settings=settings, history=HistoryDatabase(settings), **arguments
+    ) as api:
+        yield api
 
 
 async def compacted(url: str, segments: Iterable[ClosedSegment]) -> None:

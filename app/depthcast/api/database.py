@@ -40,11 +40,13 @@ class HistoryDatabase:
     """Connections to the database for the questions of clients. Of one loop.
 
     Args:
-        settings: where it is, how many connections there may be, how long one is waited for.
+        settings: where it is, how long a connection is waited for.
+        connections: how many there may be, if not as the settings say.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, connections: int | None = None) -> None:
         self._settings = settings
+        self._connections = connections or settings.history.connections
         self._pool: Pool | None = None
         self._url = ""
         self._lent = 0
@@ -97,7 +99,7 @@ class HistoryDatabase:
             database = Database.of(settings, url=url)
             self._pool = Pool(
                 replace(database, statement_s=self.statement_s + SPARE_S),
-                size=self._settings.history.connections,
+                size=self._connections,
             )
             self._url = url
         return self._pool
@@ -116,7 +118,7 @@ class HistoryDatabase:
             code = getattr(cause, "sqlstate", None) or ""
             if code.startswith(_OUR_FAULTS):
                 return error
-        if self._lent - lent >= self._settings.history.connections:
+        if self._lent - lent >= self._connections:
             return unavailable("all connections to the database are at work")
         if not lent:
             self._away_until = time.monotonic() + REST_S

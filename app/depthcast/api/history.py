@@ -34,7 +34,6 @@ FEW: Final = 100
 """So few rows are encoded on the loop: a thread would take longer."""
 NS: Final = 1_000_000_000
 _US: Final = 1_000
-_LATEST: Final = 2**63 - 1
 _FOREVER: Final = 4 * 10**18
 """ns: after all that is stored."""
 
@@ -141,14 +140,14 @@ async def settle(connection: Connection, asked: Asked) -> Page:
             raise invalid("cursor", str(error)) from None
     until_ns = asked.end_ns if cursor is None else cursor.end_ns
     start_ns = asked.start_ns
-    limits = start_ns or 0, _FOREVER if until_ns is None else min(until_ns, _FOREVER)
+    limits = start_ns or 0, _FOREVER if until_ns is None else until_ns
     reached = await reach(connection, named.dataset, *limits)
     query = Query(
         kind=asked.kind,
         dataset=named.dataset,
         instrument_id=named.instrument_id,
         publisher_id=asked.publisher,
-        start_ns=_first(asked, reached) if start_ns is None else min(start_ns, _FOREVER),
+        start_ns=_first(asked, reached) if start_ns is None else start_ns,
         end_ns=_end(asked, reached, until_ns),
         step_s=asked.step_s,
         descending=asked.descending,
@@ -255,7 +254,7 @@ def _first(asked: Asked, reached: Reach) -> int:
 def _end(asked: Asked, reached: Reach, until_ns: int | None) -> int:
     """The end of the range, or of history if that comes first: then up to the end of the last step."""
     if reached.last_ns is None:
-        return min(until_ns or 0, _FOREVER)
+        return until_ns or 0
     last = reached.last_ns
     if asked.kind is not Kind.OHLCV and asked.step_s:
         step_ns = asked.step_s * NS
@@ -267,9 +266,9 @@ def _time(field: str, text: str | None) -> int | None:
     if text is None:
         return None
     ns = parse_ns(text)
-    if ns is None or ns > _LATEST:
+    if ns is None:
         raise invalid(field, EXPECTED_TIME)
-    return ns
+    return min(ns, _FOREVER)
 
 
 def _text(ns: int | None) -> str | None:

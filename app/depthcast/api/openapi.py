@@ -15,7 +15,7 @@ from litestar.typing import FieldDefinition
 
 from depthcast.api.auth import PUBLIC
 from depthcast.api.openapi_events import EVENTS_PATH, events_operation
-from depthcast.api.operations import Operation
+from depthcast.api.operations import IDEMPOTENCY_KEY, Operation
 from depthcast.api.problem_types import PROBLEMS
 from depthcast.api.problems import MEDIA_TYPE, FieldError, Problem
 
@@ -96,10 +96,13 @@ def openapi_document(app: Litestar, *, version: str) -> Json:
     """
     found = list(_operations(app))
     answers = [handler.opt["operation"].answer for _, handler in found]
-    schemas, components = msgspec.json.schema_components([*answers, Problem], ref_template=_REF)
+    bodies = [handler.opt["operation"].body or Problem for _, handler in found]
+    schemas, components = msgspec.json.schema_components([*answers, *bodies, Problem], ref_template=_REF)
     paths: Json = {}
-    for (path, handler), schema in zip(found, schemas[:-1], strict=True):
-        paths[path] = {"get": _operation(path, handler, schema)}
+    for (path, handler), schema, body in zip(
+        found, schemas[: len(found)], schemas[len(found) : -1], strict=True
+    ):
+        paths.setdefault(path, {})[_method(handler)] = _operation(path, handler, schema, body)
     if any(route.path == EVENTS_PATH for route in app.routes):
         events, problems = events_operation()
         events["responses"] |= _problem_responses(problems)
@@ -117,7 +120,7 @@ def openapi_document(app: Litestar, *, version: str) -> Json:
         "tags": [
             {"name": name, "description": text}
             for name, text in _TAGS.items()
-            if any(name in item["get"]["tags"] for item in paths.values())
+            if any(name in each["tags"] for item in paths.values() for each in item.values())
         ],
         "paths": paths,
         "components": _components(_marked_down(components)),
@@ -136,7 +139,11 @@ def _operations(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
     return iter(sorted(declared, key=lambda each: groups.index(each[1].opt["operation"].tag)))
 
 
-def _operation(path: str, handler: HTTPRouteHandler, schema: Json) -> Json:
+def _method(handler: HTTPRouteHandler) -> str:
+    return next(name for name in ("get", "post", "delete") if name.upper() in handler.http_methods)
+
+
+def _operation(path: str, handler: HTTPRouteHandler, schema: Json, body: Json) -> Json:
     declared: Operation = handler.opt["operation"]
     example = {"answer": {"summary": "An answer", "value": msgspec.to_builtins(declared.example)}}
     content: Json = {declared.media_type: {"schema": schema, "examples": example}}
@@ -146,12 +153,20 @@ def _operation(path: str, handler: HTTPRouteHandler, schema: Json) -> Json:
     headers = _header_references(
         *_LIMITED, *(["Depthcast-Book"] if declared.data else []), *(["ETag"] if declared.tagged else [])
     )
-    responses: Json = {"200": {"description": "The answer.", "headers": headers, "content": content}}
+    answer: Json = {"description": "The answer.", "headers": headers}
+    if declared.answer is not None:
+        answer["content"] = content
+    responses: Json = {str(declared.status): answer}
     parameters = list(_parameters(path, handler))
+    if declared.once:
+        parameters.append({"$ref": "#/components/parameters/Idempotency-Key"})
     if declared.tagged:
         responses["304"] = {"description": "What the client has is still so.", "headers": headers}
         parameters.append({"$ref": "#/components/parameters/If-None-Match"})
     responses |= _problem_responses(declared.problems)
+    request: Json = {}
+    if declared.body is not None:
+        request["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return {
         "operationId": handler.handler_name,
         "summary": declared.summary,
@@ -159,6 +174,7 @@ def _operation(path: str, handler: HTTPRouteHandler, schema: Json) -> Json:
         "tags": [declared.tag],
         "security": [] if declared.scope == PUBLIC else [{"key": []}, {}],
         "parameters": parameters,
+        **request,
         "responses": responses,
     }
 
@@ -254,7 +270,16 @@ def _components(schemas: Json) -> Json:
                 "description": "An ETag that the client has: if it still stands, the answer is 304.",
                 "schema": {"type": "string"},
                 "example": _HEADERS["ETag"][1],
-            }
+            },
+            "Idempotency-Key": {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": True,
+                "description": "A text of the client's own choice: the same request with the same key gets "
+                "the same answer.",
+                "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY},
+                "example": "b1d7a2f0-nightly-2025-09-24",
+            },
         },
         "responses": {
             "Problem": {"description": "Any other problem, such as a malformed request.", "content": problem}

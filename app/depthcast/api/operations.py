@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from depthcast.api.auth import PUBLIC
 
-__all__ = ["Operation", "operation"]
+__all__ = ["IDEMPOTENCY_KEY", "Operation", "operation"]
 
+IDEMPOTENCY_KEY: Final = r"^[!-~]{1,128}$"
+"""What an Idempotency-Key may be."""
 _ALWAYS: Final = ("invalid-parameter", "rate-limited", "internal-error")
 _WITH_KEY: Final = ("key-required", "key-invalid", "key-ended", "scope-missing")
 

@@ -61,14 +61,21 @@ def _page(document: Json, style: str) -> Iterator[str]:
 
 
 def _operations(document: Json, tag: str) -> list[tuple[str, Json]]:
-    return [(path, item["get"]) for path, item in document["paths"].items() if tag in item["get"]["tags"]]
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if tag in operation["tags"]
+    ]
 
 
-def _operation(document: Json, path: str, operation: Json) -> Iterator[str]:
+def _operation(document: Json, place: str, operation: Json) -> Iterator[str]:
+    method, _, path = place.partition(" ")
     parameters = [_resolved(document, each) for each in operation["parameters"]]
     yield f'<section aria-labelledby="{operation["operationId"]}">'
     yield f'<h3 id="{operation["operationId"]}">{escape(operation["summary"])}</h3>'
-    yield f'<p class="path"><b>GET</b><code>{escape(path)}</code></p>{_paragraphs(operation["description"])}'
+    yield f'<p class="path"><b>{method}</b><code>{escape(path)}</code></p>'
+    yield _paragraphs(operation["description"])
     if not operation["security"]:
         yield '<p class="soft">Needs no key.</p>'
     if parameters:
@@ -78,7 +85,7 @@ def _operation(document: Json, path: str, operation: Json) -> Iterator[str]:
             yield f"<tr><td><code>{escape(each['name'])}</code></td><td>{each['in']}</td>"
             yield f"<td>{_schema_text(each['schema'])}</td><td>{_inline(each['description'])}</td></tr>"
         yield "</table></div>"
-    yield f'<h4>Request</h4><pre class="alone"><code>{escape(_curl(path, parameters))}</code></pre>'
+    yield f'<h4>Request</h4><pre class="alone"><code>{escape(_curl(method, path, parameters))}</code></pre>'
     yield "<h4>Answers</h4>"
     for status, answer in operation["responses"].items():
         if status != "default":
@@ -147,7 +154,7 @@ def _default(schema: Json) -> str:
     return f", default <code>{escape(str(schema['default']).lower())}</code>" if "default" in schema else ""
 
 
-def _curl(path: str, parameters: list[Json]) -> str:
+def _curl(method: str, path: str, parameters: list[Json]) -> str:
     """The request as a command that can be tried."""
     query = {}
     for each in parameters:
@@ -156,9 +163,11 @@ def _curl(path: str, parameters: list[Json]) -> str:
             path = path.replace(f"{{{each['name']}}}", str(example))
         elif each["in"] == "query" and "example" in each:
             query[each["name"]] = each["example"]
-    return f"curl '$DEPTHCAST{path}{'?' + urlencode(query) if query else ''}'".replace("'$", '"$').replace(
-        "'", '"'
-    )
+    how = "" if method == "GET" else f"-X {method} "
+    if method == "POST":
+        how = '-H "Idempotency-Key: $(uuidgen)" --json @request.json '
+    asked = f"{path}?{urlencode(query)}" if query else path
+    return f'curl {how}"$DEPTHCAST{asked}"'
 
 
 def _resolved(document: Json, parameter: Json) -> Json:

@@ -22,6 +22,7 @@ import uvloop
 from depthcast.api.app import create_app
 from depthcast.api.connections import Connections
 from depthcast.api.database import HistoryDatabase
+from depthcast.api.exports import open_exporter
 from depthcast.api.frames import FrameProtocol
 from depthcast.api.gateways import Gateway
 from depthcast.api.headers import Addresses
@@ -106,6 +107,7 @@ class ApiServer:
             version=version("depthcast"),
             past=open_past(settings),
             history=HistoryDatabase(settings),
+            exporter=open_exporter(settings),
         )
         self._api = api
         self._log = log if worker is None else log.bind(worker=worker)

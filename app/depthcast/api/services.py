@@ -11,6 +11,7 @@ from depthcast.settings import Settings
 
 if TYPE_CHECKING:
     from depthcast.api.database import HistoryDatabase
+    from depthcast.api.exports import Exporter
     from depthcast.api.hub.hub import Hub
     from depthcast.api.market import Market
     from depthcast.api.past.gate import PastGate
@@ -72,6 +73,7 @@ class Services:
         keys: the API's keys as they are now.
         past: the way to the journal; None where it is not known where that is.
         history: the way to the database; None where there is none.
+        exporter: makes exports; None where none are made.
         version: Depthcast's version.
         clock: ns since the epoch, UTC.
         lifecycle: starting, running or draining.
@@ -85,6 +87,7 @@ class Services:
     version: str
     past: "PastGate | None" = None
     history: "HistoryDatabase | None" = None
+    exporter: "Exporter | None" = None
     clock: Callable[[], int] = time.time_ns
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from depthcast.api.answers import Answer
 from depthcast.api.limits import Buckets
@@ -23,7 +23,7 @@ class Streamed(Answer):
             answer off, so that nobody takes a part for the whole.
         media_type: the content's type.
         headers: further headers.
-        buckets: where its length is paid for.
+        buckets: where its length is paid for, if the headers do not say it.
     """
 
     __slots__ = ("_buckets", "_pieces")
@@ -34,7 +34,7 @@ class Streamed(Answer):
         *,
         media_type: str,
         headers: Mapping[str, str],
-        buckets: Buckets,
+        buckets: Buckets | None = None,
     ) -> None:
         super().__init__(status_code=204, headers={**headers, "Content-Type": media_type})  # no length
         self._pieces = pieces
@@ -43,6 +43,9 @@ class Streamed(Answer):
     async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         """The ASGI application."""
         gone = asyncio.ensure_future(_gone(receive))
+        start: HTTPResponseStartEvent = {
+            "type": "http.response.start", "status": 200, "headers": self._headers,
+        }  # fmt: skip
         begun = False
         size = 0
         try:
@@ -51,13 +54,15 @@ class Streamed(Answer):
                     return
                 if not begun:
                     begun = True
-                    await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+                    await send(start)
                 if piece:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                     tokens = (size + len(piece)) // COST_BYTES - size // COST_BYTES
                     size += len(piece)
-                    if tokens:
+                    if tokens and self._buckets is not None:
                         self._buckets.charge(scope["state"]["limits_key"], tokens)
+            if not begun:
+                await send(start)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()

@@ -23,10 +23,25 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings, embedded: EmbeddedPostgres | None) -> None:
         self.own = embedded is not None
-        own = DatabaseSettings(statement_s=settings.statement_s, max_age_s=settings.max_age_s)
-        self.description = (
-            Description.of(settings) if embedded is None else Description.of(own, url=embedded.url)
-        )
+        self._settings = settings
+        self._embedded = embedded
+        self.description = self._described()
+
+    def revive(self) -> None:
+        """Start one of our own again if it has ended by itself.
+
+        Raises:
+            StoreError: it does not start.
+        """
+        if self._embedded is not None:
+            self._embedded.revive()
+            self.description = self._described()
+
+    def _described(self) -> Description:
+        if self._embedded is None:
+            return Description.of(self._settings)
+        own = DatabaseSettings(statement_s=self._settings.statement_s, max_age_s=self._settings.max_age_s)
+        return Description.of(own, url=self._embedded.url)
 
     @asynccontextmanager
     async def connect(self, *, migrated: bool = True) -> AsyncIterator[Connection]:

@@ -189,6 +189,8 @@ class _Watch:
     async def look(self) -> float:
         """Do what there is to do; how long to wait until the next time."""
         try:
+            if self._failures:
+                await asyncio.to_thread(self._database.revive)
             for worker in _workers(self._objects, self._tally):
                 self._workers.setdefault(worker.journal, worker)
             await _once(self._database, list(self._workers.values()))

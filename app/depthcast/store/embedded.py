@@ -92,6 +92,16 @@ class EmbeddedPostgres:
             self.stop()
             raise
 
+    def revive(self) -> None:
+        """Start it again, on another port, if it has ended by itself.
+
+        Raises:
+            StoreError: it does not start.
+        """
+        with self._alone():
+            if self._using is not None and self._pg_ctl("status").returncode != 0:
+                self._run_server()
+
     def stop(self) -> None:
         """Stop it, if nobody else uses it. More than once is no error."""
         if self._using is None:

@@ -4,9 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +20,7 @@ from depthcast.store.migrate import migrate
 from depthcast.store.worker import Done, Worker
 from tests.support.command import PROGRAM
 from tests.support.journals import DATASET, SHARD, Recording, simulated_feed
+from tests.support.kills import kill_server, until_merging
 from tests.support.moto import s3_server
 from tests.support.postgres import Server, run
 from tests.support.stored import event_pieces, everything, recorded, segments_of
@@ -54,36 +53,6 @@ def in_order(postgres: Server, folder: Path) -> AllRows:
     url = postgres.fresh()
     assert run(work(url, str(folder), [])) == len(segments_of(folder))
     return run(all_rows(url))
-
-
-def test_a_worker_killed_in_mid_transaction_leaves_what_another_one_finishes(
-    database: str, folder: Path, in_order: AllRows
-) -> None:
-    arguments = [*PROGRAM, "compact", str(folder), "--quiet"]
-    variables = {**os.environ, "DEPTHCAST_DATABASE_URL": database}
-    for _ in range(2):
-        process = subprocess.Popen(arguments, env=variables)
-        assert run(_wait_until_merging(database, process)), "no transaction was seen to be under way"
-        process.kill()
-        process.wait()
-    done = subprocess.run(arguments, env=variables, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert run(all_rows(database)) == in_order
-
-
-async def _wait_until_merging(url: str, process: "subprocess.Popen[Any]") -> bool:
-    """Until that process has rows in a transaction that is not over."""
-    query = (
-        "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-        "WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND l.mode = 'RowExclusiveLock' "
-        "AND l.relation = 'depthcast.trades'::regclass"
-    )
-    async with connected(url) as connection:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and process.poll() is None:
-            if await connection.fetchval(query):
-                return True
-    return False
 
 
 def test_the_commands_share_the_work_and_rebuild_makes_it_again(
@@ -263,8 +232,10 @@ def test_a_database_killed_in_mid_transaction_comes_back_and_the_work_is_finishe
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert run(_wait_until_merging(server.url, process)), "no transaction was seen to be under way"
-        os.kill(int((place / "database" / "data" / "postmaster.pid").read_text().splitlines()[0]), 9)
+        assert run(until_merging(server.url, lambda: process.poll() is None)), (
+            "no transaction was seen to be under way"
+        )
+        kill_server(place / "database" / "data")
         said = process.communicate(timeout=60)[1]
         assert process.returncode in (3, 4), said
         assert said.startswith("depthcast: error: database 127.0.0.1:"), said

@@ -42,6 +42,9 @@ let bookClass = "";
 let frame = 0;
 let drawn = 0;
 
+/** Which version of the book is shown: its ts_event; null while frames are still to be painted. */
+export const version = () => (frame ? null : newest?.ts_event);
+
 function set(id, text) {
   const element = byId(id);
   if (element.textContent !== text) element.textContent = text;

@@ -17,7 +17,7 @@ export class Choices {
       }
     });
     form.addEventListener("submit", () => {
-      for (const each of form.elements) each.disabled = each.value === (each.dataset.default ?? each.value);
+      for (const each of form.elements) each.disabled = each.value === each.dataset.default;
     });
   }
 
@@ -37,9 +37,9 @@ export class Choices {
     return this.form.elements.publisher?.value ?? "";
   }
 
-  /** Levels a side that are needed for as many groups of ticks. */
+  /** Levels a side that are needed for as many groups of ticks; the last of them may be cut. */
   get carried() {
-    const wanted = this.depth * this.group;
+    const wanted = this.group === 1 ? this.depth : (this.depth + 1) * this.group;
     return CARRIED.find((each) => each >= wanted) ?? CARRIED.at(-1);
   }
 

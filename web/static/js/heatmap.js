@@ -28,7 +28,7 @@ export class HeatMap {
     this.top = null; // the price's row at the upper edge
     this.held = false;
     this.pointer = null;
-    this.spoken = 0;
+    this.spoken = -SPEAK_MS;
     this.seen = true;
     this.frame = 0;
     this.still = matchMedia("(prefers-reduced-motion: reduce)");

@@ -46,8 +46,10 @@ class Choices(NamedTuple):
 
     @property
     def carried(self) -> int:
-        """Levels of each side that the stream is asked for: enough for as many groups of ticks."""
-        return next((each for each in CARRIED if each >= self.depth * self.group), CARRIED[-1])
+        """Levels of each side that the stream is asked for: enough for as many groups of ticks, the last of
+        which may be cut."""
+        wanted = self.depth if self.group == 1 else (self.depth + 1) * self.group
+        return next((each for each in CARRIED if each >= wanted), CARRIED[-1])
 
 
 class Rung(NamedTuple):

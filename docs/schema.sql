@@ -2389,6 +2389,13 @@ REVOKE ALL ON FUNCTION depthcast.refresh_shared(feed smallint) FROM PUBLIC;
 GRANT ALL ON FUNCTION depthcast.refresh_shared(feed smallint) TO depthcast_writer;
 
 --
+-- Name: TABLE alembic_version; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT ON TABLE depthcast.alembic_version TO depthcast_writer;
+GRANT SELECT ON TABLE depthcast.alembic_version TO depthcast_reader;
+
+--
 -- Name: TABLE api_keys; Type: ACL; Schema: depthcast; Owner: -
 --
 

@@ -1,10 +1,10 @@
 """The key for a gateway: from the command line, or from the variables."""
 
-import os
 from typing import Final
 
 from depthcast.errors import UsageError
 from depthcast.live.address import is_databento
+from depthcast.settings.secret_files import secret_variable
 
 __all__ = ["gateway_key"]
 
@@ -19,7 +19,7 @@ def gateway_key(given: str | None, host: str) -> str:
         UsageError: there is none, or it cannot be one. The message does not show it.
     """
     names = reversed(KEY_VARIABLES) if is_databento(host) else KEY_VARIABLES
-    found = next(((name, os.environ[name]) for name in names if os.environ.get(name)), None)
+    found = next(((name, value) for name in names if (value := secret_variable(name))), None)
     if given:
         found = "--key", given
     if found is None:

@@ -52,6 +52,10 @@ COMMANDS: Final = {
         "Make, list and revoke the keys of the gateway's clients.",
         "depthcast keys create --name desk-1 --expires 90d",
     ),
+    "health": Command("depthcast.cli.health:health", "Say whether the feed or the API here is ready."),
+    "smoke": Command(
+        "depthcast.cli.smoke:smoke", "Check a running system from outside: REST, stream, page, history."
+    ),
     "config": Command("depthcast.cli.config:config", "Print the settings and where each came from."),
 }
 

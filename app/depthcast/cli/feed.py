@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,6 +20,7 @@ from depthcast.feed.scratch import temporary_journal
 from depthcast.feed.service import FeedService
 from depthcast.feed.sources.open import open_source
 from depthcast.settings import Settings
+from depthcast.settings.secret_files import secret_variable
 from depthcast.telemetry.logs import configure_logs
 
 __all__ = ["feed"]
@@ -93,7 +93,8 @@ def feed(
     settings = common.load_settings(gateway__listen=listen, feed__admin=admin).settings
     if wait < 0 or not 0 <= linger <= MAX_LINGER_S:
         raise UsageError(f"--wait and --linger: expected a number from 0 (--linger to {MAX_LINGER_S:,} s)")
-    given = key or ((os.environ[KEY_VARIABLE],) if os.environ.get(KEY_VARIABLE) else ())
+    stored = secret_variable(KEY_VARIABLE)
+    given = key or ((stored,) if stored else ())
     options = FeedOptions(
         sources=source,
         listen=parse_listen(settings.gateway.listen, "--listen"),

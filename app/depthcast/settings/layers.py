@@ -18,13 +18,23 @@ import msgspec
 from msgspec import Meta, Struct
 
 from depthcast.errors import SettingsError
+from depthcast.settings.secret_files import with_files
 
 __all__ = ["DEFAULT_ENVIRONMENT", "Loaded", "Origin", "Secret", "load", "variable_name"]
 
 PREFIX: Final = "DEPTHCAST_"
 DEFAULT_ENVIRONMENT: Final = "local"
 SWITCHES: Final = frozenset(
-    {"DEPTHCAST_ENVIRONMENT", "DEPTHCAST_CONFIG_DIR", "DEPTHCAST_DEBUG", "DEPTHCAST_DATA", "DEPTHCAST_KEY"}
+    {
+        "DEPTHCAST_ENVIRONMENT",
+        "DEPTHCAST_CONFIG_DIR",
+        "DEPTHCAST_DEBUG",
+        "DEPTHCAST_DATA",
+        "DEPTHCAST_KEY",
+        "DEPTHCAST_KEY_FILE",
+        "DEPTHCAST_API_KEY",
+        "DEPTHCAST_API_KEY_FILE",
+    }
 )
 """Variables that are not settings: where those are read from, a key, what serves tests and debugging."""
 
@@ -110,8 +120,9 @@ def load(
         SettingsError: naming the file, variable or option, the key, and what was expected there.
         OSError: a settings file that is there but cannot be read.
     """
-    variables = os.environ if variables is None else variables
     leaves = _leaves(schema)
+    secrets = [variable_name(key) for key, leaf in leaves.items() if leaf.secret]
+    variables = with_files(os.environ if variables is None else variables, secrets)
     name, name_origin = _environment(environment, variables)
     values: dict[str, Any] = {key: leaf.default for key, leaf in leaves.items()}
     origins = dict.fromkeys(leaves, Origin("default"))

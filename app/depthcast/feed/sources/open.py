@@ -1,6 +1,5 @@
 """From what was asked for on the command line to a source."""
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from depthcast.feed.sources.file import FileSource
 from depthcast.feed.sources.sim import SimulatedSource
 from depthcast.feed.sources.upstream import UpstreamSource
 from depthcast.feed.sources.upstream_url import parse_upstream
+from depthcast.settings.secret_files import secret_variable
 
 __all__ = ["open_source"]
 
@@ -56,7 +56,7 @@ def open_source(
 
 def _upstream(spec: str, key: str | None) -> UpstreamSource:
     upstream = parse_upstream(spec)
-    found = key or os.environ.get(KEY_VARIABLE)
+    found = key or secret_variable(KEY_VARIABLE)
     if not found:
         raise UsageError(f"{spec}: the gateway wants a key: set {KEY_VARIABLE}")
     return UpstreamSource(upstream, found)

@@ -5,5 +5,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON depthcast.feeds, depthcast.instruments, 
 GRANT SELECT ON ALL TABLES IN SCHEMA history TO depthcast_reader, depthcast_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON depthcast.exports, depthcast.idempotency_keys TO depthcast_reader;
 GRANT SELECT ON depthcast.api_keys TO depthcast_reader;
+GRANT SELECT ON depthcast.alembic_version TO depthcast_writer, depthcast_reader;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA depthcast FROM PUBLIC;
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA depthcast TO depthcast_writer;

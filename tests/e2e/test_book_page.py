@@ -157,9 +157,11 @@ PICTURED = f"""async () => {{
     if (!size || bid - bucket < 4) continue;
     const y = map.y(bucket) + map.rowHeight / 2;
     if (y < 0 || y > map.height) continue;
-    const point = [(map.width - 2) * map.unit, y * map.unit, 1, 1];
-    const pixel = [...map.context.getImageData(...point).data.slice(0, 3)];
-    found.push({{ text, size: Number(size.replaceAll(',', '')), kept: heat.sizeAt(heat.now, price), pixel }});
+    const x = map.width - 3;
+    const pixel = [...map.context.getImageData(x * map.unit, y * map.unit, 1, 1).data.slice(0, 3)];
+    const kept = heat.sizeAt(heat.now, price);
+    found.push({{ text, size: Number(size.replaceAll(',', '')), kept, pixel,
+      there: map.reading({{ x: x + 0.5, y }}).size }});
   }}
   return {{ found, scale: plane.scale, ground: map.colour['heat-0'] }};
 }}"""
@@ -176,8 +178,7 @@ def test_the_heat_map_shows_the_sizes_of_the_ladder_the_larger_the_stronger(
         assert len(levels) >= 8
         for level in levels:
             assert level["kept"] == level["size"], level
-        ordered = sorted(levels, key=lambda level: level["size"])
-        brightness = [sum(level["pixel"]) for level in ordered]
+        brightness = [sum(level["pixel"]) for level in sorted(levels, key=lambda level: level["there"])]
         assert brightness == sorted(brightness)
         assert brightness[-1] > brightness[0]
         before = page.evaluate(DIGEST)

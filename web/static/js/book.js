@@ -30,7 +30,7 @@ const depth = new DepthPicture(byId("depth"), decimals);
 export const heat = new Heat(grid);
 export const heatMap = new HeatMap(byId("heat"), heat, {
   decimals,
-  reading: byId("heat-reading"),
+  said: byId("heat-reading"),
   words: byId("heat-words"),
   scale: byId("heat-scale"),
   onHold: (held) => byId("heat-hold").setAttribute("aria-pressed", String(held)),

@@ -163,7 +163,7 @@ export function times(view) {
 
 /** What is pointed at. */
 export function cross(view) {
-  const at = view.pointed();
+  const at = view.pointer && view.reading(view.pointer);
   const { context, colour } = view;
   let text = "";
   if (at) {
@@ -175,5 +175,5 @@ export function cross(view) {
     context.globalAlpha = 1;
     text = `${priceText(at.price, view.decimals)} · ${utc(at.ms, 10)} · ${sizeText(at.size)} resting`;
   }
-  if (view.reading.textContent !== text) view.reading.textContent = text;
+  if (view.said.textContent !== text) view.said.textContent = text;
 }

@@ -15,11 +15,11 @@ export class HeatMap {
   /**
    * @param {HTMLElement} root holds the canvas
    * @param {import("./heat.js").Heat} heat
-   * @param {{decimals: number, reading: HTMLElement, words: HTMLElement, scale: HTMLElement,
+   * @param {{decimals: number, said: HTMLElement, words: HTMLElement, scale: HTMLElement,
    *   onHold: (held: boolean) => void}} parts where to write what is pointed at, what can be said in words, and the scale
    */
-  constructor(root, heat, { decimals, reading, words, scale, onHold }) {
-    Object.assign(this, { root, heat, decimals, reading, words, scale, onHold });
+  constructor(root, heat, { decimals, said, words, scale, onHold }) {
+    Object.assign(this, { root, heat, decimals, said, words, scale, onHold });
     this.grid = heat.grid;
     this.plane = new Plane(heat);
     this.canvas = root.querySelector("canvas");
@@ -152,14 +152,13 @@ export class HeatMap {
     }
   }
 
-  pointed() {
-    if (!this.pointer || this.top === null) return null;
-    const { x, y } = this.pointer;
+  /** What is shown at a place of the picture; null where nothing is known. */
+  reading({ x, y }) {
     const span = COLUMN_MS * this.plane.ratio;
     const bucket = Math.ceil(this.top - y / this.rowHeight);
     const ms = this.now - ((this.width - x) / this.width) * WIDTH * span;
     const column = Math.floor(ms / span);
-    if (column * this.plane.ratio < this.heat.oldest) return null;
+    if (this.top === null || column * this.plane.ratio < this.heat.oldest) return null;
     return { price: this.grid.price(bucket * this.grid.group), ms, size: this.plane.size(column, bucket) };
   }
 

@@ -52,7 +52,8 @@ class Filled:
 
     def add(self, piece: Piece) -> None:
         """Take this into account as well."""
-        self.instruments = merged(self.instruments, piece.instruments)
+        if piece.instruments:
+            self.instruments = merged(self.instruments, piece.instruments)
         for table, rows in piece.rows.items():
             if table in self.numbers:
                 self.numbers[table] += rows.number
@@ -97,7 +98,7 @@ class _Coming:
         while len(self._futures) <= _AHEAD:
             self._futures.append(loop.run_in_executor(self._thread, next, self._pieces, None))
         piece = await asyncio.shield(self._futures[0])
-        self._futures.popleft()
+        del self._futures[0]
         return piece
 
     async def close(self) -> None:

@@ -39,9 +39,15 @@ class Instrument(NamedTuple):
 
 def merged(ours: dict[int, Instrument], theirs: dict[int, Instrument]) -> dict[int, Instrument]:
     """Of each instrument what is newer, whichever is given first."""
-    return ours | {
-        each: max(theirs[each], ours[each], key=_newness) if each in ours else theirs[each] for each in theirs
-    }
+    found = dict(ours)
+    for each, instrument in theirs.items():
+        _keep(found, each, instrument)
+    return found
+
+
+def _keep(found: dict[int, Instrument], each: int, instrument: Instrument) -> None:
+    """Put it there, if it is newer than what is."""
+    found[each] = max(instrument, found.get(each, instrument), key=_newness)
 
 
 def named(metadata: databento_dbn.Metadata) -> dict[int, Instrument]:
@@ -51,7 +57,7 @@ def named(metadata: databento_dbn.Metadata) -> dict[int, Instrument]:
         for interval in intervals:
             to = str(interval["symbol"])
             if to.isdecimal():
-                found = merged(found, {int(to): Instrument(-1, -1, symbol)})
+                _keep(found, int(to), Instrument(-1, -1, symbol))
     return found
 
 
@@ -64,7 +70,7 @@ def defined(records: bytes) -> dict[int, Instrument]:
         end = at + 4 * others[at]
         if others[at + 1] == RType.INSTRUMENT_DEF and end - at >= DEFINITION.itemsize:
             record = np.frombuffer(others, DEFINITION, 1, at)[0]
-            found = merged(found, {int(record["instrument_id"]): _instrument(record)})
+            _keep(found, int(record["instrument_id"]), _instrument(record))
         at = end
     return found
 

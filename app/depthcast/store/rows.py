@@ -5,8 +5,8 @@ from the records is numbered by their positions in the feed, so that the same re
 the same rows.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from depthcast.book.derive import DeriverSet
 from depthcast.book.derive_schemas import SCHEMAS
 from depthcast.dbn import layout
-from depthcast.dbn.columns import split
-from depthcast.dbn.layout import LENGTH_WORD
+from depthcast.dbn.framing import record_starts
+from depthcast.dbn.layout import LENGTH_WORD, RType
 from depthcast.errors import DBNError, JournalError, SegmentError
 from depthcast.journal.search import is_damage
 from depthcast.journal.segments import ClosedSegment
 from depthcast.store.columns import RECORD_COLUMNS
 from depthcast.store.encoded import Rows, rows_of
-from depthcast.store.instruments import Instrument, defined, merged, named
+from depthcast.store.instruments import Instrument, defined, named
 from depthcast.store.rollups import Rollups
 
 __all__ = ["Piece", "segment_rows"]
@@ -59,7 +59,7 @@ def segment_rows(
     end = segment.end if until is None else min(until, segment.end)
     deriving = _Deriving(segment, {"feed_id": feed_id, "epoch": segment.name.epoch}, seconds=seconds)
     try:
-        yield deriving.head()
+        yield from deriving.head()
         for position, data in segment.records(segment.position, end):
             if position != deriving.at:
                 missing = f"records {deriving.at:,} to {position - 1:,} are missing in it"
@@ -92,11 +92,12 @@ class _Deriving:
         self._deriver = DeriverSet(_SCHEMAS.values())
         self._rollups = Rollups(names, seconds=seconds)
 
-    def head(self) -> Piece:
-        """What it begins with: no rows, and a state to derive from."""
-        head = self._segment.head()
-        self._deriver.apply(head)
-        return Piece({}, merged(named(self._segment.metadata()), defined(head)))
+    def head(self) -> Iterator[Piece]:
+        """What it begins with: no rows, and a state to derive from. A block at a time: it may be large."""
+        yield Piece({}, named(self._segment.metadata()))
+        for block in self._segment.unpacked(self._segment.index.head) if self._segment.index.head else ():
+            self._deriver.apply(block)
+            yield Piece({}, defined(block))
 
     def piece(self, data: bytes) -> Piece:
         """What these records give.
@@ -104,11 +105,14 @@ class _Deriving:
         Each MBO record is told its number in ``ts_in_delta``, which no rule looks at and every derived record
         repeats: so it is known which record a derived one is of.
         """
+        view = np.frombuffer(data, np.uint8)
+        starts = record_starts(view, 0, len(view))
+        is_mbo = view[starts + 1] == RType.MBO
+        mbo = starts[is_mbo]
         marked = bytearray(data)
-        chunk = split(memoryview(data))
-        mbo = chunk.mbo
-        _delta_of(marked, chunk.starts[chunk.is_mbo], np.arange(len(mbo), dtype=np.int32))
-        positions = self.at + np.flatnonzero(chunk.is_mbo)
+        if len(mbo):
+            _set_field(marked, mbo, "ts_in_delta", np.arange(len(mbo), dtype=np.int32))
+        positions = self.at + np.flatnonzero(is_mbo)
         derived = self._deriver.apply(marked)
         records, of, rows = {}, {}, {}
         for table, schema in _SCHEMAS.items():
@@ -117,25 +121,36 @@ class _Deriving:
         for table in ("trades", "bbo"):
             columns, nulls = RECORD_COLUMNS[table](records[table])
             columns["position"] = positions[of[table]]
-            columns["ts_in_delta"] = mbo["ts_in_delta"][of[table]]
+            columns["ts_in_delta"] = _field(data, mbo[of[table]], "ts_in_delta")
             if table == "trades":
-                columns["order_id"] = mbo["order_id"][of[table]].view(np.int64)
+                columns["order_id"] = _field(data, mbo[of[table]], "order_id").view(np.int64)
             columns["ordinal"] = np.zeros(len(records[table]), np.int16)
             columns |= {name: np.full(len(records[table]), value) for name, value in self._names.items()}
             rows[table] = rows_of(table, columns, nulls)
         rows |= self._rollups.add(records, {table: positions[which] for table, which in of.items()})
-        self.at += len(chunk.starts)
-        return Piece(rows, {} if len(mbo) == len(chunk.starts) else defined(data))
+        self.at += len(starts)
+        return Piece(rows, {} if len(mbo) == len(starts) else defined(data))
 
     def rest(self) -> Piece:
         """What was held back."""
         return Piece(self._rollups.rest(), {})
 
 
-def _delta_of(records: bytearray, starts: NDArray[np.int64], values: NDArray[np.int32]) -> None:
-    """Put these values into the ``ts_in_delta`` of the MBO records that begin there."""
-    fields = layout.MBO.fields
-    if len(starts) == 0 or fields is None:
-        return
-    words = np.frombuffer(records, "<i4")  # records are whole words
-    words[(starts + fields["ts_in_delta"][1]) // LENGTH_WORD] = values
+def _field(records: bytes | bytearray, starts: NDArray[np.int64], name: str) -> NDArray[np.generic]:
+    """A field of the MBO records that begin there."""
+    values, place = _everywhere(records, name)
+    return values[(starts + place) // LENGTH_WORD]
+
+
+def _set_field(records: bytearray, starts: NDArray[np.int64], name: str, new: NDArray[np.int32]) -> None:
+    """Put these values into a field of the MBO records that begin there."""
+    values, place = _everywhere(records, name)
+    values[(starts + place) // LENGTH_WORD] = new
+
+
+def _everywhere(records: bytes | bytearray, name: str) -> tuple[NDArray[np.generic], int]:
+    """What every word would be as the beginning of that field; and where in an MBO record the field is."""
+    fields: Mapping[str, Any] = layout.MBO.fields or {}
+    kind, place = fields[name][:2]
+    words = (len(records) - kind.itemsize) // LENGTH_WORD + 1
+    return np.ndarray((words,), kind, records, strides=(LENGTH_WORD,)), place

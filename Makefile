@@ -36,7 +36,7 @@ SECONDS_OF_STREAMS ?= 60
 RATE_OF_STREAMS ?= 500000
 KILLS ?= 20
 
-.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize clean
+.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize wheel-twice clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -88,6 +88,16 @@ soak: setup ## 100 M records of churn must not grow the process; then engine aga
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python tests/property/soak_differential.py --seconds $(SECONDS_OF_FEEDS)
 	DEPTHCAST_SOAK_S=$(SECONDS_OF_STREAMS) DEPTHCAST_SOAK_RATE=$(RATE_OF_STREAMS) $(BIN)/python -m pytest tests/integration/api/test_stream_soak.py
+
+wheel-twice: $(UV) ## build the wheel twice, in two places and at two times: both must have the same bytes
+	rm -rf build/twice
+	for place in one another; do \
+	  mkdir -p build/twice/$$place && git archive HEAD | tar -x -C build/twice/$$place; \
+	  (cd build/twice/$$place && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(abspath $(UV)) build --quiet --wheel --out-dir ../$$place-dist); \
+	  sleep 1; \
+	done
+	sha256sum build/twice/*-dist/*.whl
+	cmp build/twice/one-dist/*.whl build/twice/another-dist/*.whl
 
 clean: ## remove what was built (not .venv, not .uv)
 	rm -rf build dist out *.egg-info app/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

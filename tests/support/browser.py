@@ -39,7 +39,7 @@ def chromium() -> Iterator[Browser]:
 def opened(
     browser: Browser, url: str, *, width: int = 1440, height: int = 900, dark: bool = False, errors: int = 0
 ) -> Iterator[Page]:
-    """A page. Errors in its console (breaches of the content security policy are some) fail the test.
+    """A page. Errors in its console and breaches of the content security policy fail the test.
 
     Args:
         errors: so many lines of failed requests in the console are expected, where a server goes away.
@@ -54,6 +54,11 @@ def opened(
     complaints: list[str] = []
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.expose_function("complain", lambda text: complaints.append(text))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', "
+        "(each) => complain(`${each.violatedDirective} refused ${each.blockedURI}`))"
+    )
     page.goto(url)
     yield page
     context.close()

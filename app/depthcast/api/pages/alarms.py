@@ -96,7 +96,7 @@ def _lags(runtime: Runtime) -> Iterator[Alarm]:
         if late is not None and late > LATE_MS and replica.state is FeedState.LIVE:
             yield Alarm(
                 "warn",
-                f"Records of {replica.name} are {late:,.0f} ms old when they are applied (p99 of ten seconds).",
+                f"Records of {replica.name} are {late:,.0f} ms old when applied (p99 of ten seconds).",
                 "This process or the line to the feed is too slow: give it a core of its own, fewer clients "
                 "(api.workers), or a machine nearer to the feed.",
             )

@@ -201,12 +201,14 @@ STATS: Final = StatsAnswer(
 )
 LIMITS: Final = LimitsAnswer(
     principal="anonymous",
-    scopes=["read"],
+    scopes=["read", "replay"],
     requests_per_s=100.0,
     burst=200,
     connections_per_address=100,
     connections_per_key=100,
     subscriptions_per_connection=100,
+    replays_per_key=4,
+    past_per_key=4,
     message_bytes=16384,
     messages_per_s=50.0,
     header_bytes=16384,

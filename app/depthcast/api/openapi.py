@@ -33,7 +33,8 @@ with its age. `Depthcast-Book` says the same in a header, of answers without a b
 
 Errors are problem documents (RFC 9457). Their types are stable; `GET /v1/problems` lists them.
 
-Live data also comes as a stream: WebSocket at `/v1/stream`, server-sent events at `/v1/events`.
+Live data also comes as a stream: WebSocket at `/v1/stream`, server-sent events at `/v1/events`. Both play the
+past too, which `at=` gives book by book.
 """
 _TAGS: Final = {
     "Books": "Levels, queues, orders, best prices and trades of an instrument.",
@@ -59,6 +60,12 @@ _MEMBERS: Final[dict[str, Json]] = {
     "scope-missing": {"detail": "the key k3yab7xq has the scopes replay, not read", "scope": "read"},
     "unknown-instrument": {"detail": "no feed has an instrument 'CLX9': give a symbol or an instrument id"},
     "starting": {"detail": "the books of GLBX.MDP3 are not filled yet: filling books from snapshots"},
+    "time-not-kept": {
+        "detail": "no closed segment has come to that time yet; there are times from "
+        "2025-09-24T19:30:00.001385399Z to 2025-09-24T21:59:59.999903746Z",
+        "available_from": "1758742200001385399",
+        "available_until": "1758751199999903746",
+    },
     "rate-limited": {"detail": "the allowance is used up; the next request is taken in 1 s"},
 }
 """Members of some problems' examples; ``detail`` is else the type's meaning."""
@@ -69,7 +76,7 @@ _HEADERS: Final = {
     ),
     "Depthcast-History": (
         "How far history goes, and whether segments of the range are missing.",
-        'from="1758742200001386000", until="1758751200000000000", complete=?1',
+        'from="1758742200001385000", until="1758751200000000000", complete=?1',
     ),
     "ETag": ("A weak tag of the book's version.", 'W/"1868405f9b6e5481.125c1.5d0c7a1be2f3a490.live"'),
     "RateLimit": ("Requests left, and seconds until all are there again.", '"requests";r=199;t=1'),

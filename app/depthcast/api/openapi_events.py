@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from depthcast.api.hub.classes import CHANNELS, DEFAULT_DEPTH, DEFAULT_RATE, DEPTHS, RATES
+from depthcast.api.replay.order import CHANNELS as REPLAYED
+from depthcast.dbn.times import TIME_PATTERN
 
 __all__ = ["EVENTS_PATH", "events_operation"]
 
@@ -18,15 +20,23 @@ _PROBLEMS: Final = (
     "ambiguous-instrument",
     "ambiguous-book",
     "book-too-large",
+    "no-journal",
+    "time-not-kept",
+    "journal-damaged",
+    "journal-away",
     "rate-limited",
     "starting",
     "overloaded",
     "internal-error",
 )
+_TIME: Final = {"type": "string", "pattern": TIME_PATTERN}
+_SPEED: Final = {"type": "string", "pattern": "^(max|[1-9][0-9]{0,2}|0\\.[1-9])$", "default": "1"}
+_SHOWN: Final = "|".join(REPLAYED)
+_CHANNELS: Final = {"type": "string", "pattern": f"^({_SHOWN})(,({_SHOWN}))?$", "default": "book"}
 _DESCRIPTION: Final = """\
 The stream as server-sent events: the messages that `/v1/stream` sends over a WebSocket (docs/stream.md). Name
-instruments for at least one channel. Each event's `id` resumes the stream where it was, as browsers do by
-themselves.
+instruments for at least one channel, or for `replay`, which plays the past. Each event's `id` resumes the
+stream where it was, as browsers do by themselves.
 """
 _EXAMPLE: Final = """\
 id: 5f0c2a91:811
@@ -45,6 +55,15 @@ def events_operation() -> tuple[dict[str, Any], tuple[str, ...]]:
     ]
     parameters[0]["example"] = "CLX5"
     parameters += [
+        _parameter(
+            "replay",
+            instruments,
+            "Instruments of a replay of the past, instead of live channels; it needs the scope `replay`.",
+        ),
+        _parameter("start", _TIME, "Of a replay: the time (ts_recv, ns or ISO 8601) at which it begins."),
+        _parameter("end", _TIME, "Of a replay: the time after which it ends."),
+        _parameter("speed", _SPEED, "Of a replay: feed time in a second, or `max`."),
+        _parameter("channels", _CHANNELS, "Of a replay: what is shown, separated by commas."),
         _parameter("publisher", {"type": "integer", "minimum": 0, "maximum": 65_535}, "Whose book is meant."),
         _parameter("depth", _one_of(DEPTHS, DEFAULT_DEPTH), "Levels of each side, of the channel `book`."),
         _parameter("rate", _one_of(RATES, DEFAULT_RATE), "Messages a second at most."),

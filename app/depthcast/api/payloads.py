@@ -312,6 +312,8 @@ class LimitsAnswer(Struct, frozen=True):
     connections_per_address: int
     connections_per_key: int
     subscriptions_per_connection: int
+    replays_per_key: int
+    past_per_key: int
     message_bytes: int
     messages_per_s: float
     header_bytes: int

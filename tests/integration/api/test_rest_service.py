@@ -111,7 +111,7 @@ def test_limits_are_the_settings_and_whose_they_are() -> None:
     async def test(api: Api) -> None:
         limits = (await api.get("/v1/limits")).json()
         assert limits["principal"] == "anonymous"
-        assert limits["scopes"] == ["read"]
+        assert limits["scopes"] == ["read", "replay"]
         assert (limits["requests_per_s"], limits["burst"]) == (50.0, 70)
         assert limits["depths"] == [1, 5, 10, 25, 50, 100, 500]
 

@@ -100,6 +100,8 @@ def get_limits(request: _Request) -> Answer:
         connections_per_address=api.connections_per_address,
         connections_per_key=api.connections_per_key,
         subscriptions_per_connection=api.subscriptions_per_connection,
+        replays_per_key=api.replays_per_key,
+        past_per_key=api.past_per_key,
         message_bytes=api.message_bytes,
         messages_per_s=api.messages_per_s,
         header_bytes=api.header_bytes,

@@ -1,11 +1,10 @@
 """An API with a database of history behind it, asked by HTTP in the same process."""
 
 import contextlib
-import functools
-import tempfile
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -51,18 +50,19 @@ async def compacted(url: str, segments: Iterable[ClosedSegment]) -> None:
 
 
 async def pages(api: Api, path: str, limits: Iterable[int], **parameters: Any) -> list[dict[str, Any]]:
-    """All rows, by pages of these sizes."""
+    """All rows, by pages of these sizes, the last one as often as needed."""
     rows: list[dict[str, Any]] = []
-    following: str | None = None
-    for limit in limits:
-        if following is None:
-            answer = await api.get(path, params={**parameters, "limit": limit})
-        else:
-            answer = await api.get(following.replace(f"limit={last}", f"limit={limit}"))
+    given = {**parameters}
+    sizes = iter(limits)
+    limit = 1
+    while True:
+        limit = next(sizes, limit)
+        answer = await api.get(path, params={**given, "limit": limit})
         assert answer.status_code == 200, answer.text
-        page, last = answer.json(), limit
+        page = answer.json()
+        assert len(page["rows"]) <= limit
         rows += page["rows"]
-        following = page["next"]
-        if following is None:
-            break
-    return rows
+        if page["next"] is None:
+            return rows
+        assert len(page["rows"]) == limit
+        given["cursor"] = parse_qs(urlsplit(page["next"]).query)["cursor"][0]

@@ -20,7 +20,7 @@ from depthcast.api.history_payloads import (
 
 __all__ = ["BBO", "DEPTH", "EXPORT", "EXPORT_REQUEST", "FEEDS", "OHLCV", "TRADES"]
 
-_FROM: Final = "1758742200001386000"
+_FROM: Final = "1758742200001385000"
 _UNTIL: Final = "1758751200000000000"
 
 

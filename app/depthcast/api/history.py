@@ -108,7 +108,7 @@ class Page:
         query = self.query
         return HistoryInfo(
             dataset=self.named.dataset,
-            symbol=self.named.symbol,
+            symbol=self.named.symbol or None,
             instrument_id=self.named.instrument_id,
             publisher_id=query.publisher_id,
             start=str(query.start_ns),
@@ -229,6 +229,12 @@ def headers_of(page: Page, tag: str) -> dict[str, str]:
         "Vary": "Accept",
         "Depthcast-History": f"{span}, complete=?{reached.gaps == 0:d}",
     }
+
+
+def file_name(named: Named) -> str:
+    """What a file of an instrument is called: its symbol, without what is no letter or digit."""
+    text = named.symbol or str(named.instrument_id)
+    return "".join(each if each.isascii() and each.isalnum() else "-" for each in text)
 
 
 async def _encoded(make: Any, *arguments: Any) -> bytes:

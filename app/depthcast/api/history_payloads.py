@@ -62,7 +62,7 @@ class HistoryInfo(Struct, frozen=True):
     """
 
     dataset: str
-    symbol: str
+    symbol: str | None
     instrument_id: int
     publisher_id: int | None
     start: str
@@ -220,7 +220,7 @@ class ExportAnswer(Struct, frozen=True):
     request: ExportRequest
     dataset: str
     instrument_id: int
-    symbol: str
+    symbol: str | None
     start: str
     end: str
     progress: float

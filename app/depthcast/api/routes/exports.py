@@ -18,7 +18,7 @@ from depthcast.api.auth import principal_of
 from depthcast.api.database import unavailable
 from depthcast.api.exports import Exporter
 from depthcast.api.headers import header
-from depthcast.api.history import Asked, settle
+from depthcast.api.history import Asked, file_name, settle
 from depthcast.api.history_payloads import ExportAnswer, ExportRequest
 from depthcast.api.operations import IDEMPOTENCY_KEY, operation
 from depthcast.api.problems import ApiProblem, FieldError, invalid, invalid_fields
@@ -140,8 +140,7 @@ async def get_export_file(request: _Request, export_id: ExportId) -> Answer:
         raise ApiProblem("export-not-done", f"the export is {export.state}")
     exporter = _exporter(request)
     order = export.order
-    symbol = "".join(each if each.isascii() and each.isalnum() else "-" for each in order.symbol)
-    name = f"{symbol}-{order.kind.value}-{order.start_ns}-{order.end_ns}.{SUFFIXES[order.format]}"
+    name = f"{file_name(order.named)}-{order.kind.value}-{order.start_ns}-{order.end_ns}.{SUFFIXES[order.format]}"
     headers = {
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'attachment; filename="{name}"',
@@ -271,7 +270,7 @@ def _view(export: Export) -> ExportAnswer:
         request=msgspec.convert(order.asked, ExportRequest),
         dataset=order.dataset,
         instrument_id=order.instrument_id,
-        symbol=order.symbol,
+        symbol=order.symbol or None,
         start=str(order.start_ns),
         end=str(order.end_ns),
         progress=1.0 if done else _progress(export),

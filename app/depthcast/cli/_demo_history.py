@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from depthcast.cli._child import Child
+from depthcast.cli._console import warn
 from depthcast.cli._errors import Exit
 from depthcast.errors import SourceError, StoreError
 from depthcast.store.connect import connected
@@ -16,6 +17,8 @@ from depthcast.store.embedded import EmbeddedPostgres
 __all__ = ["History"]
 
 LOOK_S: Final = 2.0
+MOST_BYTES: Final = 4 << 30
+"""About half an hour: a demo that is forgotten must not fill the disk."""
 _STATE: Final = """
 SELECT coalesce(sum(trades + bbo + depth), 0)::bigint, count(*),
        extract(epoch FROM clock_timestamp() - max(compacted_at))::float8,
@@ -31,7 +34,7 @@ class History:
         journal: the feed's folder.
         place: for the database.
         variables: for its environment.
-        on_trouble: told of warnings in its log, and of why there is no history, once.
+        on_trouble: told of warnings in its log.
     """
 
     def __init__(
@@ -42,11 +45,10 @@ class History:
         on_trouble: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self._server = EmbeddedPostgres(place)
-        self._on_trouble = on_trouble
         self._said = "no segment yet"
         self._lost = False
         self._stop = threading.Event()
-        settings = [f"database.folder={place}", "database.poll_s=0.5"]
+        settings = [f"database.folder={place}", "database.poll_s=0.5", f"database.max_bytes={MOST_BYTES}"]
         self._worker = Child(
             *("compact", str(journal), "--watch", "--quiet"),
             *(part for each in settings for part in ("--set", each)),
@@ -70,7 +72,7 @@ class History:
                 self._worker.check()
             except SourceError as error:
                 self._lost = True
-                self._on_trouble("demo", {"event": f"no history: {error}"})
+                warn(f"no history: {error}")
 
     def stop(self, timeout_s: float) -> int:
         """End the worker and its database in order; its exit code.

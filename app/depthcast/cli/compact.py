@@ -183,6 +183,7 @@ class _Watch:
         self._settings = settings
         self._workers: dict[Journal, Worker] = {}
         self._failures = 0
+        self._full = False
         self._maintain_at = 0.0
         self._told: set[tuple[Alarm, SegmentName]] = set()
 
@@ -193,7 +194,8 @@ class _Watch:
                 await asyncio.to_thread(self._database.revive)
             for worker in _workers(self._objects, self._tally):
                 self._workers.setdefault(worker.journal, worker)
-            await _once(self._database, list(self._workers.values()))
+            if not await self._is_full():
+                await _once(self._database, list(self._workers.values()))
             if time.monotonic() >= self._maintain_at:
                 await self._maintain()
         except (StoreError, JournalError) as error:
@@ -203,6 +205,17 @@ class _Watch:
             return delay_s(self._failures)
         self._failures = 0
         return self._settings.database.poll_s
+
+    async def _is_full(self) -> bool:
+        most = self._settings.database.max_bytes
+        if not most:
+            return False
+        async with self._database.connect() as connection:
+            size = int(await connection.fetchval("SELECT pg_database_size(current_database())"))
+        if size > most and not self._full:
+            warn(f"the database has {size:,} bytes, database.max_bytes is {most:,}: it takes no more")
+        self._full = size > most
+        return self._full
 
     async def _maintain(self) -> None:
         async with self._database.connect() as connection:

@@ -33,6 +33,8 @@ STOP_S: Final = 20.0
 LOOK_S: Final = 0.25
 SEGMENT_S: Final = 10
 """History is there soon after it happened."""
+NO_DATABASE: Final = "the database is away"
+"""What the API says while it comes up."""
 JOURNAL_BYTES: Final = 1 << 30
 LOCAL: Final = ("127.0.0.1", "0.0.0.0", "::1")  # noqa: S104 # nosec B104
 
@@ -152,7 +154,9 @@ def _stop(child: Child | History) -> None:
 
 
 def _tell(name: str, said: dict[str, Any]) -> None:
-    """A warning or an error of a child."""
+    """A warning or an error of a child. Of the database we say ourselves how it is."""
+    if said["event"] == NO_DATABASE:
+        return
     facts = ", ".join(
         f"{key} {value}" for key, value in said.items() if key not in ("event", "level", "time")
     )

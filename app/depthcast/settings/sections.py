@@ -107,6 +107,7 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     statement_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
     max_age_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
     poll_s: Annotated[float, Meta(gt=0, le=3600)] = 2.0
+    max_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 0
 
 
 class MaintenanceSettings(Struct, frozen=True, kw_only=True):

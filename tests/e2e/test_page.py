@@ -216,5 +216,5 @@ def test_without_a_key_the_page_says_how_to_get_one(browser: Browser, tmp_path: 
             api.ready()
             for path in ("/", BOOK):
                 with opened(browser, f"http://127.0.0.1:{api.port}{path}", errors=1) as page:
-                    assert page.inner_text("main h2") == "A key is required"
+                    assert page.inner_text("main h1") == "A key is required"
                     assert "depthcast keys create --api" in page.inner_text("main")

@@ -75,6 +75,7 @@ export class Stream {
     let why = "the server cannot be reached";
     try {
       const answer = await fetch("/v1/limits", { cache: "no-store" });
+      if (answer.status === 401) location.reload(); // the server asks for a key in the page's place
       if (answer.status === 401 || answer.status === 403) {
         this.onState("refused", "a key is needed");
         return;

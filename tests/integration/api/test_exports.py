@@ -1,0 +1,318 @@
+"""Exports: one for a key, made once by whichever task, taken over where a task dies, ended and forgotten."""
+
+import asyncio
+import contextlib
+import hashlib
+import io
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from depthcast.api.exports import Exporter, open_exporter
+from depthcast.journal.segments import ClosedSegment
+from depthcast.settings import Settings
+from depthcast.store.connect import connected
+from depthcast.store.exports import claim
+from tests.support.api_service import Api
+from tests.support.gateways import run
+from tests.support.history_api import compacted, history_api, history_settings
+from tests.support.journals import simulated_feed
+from tests.support.postgres import Server
+from tests.support.rest import problem
+from tests.support.stored import expected_contents, recorded
+
+RECORDS = 6_000
+BODY = {"kind": "trades", "instrument": "GLBX.MDP3:11", "format": "csv"}
+PATIENCE_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def segments(tmp_path_factory: pytest.TempPathFactory) -> list[ClosedSegment]:
+    return recorded(tmp_path_factory.mktemp("exports"), simulated_feed(RECORDS), records=2_000)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: Server, segments: list[ClosedSegment]) -> str:
+    url = postgres.fresh()
+    run(compacted(url, segments))
+    return url
+
+
+@pytest.fixture
+def url(filled: str) -> Iterator[str]:
+    """The database, without exports of another test."""
+    run(_execute(filled, "TRUNCATE depthcast.exports, depthcast.idempotency_keys"))
+    yield filled
+
+
+async def _execute(url: str, statement: str, *arguments: Any) -> None:
+    async with connected(url) as connection:
+        await connection.execute(statement, *arguments)
+
+
+@asynccontextmanager
+async def tasks(
+    url: str, folder: Path, *, running: int = 1, number: int = 1, **more: Any
+) -> AsyncIterator[tuple[list[Api], list[Exporter], Settings]]:
+    """So many tasks of the API that share database and files; in ``running`` of them exports are made."""
+    given = {"poll_s": 0.05, **more}
+    settings = history_settings(url, exports=folder, **given)
+    exporters = [exporter for _ in range(number) if (exporter := open_exporter(settings))]
+    apis: list[Api] = []
+    async with contextlib.AsyncExitStack() as stack:
+        for exporter in exporters:
+            apis.append(await stack.enter_async_context(history_api(settings, exporter=exporter)))
+        try:
+            for exporter in exporters[:running]:
+                exporter.start()
+            yield apis, exporters, settings
+        finally:
+            for exporter in exporters:
+                await exporter.close()
+
+
+async def post(
+    api: Api, body: dict[str, Any], key: str | None = "k-1", client: httpx.AsyncClient | None = None
+) -> httpx.Response:
+    headers = {} if key is None else {"idempotency-key": key}
+    return await (client or api.client).post("/v1/exports", json=body, headers=headers)
+
+
+async def until(api: Api, export_id: str, *states: str) -> dict[str, Any]:
+    """The export, once it is in one of these states."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            answer = await api.get(f"/v1/exports/{export_id}")
+            assert answer.status_code == 200, answer.text
+            found: dict[str, Any] = answer.json()
+            if found["state"] in states:
+                return found
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("form", ["csv", "arrow", "parquet"])
+@pytest.mark.parametrize(
+    ("kind", "step"), [("trades", None), ("depth", "1s"), ("bbo", None), ("ohlcv", "5m")]
+)
+def test_an_export_is_the_file_of_its_range(
+    form: str, kind: str, step: str | None, url: str, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path) as ([api], _, _):
+            body = {"kind": kind, "instrument": "GLBX.MDP3:11", "format": form}
+            body |= {} if step is None else {"step": step}
+            taken = await post(api, body)
+            assert taken.status_code == 202, taken.text
+            assert taken.headers["location"] == f"/v1/exports/{taken.json()['id']}"
+            made = await until(api, taken.json()["id"], "done", "failed")
+            assert (made["state"], made["progress"], made["request"]["kind"]) == ("done", 1.0, kind)
+            file = await api.get(made["file"])
+            assert hashlib.sha256(file.content).hexdigest() == made["sha256"]
+            assert int(file.headers["content-length"]) == int(made["bytes"]) == len(file.content)
+            given = {"instrument": "11", "format": form} | ({} if step is None else {"step": step})
+            asked = await api.get(f"/v1/history/{kind}", params=given)
+            assert table(form, file.content) == table(form, asked.content)
+            assert len(table(form, file.content)) == int(made["rows"]) > 0
+
+    run(test())
+
+
+def table(form: str, content: bytes) -> list[Any]:
+    if form == "csv":
+        return content.decode().splitlines()[1:]
+    if form == "arrow":
+        return pa.ipc.open_stream(content).read_all().to_pylist()
+    return pq.read_table(io.BytesIO(content)).to_pylist()
+
+
+def test_a_key_makes_one_export_and_gets_the_same_answer(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path) as ([api], _, _):
+            first = await post(api, BODY)
+            await until(api, first.json()["id"], "done")
+            again = await post(api, BODY)
+            assert (again.status_code, again.content) == (first.status_code, first.content)
+            problem(await post(api, {**BODY, "format": "arrow"}), 422, "idempotency-key-reused")
+            problem(await post(api, BODY, key=None), 400, "idempotency-key-missing")
+            problem(await post(api, BODY, key="two words"), 422, "invalid-parameter")
+            other = await post(api, BODY, key="k-2")
+            assert other.json()["id"] != first.json()["id"]
+
+    run(test())
+
+
+def test_two_tasks_that_are_sent_one_key_at_once_make_one_export(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, number=2, running=0) as (apis, _, _):
+            answers = await asyncio.gather(*(post(apis[n % 2], BODY) for n in range(8)))
+            assert {answer.status_code for answer in answers} == {202}
+            assert len({answer.content for answer in answers}) == 1
+            others = await asyncio.gather(*(post(apis[n % 2], BODY, key=f"other-{n // 2}") for n in range(4)))
+            assert len({answer.json()["id"] for answer in others}) == 2
+
+    run(test())
+
+
+def test_many_exports_are_each_made_by_one_of_several_tasks(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        more = {"at_once": 2, "per_client": 20}
+        async with tasks(url, tmp_path, number=3, running=3, **more) as (apis, _, _):
+            taken = [await post(apis[n % 3], BODY, key=f"many-{n}") for n in range(9)]
+            made = [await until(apis[0], answer.json()["id"], "done", "failed") for answer in taken]
+            assert {each["state"] for each in made} == {"done"}
+            # Any task serves any of them, and none was made twice.
+            files = [await apis[(n + 1) % 3].get(each["file"]) for n, each in enumerate(made)]
+            assert len({file.content for file in files}) == 1
+        assert len(list((tmp_path / "exports").iterdir())) == 9
+        assert await _fetchval(url, "SELECT max(attempts) FROM depthcast.exports") == 1
+
+    run(test())
+
+
+def test_so_many_exports_and_no_more(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, running=0, per_client=2, waiting=3) as ([api], _, _):
+            for n in range(2):
+                assert (await post(api, BODY, key=f"k-{n}")).status_code == 202
+            refused = await post(api, BODY, key="k-3")
+            problem(refused, 429, "too-many-exports")
+            assert int(refused.headers["retry-after"]) > 0
+            async with api.connect(address="203.0.113.8") as other:
+                assert (await post(api, BODY, client=other)).status_code == 202
+            async with api.connect(address="203.0.113.9") as third:
+                problem(await post(api, BODY, client=third), 429, "too-many-exports")
+            ended = (await post(api, BODY, key="k-0")).json()["id"]  # it was taken, so it is answered again
+            assert (await api.client.delete(f"/v1/exports/{ended}")).status_code == 204
+            assert (await post(api, BODY, key="k-3")).status_code == 202
+
+    run(test())
+
+
+def test_the_export_of_a_task_that_died_is_made_by_another(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, number=2, running=0, lease_s=0.5) as (apis, exporters, _):
+            export_id = (await post(apis[0], BODY)).json()["id"]
+            async with connected(url) as connection:
+                dead = await claim(connection, "dead", 0.5)
+                assert dead is not None
+                assert dead.export_id == export_id
+                assert await claim(connection, "another", 0.5) is None
+            exporters[1].start()
+            made = await until(apis[0], export_id, "done", "failed")
+            assert made["state"] == "done"
+        assert await _fetchval(url, "SELECT attempts FROM depthcast.exports") == 2
+
+    run(test())
+
+
+def test_an_export_that_is_cancelled_leaves_no_file(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, running=0) as ([api], [exporter], _):
+            waiting = (await post(api, BODY)).json()["id"]
+            problem(await api.get(f"/v1/exports/{waiting}/file"), 409, "export-not-done")
+            assert (await api.client.delete(f"/v1/exports/{waiting}")).status_code == 204
+            exporter.start()
+            done = (await post(api, BODY, key="k-2")).json()["id"]
+            await until(api, done, "done")
+            assert [path.name for path in (tmp_path / "exports").iterdir()] == [f"{done}-1.csv"]
+            for _ in range(2):
+                assert (await api.client.delete(f"/v1/exports/{done}")).status_code == 204
+            assert list((tmp_path / "exports").iterdir()) == []
+            for each in (waiting, done):
+                assert (await until(api, each, "cancelled"))["file"] is None
+
+    run(test())
+
+
+def test_an_export_is_its_owners_alone(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path) as ([api], _, _):
+            export_id = (await post(api, BODY)).json()["id"]
+            async with api.connect(address="203.0.113.8") as other:
+                problem(await other.get(f"/v1/exports/{export_id}"), 404, "unknown-export")
+                problem(await other.get(f"/v1/exports/{export_id}/file"), 404, "unknown-export")
+                problem(await other.delete(f"/v1/exports/{export_id}"), 404, "unknown-export")
+            problem(await api.get("/v1/exports/nonsense"), 404, "unknown-export")
+
+    run(test())
+
+
+def test_an_export_that_is_too_long_says_so(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, rows=10) as ([api], _, _):
+            failed = await until(api, (await post(api, BODY)).json()["id"], "failed")
+            assert "more than 10 rows" in failed["problem"]
+
+    run(test())
+
+
+def test_an_export_goes_when_its_time_is_over(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("depthcast.api.exports.EXPIRE_S", 0.1)
+
+    async def test() -> None:
+        async with tasks(url, tmp_path) as ([api], _, _):
+            export_id = (await post(api, BODY)).json()["id"]
+            await until(api, export_id, "done")
+            await _execute(url, "UPDATE depthcast.exports SET expires = now() - interval '1 s'")
+            problem(await api.get(f"/v1/exports/{export_id}"), 404, "unknown-export")
+            async with asyncio.timeout(PATIENCE_S):
+                while list((tmp_path / "exports").iterdir()):
+                    await asyncio.sleep(0.05)
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "name"),
+    [
+        ({**BODY, "instrument": "CLX9"}, 404, "unknown-instrument"),
+        ({**BODY, "step": "1s"}, 422, "invalid-parameter"),
+        ({**BODY, "start": "tomorrow"}, 422, "invalid-parameter"),
+        ({**BODY, "start": "2026-01-02", "end": "2026-01-01"}, 422, "invalid-parameter"),
+        ({**BODY, "formt": "csv"}, 422, "invalid-parameter"),
+        ({**BODY, "format": "xlsx"}, 422, "invalid-parameter"),
+        ({"kind": "trades"}, 422, "invalid-parameter"),
+        ([], 422, "invalid-parameter"),
+    ],
+)
+def test_what_cannot_be_exported_is_a_problem(
+    body: Any, status: int, name: str, url: str, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, running=0) as ([api], _, _):
+            problem(await post(api, body), status, name)
+
+    run(test())
+
+
+def test_content_of_another_kind_or_size_is_refused(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, running=0, body_bytes=200) as ([api], _, _):
+            headers = {"idempotency-key": "k"}
+            text = await api.client.post("/v1/exports", content=b"kind=trades", headers=headers)
+            problem(text, 415, "unsupported-media-type")
+            headers["content-type"] = "application/json"
+            broken = await api.client.post("/v1/exports", content=b'{"kind":', headers=headers)
+            problem(broken, 400, "malformed-request")
+
+            async def endless() -> AsyncIterator[bytes]:
+                for _ in range(100):
+                    yield b" " * 100
+
+            long = await api.client.post("/v1/exports", content=endless(), headers=headers)
+            problem(long, 413, "content-too-large")
+
+    run(test())
+
+
+async def _fetchval(url: str, question: str) -> Any:
+    async with connected(url) as connection:
+        return await connection.fetchval(question)

@@ -33,10 +33,12 @@ EVERY ?= 1
 SECONDS_OF_FEEDS ?= 300
 # Seconds and records a second of the stream in it.
 SECONDS_OF_STREAMS ?= 60
+# Seconds that pages are left open in it; 3600 is the hour they should stand.
+SECONDS_OF_PAGES ?= 60
 RATE_OF_STREAMS ?= 500000
 KILLS ?= 20
 
-.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize wheel-twice clean
+.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize wheel-twice screenshots clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -84,10 +86,14 @@ sanitize: setup ## run the tests of the books on a kernel built with AddressSani
 	$(SANITIZED) $(BIN)/python -c 'from depthcast.book import engine; assert "sanitize" in engine.__file__, engine.__file__'
 	$(SANITIZED) $(BIN)/python -m pytest -n $(JOBS) $(or $(ARGS),tests/unit/book tests/property)
 
-soak: setup ## 100 M records of churn must not grow the process; then engine against reference on random feeds; then readers of a busy stream
+soak: setup ## 100 M records of churn must not grow the process; then engine against reference on random feeds; then readers of a busy stream; then open pages
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python tests/property/soak_differential.py --seconds $(SECONDS_OF_FEEDS)
 	DEPTHCAST_SOAK_S=$(SECONDS_OF_STREAMS) DEPTHCAST_SOAK_RATE=$(RATE_OF_STREAMS) $(BIN)/python -m pytest tests/integration/api/test_stream_soak.py
+	DEPTHCAST_PAGE_SOAK_S=$(SECONDS_OF_PAGES) $(BIN)/python -m pytest tests/e2e/test_page_soak.py
+
+screenshots: setup ## take the pictures of the pages that are in docs/images, in Debian's Chromium
+	$(BIN)/python -m tests.e2e.screenshots
 
 wheel-twice: $(UV) ## build the wheel twice, in two places and at two times: both must have the same bytes
 	rm -rf build/twice

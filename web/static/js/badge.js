@@ -18,6 +18,7 @@ export class Badge {
     this.why = "";
     this.feed = { state: "live", since: 0, reason: "" };
     this.book = null;
+    this.past = null;
     this.timer = setInterval(() => this.show(), 1000);
   }
 
@@ -49,6 +50,12 @@ export class Badge {
     this.show();
   }
 
+  /** The past is shown: it moves ("replay"), or stands still ("past"), at a time. */
+  replay(word, time) {
+    this.past = [word, time];
+    this.show();
+  }
+
   show() {
     const [state, more] = this.#worst();
     if (this.root.dataset.state !== state) {
@@ -64,6 +71,10 @@ export class Badge {
 
   #worst() {
     if (this.line !== "open") return [this.line, this.why];
+    if (this.past) {
+      const doubt = this.book?.suspect ? ", suspect" : this.book && !this.book.complete ? ", incomplete" : "";
+      return [this.past[0], this.past[1] + doubt];
+    }
     if (this.feed.state === "stale") {
       const lasted = age(performance.now() - this.feed.since);
       return ["stale", this.feed.reason ? `${lasted}: ${this.feed.reason}` : lasted];

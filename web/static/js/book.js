@@ -3,13 +3,14 @@
 import { Badge } from "./badge.js";
 import { Choices } from "./choices.js";
 import { Grid } from "./grid.js";
-import { Heat } from "./heat.js";
+import { Heat, sampled } from "./heat.js";
 import { HeatMap } from "./heatmap.js";
 import { Ladder } from "./ladder.js";
 import { Levels } from "./levels.js";
 import { clock, price, size, units } from "./numbers.js";
 import { DepthPicture, PricePicture } from "./pictures.js";
 import { QueueView } from "./queue.js";
+import { ReplayBar } from "./replaybar.js";
 import { Stream } from "./stream.js";
 import { Tape } from "./tape.js";
 
@@ -22,7 +23,10 @@ const grid = new Grid(BigInt(root.dataset.tick), choices.group);
 const levels = new Levels(choices.carried);
 const badge = new Badge();
 const tape = new Tape(byId("tape"), decimals, byId("least"));
-const queue = new QueueView(byId("queue"), byId("close-queue"), root.dataset.path, choices.publisher);
+const queue = new QueueView(byId("queue"), byId("close-queue"), root.dataset.path, () => ({
+  publisher: root.dataset.publisher,
+  at: bar?.at ?? "",
+}));
 const ladder = new Ladder(byId("ladder"), grid, { decimals, onChoose: (side, at) => queue.show(side, at) });
 const prices = new PricePicture(byId("price"), decimals);
 const depth = new DepthPicture(byId("depth"), decimals);
@@ -93,21 +97,22 @@ function touch() {
 
 function bookMessage(message) {
   newest = message;
-  const ms = milliseconds(message.ts_event);
   badge.flags(message);
+  touch();
+  if (message.ts_event === "0") return; // there has been no event yet
+  const ms = milliseconds(message.ts_event);
   prices.best(ms / 1000, levels.bids[0], levels.asks[0]);
   heat.add(ms, levels.bids, levels.asks);
   heatMap.draw();
-  touch();
 }
 
 function traded(trades) {
   tape.add(trades);
   prices.add(trades);
   for (const trade of trades) {
-    if (trade.price === null) continue;
+    if (!priced(trade)) continue;
     lastTrade = trade;
-    heat.trade(milliseconds(trade.ts_event), units(trade.price), trade.size, trade.side);
+    heat.trade(...told(trade));
   }
   heatMap.draw();
   touch();
@@ -115,34 +120,85 @@ function traded(trades) {
 
 const milliseconds = (ns) => Number(BigInt(ns) / 1_000_000n);
 
-const stream = new Stream(
-  (type, message) => {
-    if (type === "snapshot") {
-      levels.snapshot(message);
-      bookMessage(message);
-    } else if (type === "update") {
-      if (levels.update(message)) bookMessage(message);
-      else if (levels.held) {
-        lost();
-        stream.again("a message was missed");
-      }
-    } else if (type === "subscribed") {
-      if (message.channel === "book") bookClass = message.class;
-    } else if (type === "resync") {
-      if (message.class === bookClass) lost(); // its snapshot follows; of trades nothing is void
-    } else if (type === "trade") {
-      traded(message.trades);
-    } else if (type === "status") {
-      badge.status(message);
-      if (message.feed !== "live") heat.gap();
-      touch();
+function take(type, message) {
+  if (type === "snapshot") {
+    levels.snapshot(message);
+    bookMessage(message);
+  } else if (type === "update") {
+    if (levels.update(message)) bookMessage(message);
+    else if (levels.held) {
+      lost();
+      stream?.again("a message was missed");
     }
-  },
-  (state, why) => {
-    if (state !== "open") heat.gap();
-    badge.connection(state, why);
-  },
-);
+  } else if (type === "subscribed") {
+    if (message.channel === "book") bookClass = message.class;
+  } else if (type === "resync") {
+    if (message.class === bookClass) lost(); // its snapshot follows; of trades nothing is void
+  } else if (type === "trade") {
+    traded(message.trades);
+  } else if (type === "status") {
+    badge.status(message);
+    if (message.feed !== "live") heat.gap();
+    touch();
+  }
+}
+
+function stands(state, why) {
+  if (state !== "open") heat.gap();
+  badge.connection(state, why);
+}
+
+const bar = root.dataset.at
+  ? new ReplayBar(root.dataset, badge, {
+      message: take,
+      state: stands,
+      wentTo,
+      before,
+      classes: () => (bookClass ? [bookClass] : []),
+    })
+  : null;
+const stream = bar ? null : new Stream(take, stands);
+
+/** The replay stands at another time: what was after it is not known yet. Whether what was before it is. */
+function wentTo(ns) {
+  const ms = milliseconds(ns);
+  const known = heat.rewind(ms);
+  if (known) prices.rewind(ms / 1000);
+  else {
+    heat.clear();
+    prices.clear();
+  }
+  tape.restart(known ? ns : 0);
+  lastTrade = tape.trades.at(-1) ?? null;
+  touch();
+  return known;
+}
+
+/** The messages of the minutes before the time that a replay went to. */
+function before(messages) {
+  const then = new Levels(levels.depth);
+  const books = [];
+  const trades = [];
+  for (const message of messages) {
+    if (message.type === "trade") trades.push(...message.trades);
+    else if (message.type === "snapshot") then.snapshot(message);
+    if ((message.type === "update" && then.update(message)) || message.type === "snapshot") {
+      if (message.ts_event !== "0") books.push([milliseconds(message.ts_event), then.bids, then.asks]);
+    }
+  }
+  const all = [...trades, ...tape.trades].filter(priced);
+  tape.restart(newest?.ts_replay ?? bar.at, trades);
+  heat.begin(books, all.map(told));
+  prices.clear();
+  for (const [ms, bids, asks] of books) prices.best(ms / 1000, bids[0], asks[0]);
+  prices.add(all);
+  lastTrade = tape.trades.at(-1) ?? null;
+  heatMap.regrouped();
+  touch();
+}
+
+const priced = (trade) => trade.price !== null;
+const told = (trade) => [milliseconds(trade.ts_event), units(trade.price), trade.size, trade.side];
 
 function lost() {
   levels.drop();
@@ -164,6 +220,10 @@ function rearrange(name) {
 function open() {
   levels.drop();
   levels.depth = choices.carried;
+  if (bar) {
+    bar.open(levels.depth);
+    return;
+  }
   const url = new URL(root.dataset.events, location);
   url.searchParams.set("depth", levels.depth);
   stream.open(url.pathname + url.search);
@@ -173,16 +233,16 @@ function open() {
 async function history() {
   const asked = choices.publisher ? `?publisher=${choices.publisher}` : "";
   const paths = [`history${asked}`, ...(asked ? [] : ["levels"])];
-  const [past, sampled] = await Promise.all(paths.map(async (path) => {
+  const [past, levels] = await Promise.all(paths.map(async (path) => {
     const answer = await fetch(`${root.dataset.path}/${path}`).catch(() => null);
     return answer?.ok ? answer.json() : null;
   }));
   if (past) prices.begin(past);
-  if (past && sampled?.samples.length) {
-    const live = tape.trades.map((each) => [milliseconds(each.ts_event), units(each.price), each.size, each.side]);
+  if (past && levels?.samples.length) {
+    const live = tape.trades.map(told);
     const first = live[0]?.[0] ?? Infinity;
     const older = past.trades.map(([ts, text, ...rest]) => [ts * 1000, units(text), ...rest]);
-    heat.begin(sampled, [...older.filter(([ms]) => ms < first), ...live]);
+    heat.begin(sampled(levels), [...older.filter(([ms]) => ms < first), ...live]);
     heatMap.regrouped();
   }
   touch();
@@ -207,6 +267,7 @@ const ACTS = {
   "-": () => heatMap.zoomed(-1),
   Escape: closeQueue,
 };
+if (bar) Object.assign(ACTS, { p: () => bar.toggle(), ".": () => bar.step(), ",": () => bar.back() });
 const BUTTONS = { recentre: "c", hold: "h", "heat-hold": "f", "heat-in": "+", "heat-out": "-", "close-queue": "Escape" };
 for (const [id, key] of Object.entries(BUTTONS)) byId(id).addEventListener("click", ACTS[key]);
 document.addEventListener("keydown", (event) => {
@@ -215,4 +276,4 @@ document.addEventListener("keydown", (event) => {
 });
 
 open();
-history();
+if (!bar) history();

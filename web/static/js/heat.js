@@ -4,7 +4,7 @@
 export const COLUMN_MS = 100;
 export const COLUMNS = 9_000; // fifteen minutes
 const CELLS = 1 << 21;
-const TRADES = 4_096;
+const TRADES = 16_384;
 const NONE = -0x80000000;
 
 export class Heat {
@@ -34,18 +34,32 @@ export class Heat {
     this.changes = (this.changes ?? 0) + 1; // what was drawn from the ring is void
   }
 
-  /** What the server has sampled, before what came live in the meantime: that of a second or so is given up.
-   *  @param {{tick: string, samples: [number, number[], number[]][]}} past sizes by tick, see `unpacked`
-   *  @param {[number, bigint, number, string][]} trades ms, price, size, side; the oldest first */
-  begin(past, trades) {
-    const tick = BigInt(past.tick);
+  /** What was before, and is known only now; what came meanwhile stays, but for its first columns.
+   *  @param {Iterable<[number, object[], object[]]>} books ms, bids, asks; the oldest first
+   *  @param {[number, bigint, number, string][]} trades ms, price, size, side; all, the oldest first */
+  begin(books, trades) {
     const { book, now } = this;
     this.clear();
-    for (const [ms, bids, asks] of past.samples) {
-      if (ms < now || !book) this.add(ms, unpacked(bids, tick, -1n), unpacked(asks, tick, 1n));
-    }
+    for (const each of books) if (each[0] < now || !book) this.add(...each);
     for (const trade of trades) this.trade(...trade);
     if (book) this.add(now, book.bids, book.asks);
+  }
+
+  /** Go back to a time that is still known; false if it is not. What was after it never was. */
+  rewind(ms) {
+    const column = Math.floor(ms / COLUMN_MS);
+    if (this.newest < 0 || column < this.oldest || column > this.newest) return false;
+    if (column < this.newest) {
+      const levels = [[], []];
+      this.each(column, (row, size, ask) => levels[Number(ask)].push({ price: this.grid.price(row), size }));
+      this.book = { bids: levels[0], asks: levels[1] };
+    }
+    this.newest = column;
+    this.now = ms;
+    const { trades } = this;
+    while (this.traded && trades.ms[(this.traded - 1) % TRADES] > ms) this.traded--;
+    this.changes++;
+    return true;
   }
 
   /** The book at a time. */
@@ -181,6 +195,14 @@ export class Heat {
       for (let i = 0; i < rows.length; i++) if (rows[i] !== NONE) rows[i] *= times;
     }
     this.changes++;
+  }
+}
+
+/** The server's samples as books: ms, bids, asks.
+ *  @param {{tick: string, samples: [number, number[], number[]][]}} past sizes by tick */
+export function* sampled({ tick, samples }) {
+  for (const [ms, bids, asks] of samples) {
+    yield [ms, unpacked(bids, BigInt(tick), -1n), unpacked(asks, BigInt(tick), 1n)];
   }
 }
 

@@ -1,14 +1,14 @@
 // The layers of the heat map, the lowest first. Each draws what a `HeatMap` sees onto its canvas.
 
 import { COLUMN_MS } from "./heat.js";
-import { WIDTH } from "./heatplane.js";
+import { ROOM } from "./heatplane.js";
 import { price as priceText, size as sizeText } from "./numbers.js";
 
 export const AXIS = 20; // of times, in CSS pixels
 const LABEL = 18; // between prices that are named, at least
-const DOT_MOST = 11;
+const DOT_MOST = 9;
 const DOT_FULL = 20; // the size of a trade that is as large as it gets, where there are no larger ones
-const DOT_APART = 3; // pixels
+const DOT_APART = 5; // pixels
 const FONT = "11px system-ui, sans-serif";
 /** ms since the epoch as so many letters of the time of day, UTC. */
 export const utc = (ms, letters) => new Date(ms).toISOString().slice(11, 11 + letters);
@@ -16,12 +16,12 @@ export const utc = (ms, letters) => new Date(ms).toISOString().slice(11, 11 + le
 export function picture(view) {
   const { context, plane } = view;
   const span = COLUMN_MS * plane.ratio;
-  const [first, last] = [plane.column - WIDTH + 1, plane.column];
-  const wide = view.width / WIDTH;
+  const [first, last] = [plane.column - view.columns, plane.column];
+  const wide = view.width / view.columns;
   context.imageSmoothingEnabled = false;
   for (let from = first; from <= last; ) {
-    const at = ((from % WIDTH) + WIDTH) % WIDTH;
-    const count = Math.min(WIDTH - at, last - from + 1);
+    const at = from % ROOM;
+    const count = Math.min(ROOM - at, last - from + 1);
     const x = view.x(from * span);
     const y = plane.top - view.top;
     context.drawImage(plane.canvas, at, y, count, view.rows, x, 0, count * wide, view.height);
@@ -32,7 +32,7 @@ export function picture(view) {
 export function lines(view) {
   const { context, plane, heat } = view;
   const span = COLUMN_MS * plane.ratio;
-  const first = Math.max(plane.column - WIDTH + 1, Math.floor(heat.oldest / plane.ratio));
+  const first = Math.max(plane.column - view.columns, Math.floor(heat.oldest / plane.ratio));
   const best = [];
   for (let each = first; each <= plane.column; each++) {
     best.push(heat.best(Math.min(heat.newest, (each + 1) * plane.ratio - 1)));
@@ -65,9 +65,9 @@ export function lines(view) {
 /** Trades: the area is the size. Those so near to each other that they would cover each other are one. */
 export function dots(view) {
   const { context, colour, plane } = view;
-  const span = COLUMN_MS * plane.ratio * (WIDTH / view.width) * DOT_APART;
+  const span = (view.span / view.width) * DOT_APART;
   const sums = new Map();
-  view.heat.eachTrade(view.now - WIDTH * plane.ratio * COLUMN_MS, (ms, row, size, side) => {
+  view.heat.eachTrade(view.now - view.span, (ms, row, size, side) => {
     const bucket = plane.bucket(row, side > 0);
     const place = `${Math.floor(ms / span)} ${bucket} ${side}`;
     const sum = sums.get(place);
@@ -151,7 +151,7 @@ export function times(view) {
   context.fillStyle = colour.soft;
   context.textBaseline = "middle";
   context.textAlign = "center";
-  const span = WIDTH * view.plane.ratio * COLUMN_MS;
+  const { span } = view;
   const every = [10, 15, 30, 60, 120, 300].find((each) => (each * 1000 * width) / span >= 84) * 1000;
   for (let ms = Math.floor(view.now / every) * every; ; ms -= every) {
     const x = view.x(ms);

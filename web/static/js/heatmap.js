@@ -10,6 +10,7 @@ import { price as priceText, size as sizeText } from "./numbers.js";
 const HEIGHTS = [2, 3, 4, 6, 8, 11, 15, 20, 28]; // of a price, in CSS pixels
 const EDGE = 0.25; // of the picture: the best prices are brought to the middle when they come so near to an end
 const SPEAK_MS = 5000;
+const STEP = 300; // columns of the model: by so much more is seen when more is known
 
 export class HeatMap {
   /**
@@ -28,6 +29,7 @@ export class HeatMap {
     this.top = null; // the price's row at the upper edge
     this.held = false;
     this.pointer = null;
+    this.columns = WIDTH; // of the picture that are seen
     this.spoken = -SPEAK_MS;
     this.seen = true;
     this.frame = 0;
@@ -89,8 +91,9 @@ export class HeatMap {
   }
 
   #draw() {
-    const known = Math.ceil((this.heat.newest - this.heat.oldest + 1) / WIDTH);
-    this.plane.ratio = Math.max(1, Math.min(this.most, known));
+    const known = Math.max(WIDTH, Math.ceil((this.heat.newest - this.heat.oldest + 1) / STEP) * STEP);
+    this.plane.ratio = Math.min(this.most, Math.ceil(known / WIDTH));
+    this.columns = Math.min(WIDTH, known / this.plane.ratio);
     this.#follow();
     this.plane.paint(Math.floor(this.top - this.rows), Math.ceil(this.top));
     const { context } = this;
@@ -119,7 +122,12 @@ export class HeatMap {
   }
 
   x(ms) {
-    return this.width - ((this.now - ms) * this.width) / (WIDTH * this.plane.ratio * COLUMN_MS);
+    return this.width - ((this.now - ms) * this.width) / this.span;
+  }
+
+  /** How much time is seen, in ms. */
+  get span() {
+    return this.columns * this.plane.ratio * COLUMN_MS;
   }
 
   y(bucket) {
@@ -154,10 +162,9 @@ export class HeatMap {
 
   /** What is shown at a place of the picture; null where nothing is known. */
   reading({ x, y }) {
-    const span = COLUMN_MS * this.plane.ratio;
     const bucket = Math.ceil(this.top - y / this.rowHeight);
-    const ms = this.now - ((this.width - x) / this.width) * WIDTH * span;
-    const column = Math.floor(ms / span);
+    const ms = this.now - ((this.width - x) / this.width) * this.span;
+    const column = Math.floor(ms / COLUMN_MS / this.plane.ratio);
     if (this.top === null || column * this.plane.ratio < this.heat.oldest) return null;
     return { price: this.grid.price(bucket * this.grid.group), ms, size: this.plane.size(column, bucket) };
   }
@@ -171,7 +178,7 @@ export class HeatMap {
     const largest = this.plane.current().map((side) =>
       [...side].filter(([at]) => at >= low && at <= high).sort((a, b) => b[1] - a[1]).slice(0, 3)
         .map(([at, size]) => `${sizeText(size)} at ${name(at)}`).join(", ") || "none");
-    const from = Math.max(this.now - WIDTH * this.plane.ratio * COLUMN_MS, this.heat.oldest * COLUMN_MS);
+    const from = Math.max(this.now - this.span, this.heat.oldest * COLUMN_MS);
     this.words.textContent = `From ${utc(from, 8)} to ${utc(this.now, 8)} UTC, prices from ${name(low)} to ` +
       `${name(high)}. Largest bids now: ${largest[0]}. Largest asks now: ${largest[1]}.`;
   }

@@ -1,7 +1,10 @@
 // The heat map's picture, a pixel a column and a price: only what is new is painted; the screen's own scaling
 // does the rest.
 
+/** Columns that are seen at most. */
 export const WIDTH = 600;
+/** Columns that are kept: of the oldest and the newest a part may be seen. */
+export const ROOM = 601;
 export const HEIGHT = 512;
 const SHADES = 256;
 const CALM = 1.35; // the scale stays while what is seen fits it about
@@ -10,9 +13,9 @@ export class Plane {
   /** @param {import("./heat.js").Heat} heat */
   constructor(heat) {
     this.heat = heat;
-    this.canvas = new OffscreenCanvas(WIDTH, HEIGHT);
+    this.canvas = new OffscreenCanvas(ROOM, HEIGHT);
     this.context = this.canvas.getContext("2d", { willReadFrequently: true });
-    this.image = this.context.createImageData(WIDTH, HEIGHT);
+    this.image = this.context.createImageData(ROOM, HEIGHT);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.sums = new Float64Array(HEIGHT);
     this.shades = new Uint32Array(SHADES + 1);
@@ -55,7 +58,7 @@ export class Plane {
     this.#rescale(low, high);
     const { heat, column } = this;
     const state = `${heat.changes} ${this.top} ${this.ratio} ${heat.grid.group} ${this.scale}`;
-    const first = column - WIDTH + 1;
+    const first = column - WIDTH;
     let from = this.painted; // it was under way
     if (state !== this.state || from < first) {
       this.state = state;
@@ -64,7 +67,7 @@ export class Plane {
     for (let each = from; each <= column; each++) this.#column(each);
     const all = column - from + 1 >= WIDTH / 4;
     if (all) this.context.putImageData(this.image, 0, 0);
-    else for (let each = from; each <= column; each++) this.#put(each % WIDTH);
+    else for (let each = from; each <= column; each++) this.#put(each % ROOM);
     this.painted = column;
   }
 
@@ -98,10 +101,10 @@ export class Plane {
       const y = top - this.bucket(row, ask);
       if (y >= 0 && y < HEIGHT) sums[y] += size;
     });
-    const x = ((column % WIDTH) + WIDTH) % WIDTH;
+    const x = column % ROOM;
     const scale = 1 / this.scale;
     for (let y = 0; y < HEIGHT; y++) {
-      pixels[y * WIDTH + x] = sums[y] ? shades[shade(sums[y] * scale)] : 0;
+      pixels[y * ROOM + x] = sums[y] ? shades[shade(sums[y] * scale)] : 0;
     }
   }
 
@@ -114,7 +117,7 @@ export class Plane {
     if (this.heat.newest % 5 && this.state) return; // twice a second is often enough
     const found = [];
     const { column } = this;
-    const oldest = Math.max(Math.floor(this.heat.oldest / this.ratio), column - WIDTH + 1);
+    const oldest = Math.max(Math.floor(this.heat.oldest / this.ratio), column - WIDTH);
     for (let each = column; each >= oldest; each -= Math.ceil(WIDTH / 20)) {
       const sums = new Map();
       this.heat.each(this.#last(each), (row, size, ask) => {

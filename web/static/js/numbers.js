@@ -25,6 +25,9 @@ export const size = (value) => grouped.format(value);
 /** ns since the epoch (a string) as the time of day, UTC, with milliseconds. */
 export const clock = (ns) => new Date(Number(BigInt(ns) / 1_000_000n)).toISOString().slice(11, 23);
 
+/** ns since the epoch (a BigInt) as a date and time, UTC, with milliseconds. */
+export const moment = (ns) => new Date(Number(ns / 1_000_000n)).toISOString().slice(0, 23).replace("T", " ");
+
 /** How long something has lasted. */
 export function age(ms) {
   const seconds = Math.floor(ms / 1000);

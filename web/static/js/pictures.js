@@ -63,6 +63,13 @@ export class PricePicture extends Picture {
     this.trades = [];
   }
 
+  /** Only what was until then (s) has been. */
+  rewind(until) {
+    const kept = this.ts.findLastIndex((ts) => ts <= until) + 1;
+    for (const each of [this.ts, this.bid, this.ask]) each.length = kept;
+    this.trades = this.trades.filter((trade) => trade[0] <= until);
+  }
+
   /** The server's samples and last trades; what came live in the meantime stays. */
   begin(history) {
     const first = this.ts[0] ?? Infinity;

@@ -5,14 +5,15 @@ import { price } from "./numbers.js";
 const WAIT_MS = 350;
 
 export class QueueView {
-  constructor(root, close, path, publisher) {
-    this.publisher = publisher;
+  /** @param {() => Record<string, string>} asked what else of the page says whose and which queue it is */
+  constructor(root, close, path, asked) {
+    this.asked = asked;
     this.root = root;
     this.close = close;
     this.path = path;
     this.shown = null;
     this.level = "";
-    this.asked = 0;
+    this.since = 0;
     this.timer = 0;
     this.hint = root.innerHTML;
   }
@@ -42,7 +43,7 @@ export class QueueView {
     const now = level ? `${level.size}/${level.count}` : "none";
     if (now === this.level || this.timer) return;
     this.level = now;
-    const wait = Math.max(0, this.asked + WAIT_MS - performance.now());
+    const wait = Math.max(0, this.since + WAIT_MS - performance.now());
     this.timer = setTimeout(() => {
       this.timer = 0;
       this.#ask(this.root.firstElementChild?.dataset.order ?? "");
@@ -51,10 +52,10 @@ export class QueueView {
 
   #ask(order) {
     if (!this.shown || document.hidden) return;
-    this.asked = performance.now();
+    this.since = performance.now();
     const { side, at } = this.shown;
-    const url = `${this.path}/queue/${side}/${price(at, 0)}?order=${order}` +
-      (this.publisher && `&publisher=${this.publisher}`);
+    const query = Object.entries({ order, ...this.asked() }).filter(([, value]) => value);
+    const url = `${this.path}/queue/${side}/${price(at, 0)}?${new URLSearchParams(query)}`;
     const focused = document.activeElement?.closest("#queue") ? document.activeElement.id : "";
     const scrolled = this.root.querySelector(".scroll")?.scrollTop ?? 0;
     htmx.ajax("GET", url, { target: this.root, swap: "innerHTML", source: this.root }).then(() => {

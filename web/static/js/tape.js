@@ -35,6 +35,17 @@ export class Tape {
     this.waiting.push(...priced.filter((trade) => trade.size >= this.least));
   }
 
+  /** Only trades until then (ns) have been; with those given, which were before. */
+  restart(until, before = []) {
+    const limit = BigInt(until);
+    const kept = [...before, ...this.trades].filter((trade) => BigInt(trade.ts_event) <= limit);
+    this.trades = [];
+    this.shown = [];
+    this.waiting = [];
+    this.add(kept);
+    this.#show();
+  }
+
   paint() {
     if (this.waiting.length) this.#show();
   }

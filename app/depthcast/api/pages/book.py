@@ -1,47 +1,49 @@
 """``/books/{instrument}``: one book: its ladder, its trades, its depth, its queues."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from litestar import Request, get
 from litestar.params import FromPath, PathParameter
 
 from depthcast.api.answers import Answer, response
 from depthcast.api.auth import PUBLIC, require
-from depthcast.api.market import Listing
+from depthcast.api.pages.book_view import PLAIN, levels_of, live_view, past_view, path_of
 from depthcast.api.pages.depths import encoded
-from depthcast.api.pages.ladder import DEPTHS, GROUPS, MINUTES, Choices, Rung, grouped, ladder
-from depthcast.api.pages.numbers import Grid, grid_of
-from depthcast.api.pages.overview import Row, listing_key, row_of, tick_of
+from depthcast.api.pages.ladder import Choices
+from depthcast.api.pages.numbers import grid_of
+from depthcast.api.pages.overview import tick_of
+from depthcast.api.pages.past import LATEST, latest_page, past_page
 from depthcast.api.pages.queue import queue_of
 from depthcast.api.pages.site import Site, site_of
+from depthcast.api.past.answers import PastBooks
 from depthcast.api.problems import ApiProblem, as_problem
-from depthcast.api.selection import find_listing, select
-from depthcast.book.types import Level
+from depthcast.api.selection import Books, find_listing, select
 from depthcast.book.views import price_str
 from depthcast.dbn.layout import UNDEF_PRICE
 from depthcast.errors import BookError
 
 __all__ = ["ROUTES"]
 
-RATE: Final = 20
-TAPE_ROWS: Final = 40
 CHART_TRADES: Final = 1_000
-PLAIN: Final = Choices()
 _Request = Request[Any, Any, Any]
 Name = Annotated[str, PathParameter(min_length=1, max_length=90)]
 
 
 @get("/books/{name:str}", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
 def get_book_page(request: _Request, name: Name) -> Answer:
-    """The page of a book."""
+    """The page of a book; with ``at`` as it was then."""
     site = site_of(request)
     try:
+        at = request.query_params.get("at")
+        if at is not None:
+            return _past_book(request, site, name, at)
         require(request, "read")
         listing = find_listing(site.services, name)
         choices = Choices.of(request.query_params, listing.publishers())
         site.board.depths.look(listing)
-        return site.html(request, "book.html", **_book(site, listing, choices))
+        return site.html(request, "book.html", **live_view(site, listing, choices))
     except (ApiProblem, BookError) as error:
         return site.problem(request, as_problem(error))
 
@@ -82,7 +84,7 @@ def get_levels(request: _Request, name: Name) -> Answer:
     require(request, "read")
     listing = find_listing(site.services, name)
     samples = site.board.depths.history(listing)
-    tick = grid_of(tick_of(listing), *_levels(listing, PLAIN)).tick
+    tick = grid_of(tick_of(listing), *levels_of(listing, PLAIN)).tick
     known = [
         [sample.ts_event // 1_000_000, bids, asks]
         for sample in samples
@@ -104,80 +106,56 @@ def get_queue(
     side: FromPath[Literal["bid", "ask"]],
     price: Annotated[str, PathParameter(pattern=r"^-?[0-9]{1,10}(\.[0-9]{1,9})?$")],
 ) -> Answer:
-    """The orders at a price, as a part of the book's page. ``order`` is one to be followed."""
+    """The orders at a price, as a part of the book's page. ``order`` is one to be followed; with ``at`` those
+    of then."""
     site = site_of(request)
-    followed = request.query_params.get("order", "")
+    query = request.query_params
+    followed = query.get("order", "")
+    followed = followed if followed.isdigit() else ""
+    publisher = _publisher(request)
+
+    def answer(books: Books | PastBooks, tick: int | None) -> Answer:
+        queue = queue_of(books, side, price, followed)
+        depth = books.engine.depth(books.instrument_id, PLAIN.carried, books.publisher_id)
+        path = path_of(f"{books.dataset}:{books.symbol or books.instrument_id}")
+        asked = urlencode({each: query[each] for each in ("publisher", "at") if query.get(each)})
+        grid = grid_of(tick, depth.bids, depth.asks)
+        return site.html(request, "queue.html", queue=queue, grid=grid, path=path, asked=asked)
+
     try:
         require(request, "read")
-        publisher = Choices.of(request.query_params, find_listing(site.services, name).publishers()).publisher
+        if query.get("at"):
+            return past_page(request, site, name, query["at"], publisher, lambda past: answer(past, None))
         books = select(site.services, name, publisher)
-        queue = queue_of(books, side, price, followed if followed.isdigit() else "")
+        return answer(books, tick_of(books.listing))
     except (ApiProblem, BookError) as error:
         return site.problem(request, as_problem(error))
-    grid = grid_of(tick_of(books.listing), *_levels(books.listing, PLAIN))
-    asked = "" if publisher is None else f"&publisher={publisher}"
-    return site.html(request, "queue.html", queue=queue, grid=grid, path=_path(books.listing), asked=asked)
 
 
 ROUTES: Final = (get_book_page, get_history, get_levels, get_queue)
 
 
-def _book(site: Site, listing: Listing, choices: Choices) -> dict[str, Any]:
-    """What the page's template is given."""
-    row: Row = row_of(site, listing)
-    bids, asks = _levels(listing, choices)
-    grid = grid_of(tick_of(listing), bids, asks)
-    last = site.services.tape.last(listing, TAPE_ROWS, choices.publisher)
-    return {
-        "row": row,
-        "bid": bids[0] if bids else None,
-        "ask": asks[0] if asks else None,
-        "listing": listing,
-        "definition": listing.definition,
-        "grid": grid,
-        "ladder": _rungs(grid, bids, asks, choices),
-        "trades": [each for each in last if each.price != UNDEF_PRICE],
-        "state": row.state,
-        "key": listing_key(listing),
-        "path": _path(listing),
-        "events": _events(listing, choices),
-        "publishers": listing.publishers(),
-        "choices": choices,
-        "plain": PLAIN,
-        "groups": GROUPS,
-        "depths": DEPTHS,
-        "minutes": MINUTES,
-        "tape_rows": TAPE_ROWS,
-    }
+def _past_book(request: _Request, site: Site, name: str, at: str) -> Answer:
+    if at == LATEST:
+        listing = find_listing(site.services, name)
+        others = {each: value for each, value in request.query_params.items() if each != "at"}
+        address = f"{path_of(listing.name)}?{urlencode({**others, 'at': ''})}"
+        return latest_page(request, site, listing.replica.dataset, address)
+
+    def page(books: PastBooks) -> Answer:
+        choices = Choices.of(request.query_params, books.publishers)
+        if choices.publisher is None and len(books.publishers) > 1:
+            choices = choices._replace(publisher=books.publishers[0])
+            books = replace(books, publisher_id=books.publishers[0], statuses=books.statuses[:1])
+        return site.html(request, "book.html", **past_view(site, books, choices))
+
+    return past_page(request, site, name, at, _publisher(request), page)
 
 
-def _rungs(grid: Grid, bids: list[Level], asks: list[Level], choices: Choices) -> list[Rung]:
-    step = grid.tick * choices.group
-    if choices.group > 1:
-        bids, asks = grouped(bids, step, ask=False), grouped(asks, step, ask=True)
-    return ladder(Grid(step, grid.decimals), bids, asks, choices.rows)
-
-
-def _levels(listing: Listing, choices: Choices) -> tuple[list[Level], list[Level]]:
-    publishers = listing.publishers()
-    if not publishers:
-        return [], []
-    one = choices.publisher if choices.publisher is not None or len(publishers) > 1 else publishers[0]
-    depth = listing.replica.engine.depth(listing.instrument_id, choices.carried, one)
-    return depth.bids, depth.asks
-
-
-def _path(listing: Listing) -> str:
-    return f"/books/{quote(listing.name, safe=':')}"
-
-
-def _events(listing: Listing, choices: Choices) -> str:
-    """What the page subscribes to."""
-    name = listing.name
-    query = {"book": name, "trades": name, "status": name, "depth": choices.carried, "rate": RATE}
-    if choices.publisher is not None:
-        query["publisher"] = choices.publisher
-    return "/v1/events?" + urlencode(query, safe=":")
+def _publisher(request: _Request) -> int | None:
+    """The one that is asked for; what is no number is none."""
+    text = request.query_params.get("publisher", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
 def _text(price: int | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal, NamedTuple
 
+from depthcast.api.past.answers import PastBooks
 from depthcast.api.problems import invalid
 from depthcast.api.routes.parameters import parse_price
 from depthcast.api.selection import Books
@@ -49,17 +50,17 @@ class Queue(NamedTuple):
         return next((each for each in self.orders if each.followed), None)
 
 
-def queue_of(books: Books, side: Literal["bid", "ask"], text: str, followed: str) -> Queue:
+def queue_of(books: Books | PastBooks, side: Literal["bid", "ask"], text: str, followed: str) -> Queue:
     """The queue of a level; empty where there is none.
 
     Raises:
         ApiProblem: the instrument has books of several publishers, each with queues of its own.
     """
-    publisher_id = books.require_one()
+    books.require_one()
     price = parse_price(text)
     if not -MOST_PRICE <= price < MOST_PRICE:
         raise invalid("price", "is larger than any price", where="path")
-    found = books.engine.orders(books.instrument_id, "B" if side == "bid" else "A", price, publisher_id)
+    found = books.engine.orders(books.instrument_id, "B" if side == "bid" else "A", price, books.publisher_id)
     total = sum(order.size for order in found)
     shown = found[:MOST]
     widths = _widths([order.size for order in shown])

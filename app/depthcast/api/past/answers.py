@@ -25,7 +25,7 @@ from depthcast.dbn.times import EXPECTED_TIME, parse_ns
 from depthcast.errors import JournalError
 from depthcast.journal.past import Past, PastBook
 
-__all__ = ["PAST_PROBLEMS", "PastAnswer", "PastBooks", "past_answer", "past_file"]
+__all__ = ["PAST_PROBLEMS", "TOKENS", "PastAnswer", "PastBooks", "past_answer", "past_file", "select_past"]
 
 PAST_PROBLEMS: Final = ("no-journal", "time-not-kept", "journal-damaged", "journal-away", "overloaded")
 """What answers with ``at=`` may have beside those of now."""
@@ -143,14 +143,20 @@ def _asked(
 
     def question(past: Past) -> Answer:
         try:
-            return encoded(_select(past, instrument, moment, publisher))
+            return encoded(select_past(past, instrument, moment, publisher))
         except JournalError as error:
             raise journal_problem(error) from error
 
     return PastAnswer(lambda: gate.ask(state["limits_key"], question))
 
 
-def _select(past: Past, instrument: str, at: int, publisher: int | None) -> PastBooks:
+def select_past(past: Past, instrument: str, at: int, publisher: int | None) -> PastBooks:
+    """An instrument's books at a time (ns). It may take a while: in a thread.
+
+    Raises:
+        JournalError: the journal does not have that time, is damaged, or cannot be read.
+        ApiProblem: there was no book yet, or none of that publisher.
+    """
     found = past.book(instrument, at)
     name, number = found.named.name, found.named.instrument_id
     publishers = found.engine.publishers(number)

@@ -18,7 +18,16 @@ from tests.support.api_service import api_settings
 from tests.support.journals import METADATA
 from tests.support.stream_service import WAIT_S, Page, StreamService, page, stream_service
 
-__all__ = ["Source", "SourceEvent", "Watcher", "replays_of", "watching"]
+__all__ = [
+    "Source",
+    "SourceEvent",
+    "Watcher",
+    "held_to",
+    "replaying",
+    "replays_of",
+    "told_of",
+    "watching",
+]
 
 
 class SourceEvent(NamedTuple):
@@ -68,6 +77,27 @@ class Source:
         return [
             each for each in self.events if each.key.instrument_id in instruments and each.position > after
         ]
+
+
+def told_of(messages: list[dict[str, Any]], source: Source) -> list[dict[str, Any]]:
+    """The messages that tell events; the others tell a phase, and change nothing, or are from the start."""
+    events = {event.position for event in source.events}
+    for message in messages:
+        if message["seq"] not in events and message["seq"]:
+            assert message["seq"] in source.statuses
+            assert not message.get("orders")
+    return [message for message in messages if message["seq"] in events]
+
+
+def held_to(messages: list[dict[str, Any]], events: list[SourceEvent], *, queues: bool) -> None:
+    """Each message is of the event at its position, and its book is the one after that event."""
+    by_position = {event.position: event for event in events}
+    for message in messages:
+        event = by_position[message["seq"]]
+        assert message["replay"] is True
+        assert message["ts_replay"] == str(event.ts_recv)
+        assert message["ts_event"] == str(event.ts_event)
+        assert message["checksum"] == (event.queues if queues else event.levels)
 
 
 class Watcher(Page):

@@ -1,8 +1,6 @@
 """The schema on a real server: up, down, up; what it is; who may do what."""
 
-import re
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -11,8 +9,7 @@ import pytest
 from depthcast.errors import StoreError
 from depthcast.store.migrate import BASE, HEAD, current, kind_of_server, migrate, newest
 from tests.support.postgres import Server, run
-
-SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "schema.sql"
+from tests.support.schemas import DOCS, schema_of
 
 
 def ask(url: str, question: Callable[["asyncpg.Connection[Any]"], Coroutine[Any, Any, Any]]) -> Any:
@@ -124,13 +121,4 @@ def test_the_schema_is_the_one_that_is_documented(postgres: Server) -> None:
     """docs/schema.sql is what PostgreSQL's own tool says of a migrated database without TimescaleDB."""
     if postgres.embedded is None:
         pytest.skip("the documented schema is that of the embedded server's version of PostgreSQL")
-    dump = ["--schema-only", "--no-owner", "--schema=depthcast", "--schema=history"]
-    done = postgres.embedded.program("pg_dump", *dump, postgres.fresh())
-    assert done.returncode == 0, done.stdout
-    assert _plain(done.stdout) == SCHEMA.read_text(encoding="utf-8")
-
-
-def _plain(dump: str) -> str:
-    """Without what differs from dump to dump, or from release to release."""
-    lines = [line for line in dump.splitlines() if not re.match(r"\\(un)?restrict|-- Dumped|SET ", line)]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+    assert schema_of(postgres.fresh()) == (DOCS / "schema.sql").read_text(encoding="utf-8")

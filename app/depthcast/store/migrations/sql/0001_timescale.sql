@@ -84,13 +84,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = depthcast, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION depthcast.kept_until IS 'Rollups of intervals from this time on are worked out as they are read.';
 
--- One job, not a policy for each: longer bars are made of shorter ones that are up to date.
+-- One job, not a policy for each: longer bars are made of shorter ones that are up to date. A transaction makes an hour
+-- of seconds, a day of minutes, a month of hours.
 CREATE PROCEDURE depthcast.keep_rollups(job_id integer, config jsonb) LANGUAGE plpgsql AS $$
 DECLARE
-  rollup text;
+  rollup text[];
 BEGIN
-  FOREACH rollup IN ARRAY ARRAY['ohlcv_1s', 'ohlcv_1m', 'ohlcv_1h', 'bbo_1s_from', 'depth_1m'] LOOP
-    CALL public.refresh_continuous_aggregate('depthcast.' || rollup, NULL, now() - (config ->> 'after')::interval);
+  FOREACH rollup SLICE 1 IN ARRAY ARRAY[['ohlcv_1s', '3600'], ['ohlcv_1m', '1440'], ['ohlcv_1h', '720'],
+                                        ['bbo_1s_from', '3600'], ['depth_1m', '1440']] LOOP
+    CALL public.refresh_continuous_aggregate('depthcast.' || rollup[1], NULL, now() - (config ->> 'after')::interval,
+                                             options => jsonb_build_object('buckets_per_batch', rollup[2]::integer));
   END LOOP;
 END
 $$;

@@ -29,7 +29,7 @@ def test_a_modules_imports_are_known_beforehand_and_are_there(assets: Assets) ->
     of_a_book = assets.modules("js/book.js")
     assert of_a_book[0] == "js/book.js"
     assert {"js/stream.js", "js/numbers.js", "js/ladder.js", "js/pictures.js"} < set(of_a_book)
-    used = {*of_a_book, *assets.modules("js/overview.js")}
+    used = {*of_a_book, *assets.modules("js/overview.js"), *assets.modules("js/system.js")}
     assert used == {name for name in assets if name.startswith("js/")}
 
 

@@ -148,7 +148,7 @@ function stands(state, why) {
   badge.connection(state, why);
 }
 
-const bar = root.dataset.at
+export const bar = root.dataset.at
   ? new ReplayBar(root.dataset, badge, {
       message: take,
       state: stands,

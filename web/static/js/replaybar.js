@@ -66,7 +66,7 @@ export class ReplayBar {
 
   #message(type, message) {
     if (type === "resync" && message.reason === "seek" && this.page.classes().includes(message.class)) {
-      this.at = this.replay.time;
+      this.at = this.replay.time = message.ts_replay;
       if (!this.page.wentTo(this.at)) this.replay.askBefore(this.at);
     } else if (message.ts_replay) this.#now(message.ts_replay);
     this.page.message(type, message);

@@ -88,9 +88,7 @@ def test_a_lost_feed(shared_browser: Browser, tmp_path: Path) -> None:
             context.__exit__(None, None, None)
 
 
-def test_a_server_without_books_and_one_that_asks_for_a_key(
-    shared_browser: Browser, tmp_path: Path
-) -> None:
+def test_a_server_without_books_and_one_that_asks_for_a_key(shared_browser: Browser, tmp_path: Path) -> None:
     token, settings = with_key(tmp_path)
     with page_service(tmp_path, *settings) as service:
         with opened(shared_browser, service.base + "/", errors=1) as page:

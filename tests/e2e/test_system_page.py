@@ -23,10 +23,14 @@ def number(page: Page, selector: str) -> float:
     return float(page.inner_text(selector).replace(",", "") or "nan")
 
 
-def test_its_figures_are_those_of_the_api_and_go_on(shared_browser: Browser, shared_page: PageService) -> None:
+def test_its_figures_are_those_of_the_api_and_go_on(
+    shared_browser: Browser, shared_page: PageService
+) -> None:
     with opened(shared_browser, shared_page.base + "/system") as page:
         page.wait_for_selector(LIVE)
-        page.wait_for_function("() => Number(document.getElementById('records-now').innerText.replace(',', '')) > 50")
+        page.wait_for_function(
+            "() => Number(document.getElementById('records-now').innerText.replace(',', '')) > 50"
+        )
         _, stats = shared_page.api.get("/v1/stats")
         hops = {each["hop"]: each for each in stats["hops"]}
         assert hops["gateway_to_applied"]["count"] > 100

@@ -32,6 +32,7 @@ FOR_READERS: Final = {
     "/system/storage",
     "/books/CLX5",
     "/books/CLX5/history",
+    "/books/CLX5/levels",
     "/books/CLX5/queue/bid/64.79",
 }
 PARAMETERS: Final = {

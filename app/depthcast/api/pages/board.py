@@ -1,26 +1,41 @@
-"""The last minutes of every instrument, a sample a second: for sparklines, rates, changes, price lines."""
+"""The last minutes of every instrument: for sparklines, rates, changes, price lines.
+
+A sample a second of each, as long as they are a thousand. Of more, each is sampled less often: memory and
+work stay the same, and so do the minutes.
+"""
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from math import ceil
+from struct import Struct
 from typing import Final, NamedTuple
 
 from depthcast.api.market import Listing, Market
 from depthcast.api.pages.depths import Depths
+from depthcast.api.pages.numbers import points
 from depthcast.api.trades import Tape
 from depthcast.dbn.layout import UNDEF_PRICE
 from depthcast.errors import BookError
 
-__all__ = ["Board", "Figures", "Sample"]
+__all__ = ["SPARK_HEIGHT", "SPARK_WIDTH", "Board", "Figures", "Sample"]
 
 HISTORY_S: Final = 600
 SAMPLE_S: Final = 1.0
 SLICES: Final = 4
 """A quarter of the instruments each quarter of a second: none of them takes the loop for long."""
-MOST_INSTRUMENTS: Final = 1_000
+EACH_SECOND: Final = 1_000
+"""Samples that are taken in a second."""
+LONGEST_S: Final = 30
+"""Between two samples of an instrument; of more than 30,000 instruments the first are sampled."""
 RATE_S: Final = 5
+SPARK_WIDTH: Final = 96
+SPARK_HEIGHT: Final = 22
+_NONE: Final = UNDEF_PRICE
+_PACKED: Final = Struct("<6q")
+"""A sample as it is kept: in a third of the memory."""
 
 
 class Sample(NamedTuple):
@@ -55,11 +70,36 @@ class Figures(NamedTuple):
     first: int | None
 
 
+class _Track:
+    """An instrument's samples, and the line that was drawn of them last."""
+
+    __slots__ = ("line", "samples")
+
+    def __init__(self, length: int) -> None:
+        self.samples: deque[bytes] = deque(maxlen=length)
+        self.line: str | None = None
+
+    def add(self, sample: Sample, length: int) -> None:
+        if self.samples.maxlen != length:
+            self.samples = deque(self.samples, maxlen=length)
+        self.samples.append(_PACKED.pack(*(_NONE if each is None else each for each in sample)))
+        self.line = None
+
+    def __getitem__(self, index: int) -> Sample:
+        return _unpacked(self.samples[index])
+
+
+def _unpacked(packed: bytes) -> Sample:
+    ts_event, ts_ns, bid, ask, last, records = _PACKED.unpack(packed)
+    prices = [None if each == _NONE else each for each in (bid, ask, last)]
+    return Sample(ts_event, ts_ns, *prices, records)
+
+
 class Board:
     """Samples a market, from `start` to `stop`.
 
     Args:
-        market, tape: what is sampled; of more than `MOST_INSTRUMENTS` the first.
+        market, tape: what is sampled.
         clock: ns since the epoch.
     """
 
@@ -68,7 +108,8 @@ class Board:
         self._tape = tape
         self._clock = clock
         self.depths = Depths()
-        self._kept: dict[tuple[str, int], deque[Sample]] = {}
+        self._kept: dict[tuple[str, int], _Track] = {}
+        self._apart_s = 1  # between two samples of an instrument
         self._slice = 0
         self._listings: list[Listing] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -83,17 +124,30 @@ class Board:
 
     def history(self, listing: Listing) -> list[Sample]:
         """An instrument's samples, the oldest first."""
-        return list(self._kept.get((listing.replica.dataset, listing.instrument_id), ()))
+        track = self._kept.get((listing.replica.dataset, listing.instrument_id))
+        return [] if track is None else [_unpacked(each) for each in track.samples]
+
+    def spark(self, listing: Listing) -> str:
+        """An instrument's prices as the points of a line, drawn once a sample for all who look."""
+        track = self._kept.get((listing.replica.dataset, listing.instrument_id))
+        if track is None:
+            return ""
+        if track.line is None:
+            samples = list(track.samples)
+            step = max(1, ceil(len(samples) / SPARK_WIDTH))
+            shown = samples[::-1][::step][::-1]
+            track.line = points([_unpacked(each).middle for each in shown], SPARK_WIDTH, SPARK_HEIGHT)
+        return track.line
 
     def figures(self, listing: Listing) -> Figures:
         """How fast an instrument is, and how far its price has come."""
-        samples = self._kept.get((listing.replica.dataset, listing.instrument_id))
-        if not samples:
+        track = self._kept.get((listing.replica.dataset, listing.instrument_id))
+        if track is None or not track.samples:
             return Figures(None, None, None)
-        newest, before = samples[-1], samples[max(0, len(samples) - 1 - RATE_S)]
+        newest, before = track[-1], track[max(0, len(track.samples) - 1 - RATE_S)]
         seconds = (newest.ts_ns - before.ts_ns) / 1e9
         rate = max(0, newest.records - before.records) / seconds if seconds > 0 else None
-        first = next((each.last for each in samples if each.last is not None), None)
+        first = next((last for each in track.samples if (last := _unpacked(each).last) is not None), None)
         change = newest.last - first if newest.last is not None and first is not None else None
         return Figures(rate, change, first)
 
@@ -113,8 +167,9 @@ class Board:
             return  # it went as we looked
         trades = self._tape.last(listing, 1)
         last = trades[0].price if trades and trades[0].price != UNDEF_PRICE else None
-        samples = self._kept.setdefault((listing.replica.dataset, number), deque(maxlen=HISTORY_S))
-        samples.append(
+        length = HISTORY_S // self._apart_s
+        track = self._kept.setdefault((listing.replica.dataset, number), _Track(length))
+        track.add(
             Sample(
                 ts_event,
                 self._clock(),
@@ -122,13 +177,16 @@ class Board:
                 None if ask is None else ask.price,
                 last,
                 sum(each.records for each in statuses),
-            )
+            ),
+            length,
         )
 
     def _again(self) -> None:
         if self._slice == 0:
-            self._listings = self._market.listings()[:MOST_INSTRUMENTS]
-        for listing in islice(self._listings, self._slice, None, SLICES):
+            self._listings = self._market.listings()[: EACH_SECOND * LONGEST_S]
+            self._apart_s = max(1, ceil(len(self._listings) / EACH_SECOND))
+        slices = SLICES * self._apart_s
+        for listing in islice(self._listings, self._slice, None, slices):
             self.sample(listing)
-        self._slice = (self._slice + 1) % SLICES
+        self._slice = (self._slice + 1) % slices
         self._timer = asyncio.get_running_loop().call_later(SAMPLE_S / SLICES, self._again)

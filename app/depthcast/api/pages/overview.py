@@ -9,8 +9,8 @@ from litestar import Request, get
 from depthcast.api.answers import Answer
 from depthcast.api.auth import PUBLIC, require
 from depthcast.api.market import Listing, Market
-from depthcast.api.pages.board import Figures
-from depthcast.api.pages.numbers import Grid, grid_of, points
+from depthcast.api.pages.board import SPARK_HEIGHT, SPARK_WIDTH, Figures
+from depthcast.api.pages.numbers import Grid, grid_of
 from depthcast.api.pages.site import Site, is_fragment, market_state, site_of
 from depthcast.api.problems import ApiProblem
 from depthcast.api.runtime import runtime_of
@@ -26,9 +26,6 @@ PAGE_ROWS: Final = 40
 """Two subscriptions each (bbo, trades), of the hundred that one connection may have."""
 MOST_SORTED: Final = 2_000
 """Of more instruments than that, the first are sorted by their figures."""
-SPARK_WIDTH: Final = 96
-SPARK_HEIGHT: Final = 22
-SPARK_SAMPLES: Final = 300
 _Request = Request[Any, Any, Any]
 
 
@@ -120,7 +117,6 @@ def row_of(site: Site, listing: Listing) -> Row:
     best = Bbo(bids[0] if bids else None, asks[0] if asks else None)
     trades = site.services.tape.last(listing, 1)
     phases = {status.phase for status in statuses}
-    history = site.board.history(listing)[-SPARK_SAMPLES:]
     return Row(
         key=listing_key(listing),
         listing=listing,
@@ -131,7 +127,7 @@ def row_of(site: Site, listing: Listing) -> Row:
         state=_state(listing, best, statuses),
         phase=phases.pop() if len(phases) == 1 else None,
         figures=site.board.figures(listing),
-        spark=points([sample.middle for sample in history], SPARK_WIDTH, SPARK_HEIGHT),
+        spark=site.board.spark(listing),
     )
 
 
@@ -186,17 +182,20 @@ def get_overview(request: _Request) -> Answer:
 def get_figures(request: _Request) -> Answer:
     """What changes slowly, of the rows asked for: changes, rates, sparklines."""
     site = site_of(request)
-    names = [name for name in request.query_params.get("names", "").split(",") if name]
+    text = request.query_params.get("names", "")
+
+    def figures() -> dict[str, Any]:
+        names = [name for name in text.split(",") if name]
+        rows = [row_of(site, site.services.market.find(name)) for name in names[:PAGE_ROWS]]
+        return {"rows": rows, "spark": (SPARK_WIDTH, SPARK_HEIGHT), "pulse": _pulse(request)}
+
     try:
         require(request, "read")
-        rows = [row_of(site, site.services.market.find(name)) for name in names[:PAGE_ROWS]]
+        return site.shared(request, "figures.html", text, figures)
     except ApiProblem as problem:
         return site.problem(request, problem)
     except BookError as error:
         return site.problem(request, ApiProblem("unknown-instrument", str(error)))
-    return site.html(
-        request, "figures.html", rows=rows, spark=(SPARK_WIDTH, SPARK_HEIGHT), pulse=_pulse(request)
-    )
 
 
 ROUTES: Final = (get_overview, get_figures)

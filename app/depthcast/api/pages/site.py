@@ -1,7 +1,9 @@
 """What all pages share: templates, static files, samples, the policy that browsers are held to."""
 
 import gzip
-from typing import Any, Final, cast
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -26,7 +28,24 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+SHARED_S: Final = 0.9
+MOST_SHARED: Final = 64
 _SMALL: Final = 1_024
+_HTML: Final = "text/html; charset=utf-8"
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",  # by "no-referrer" forms would not say where they are from
+    "Vary": "HX-Request, Accept-Encoding",
+}
+
+
+class _Part(NamedTuple):
+    """A part of a page as it was rendered."""
+
+    made_s: float
+    body: bytes
+    packed: bytes
 
 
 class Site:
@@ -39,6 +58,7 @@ class Site:
     def __init__(self, services: Services) -> None:
         folder = web_folder()
         self.services = services
+        self._shared: dict[str, _Part] = {}
         self.assets = Assets(folder / "static")
         self.board = Board(services.market, services.tape, services.clock)
         self._templates = Environment(
@@ -65,14 +85,32 @@ class Site:
     ) -> Answer:
         """A template's answer. Pages are of now: never kept."""
         body = self._templates.get_template(template).render(context | _signed_in(request)).encode()
-        headers = {
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": POLICY,
-            "Referrer-Policy": "same-origin",  # by "no-referrer" forms would not say where they are from
-            "Vary": "HX-Request, Accept-Encoding",
-        }
+        headers = dict(_HEADERS)
         body = _packed(request, body, headers)
-        return Answer(body, media_type="text/html; charset=utf-8", status_code=status_code, headers=headers)
+        return Answer(body, media_type=_HTML, status_code=status_code, headers=headers)
+
+    def shared(
+        self, request: Request[Any, Any, Any], template: str, key: str, make: Callable[[], dict[str, Any]]
+    ) -> Answer:
+        """A part of a page that is the same for all who look: made at most once a second for all of them.
+
+        Args:
+            key: what it depends on, beside the time.
+            make: gives what the template is given.
+        """
+        now = time.monotonic()
+        part = self._shared.pop(f"{template} {key}", None)
+        if part is None or now - part.made_s >= SHARED_S:
+            body = self._templates.get_template(template).render(make()).encode()
+            part = _Part(now, body, gzip.compress(body, 4, mtime=0))
+        self._shared[f"{template} {key}"] = part
+        while len(self._shared) > MOST_SHARED:
+            del self._shared[next(iter(self._shared))]
+        headers = dict(_HEADERS)
+        if not takes_gzip(header(request.scope["headers"], b"accept-encoding") or ""):
+            return Answer(part.body, media_type=_HTML, headers=headers)
+        headers["Content-Encoding"] = "gzip"
+        return Answer(part.packed, media_type=_HTML, headers=headers)
 
     def data(self, request: Request[Any, Any, Any], payload: Any) -> Answer:
         """What a page's picture begins with, as JSON."""

@@ -16,9 +16,9 @@ from depthcast.api.pages.alarms import alarms
 from depthcast.api.pages.gauges import HISTORY_S, Gauges, Hop
 from depthcast.api.pages.numbers import time_text
 from depthcast.api.pages.overview import status_events
-from depthcast.api.pages.site import Site, market_state, site_of
+from depthcast.api.pages.site import market_state, site_of
 from depthcast.api.pages.storage import Storage
-from depthcast.api.problems import ApiProblem, as_problem
+from depthcast.api.problems import ApiProblem
 from depthcast.api.rates import Rate
 from depthcast.api.runtime import Runtime
 from depthcast.dbn.ages import Ages
@@ -184,7 +184,12 @@ def get_system(request: _Request) -> Answer:
 @get("/system/live", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
 def get_live(request: _Request) -> Answer:
     """The part that changes every second."""
-    return _part(request, "system_live.html", lambda system: system.kept("live", system.context))
+    site, system = site_of(request), system_of(request)
+    try:
+        require(request, "read")
+    except ApiProblem as problem:
+        return site.problem(request, problem)
+    return site.shared(request, "system_live.html", "", lambda: system.kept("live", system.context))
 
 
 @get("/system/alarms", include_in_schema=False, opt={"scope": PUBLIC}, sync_to_thread=False)
@@ -192,10 +197,14 @@ def get_alarms(request: _Request) -> Answer:
     """What is wrong; 204 where that is ``known``: what is read aloud is not replaced by the same."""
     system = system_of(request)
     found = system.kept("alarms", system.alarms)
-    if request.query_params.get("known") == found["known"]:
+    site = site_of(request)
+    try:
         require(request, "read")
+    except ApiProblem as problem:
+        return site.problem(request, problem)
+    if request.query_params.get("known") == found["known"]:
         return Answer(status_code=204, headers={"Cache-Control": "no-store"})
-    return _part(request, "alarms.html", lambda _: found)
+    return site.html(request, "alarms.html", **found)
 
 
 @get("/system/storage", include_in_schema=False, opt={"scope": PUBLIC})
@@ -228,15 +237,6 @@ def system_of(request: _Request) -> System:
     """The system page of the application that a request came to."""
     system: System = request.scope["litestar_app"].state.system
     return system
-
-
-def _part(request: _Request, template: str, context: Callable[[System], dict[str, Any]]) -> Answer:
-    site: Site = site_of(request)
-    try:
-        require(request, "read")
-        return site.html(request, template, **context(system_of(request)))
-    except ApiProblem as problem:
-        return site.problem(request, as_problem(problem))
 
 
 def _picture(hop: Hop, *, several: bool) -> Picture:

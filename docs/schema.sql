@@ -1693,7 +1693,7 @@ COMMENT ON COLUMN depthcast.segments.bbo IS 'Rows of bbo that its records give.'
 -- Name: COLUMN segments.depth; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.segments.depth IS 'Seconds of books in which its records give a row of depth.';
+COMMENT ON COLUMN depthcast.segments.depth IS 'Seconds of books in which its records give a row of depth; of a merged segment, the sum over its parts.';
 
 --
 -- Name: COLUMN segments.version; Type: COMMENT; Schema: depthcast; Owner: -

@@ -164,7 +164,7 @@ COMMENT ON COLUMN depthcast.segments.sha256 IS 'Of its file, in hexadecimal.';
 COMMENT ON COLUMN depthcast.segments.key IS 'Its key in the object store, or its path below the journal''s folder.';
 COMMENT ON COLUMN depthcast.segments.trades IS 'Rows of trades that its records give.';
 COMMENT ON COLUMN depthcast.segments.bbo IS 'Rows of bbo that its records give.';
-COMMENT ON COLUMN depthcast.segments.depth IS 'Seconds of books in which its records give a row of depth.';
+COMMENT ON COLUMN depthcast.segments.depth IS 'Seconds of books in which its records give a row of depth; of a merged segment, the sum over its parts.';
 COMMENT ON COLUMN depthcast.segments.version IS 'What compacted it.';
 COMMENT ON COLUMN depthcast.segments.compacted_at IS 'When.';
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.support.history_api import compacted, history_api, history_settings
 from tests.support.journals import simulated_feed
 from tests.support.postgres import Server
 from tests.support.rest import problem
-from tests.support.stored import expected_contents, recorded
+from tests.support.stored import recorded
 
 RECORDS = 6_000
 BODY = {"kind": "trades", "instrument": "GLBX.MDP3:11", "format": "csv"}
@@ -45,10 +45,10 @@ def filled(postgres: Server, segments: list[ClosedSegment]) -> str:
 
 
 @pytest.fixture
-def url(filled: str) -> Iterator[str]:
+def url(filled: str) -> str:
     """The database, without exports of another test."""
     run(_execute(filled, "TRUNCATE depthcast.exports, depthcast.idempotency_keys"))
-    yield filled
+    return filled
 
 
 async def _execute(url: str, statement: str, *arguments: Any) -> None:
@@ -64,10 +64,9 @@ async def tasks(
     given = {"poll_s": 0.05, **more}
     settings = history_settings(url, exports=folder, **given)
     exporters = [exporter for _ in range(number) if (exporter := open_exporter(settings))]
-    apis: list[Api] = []
     async with contextlib.AsyncExitStack() as stack:
-        for exporter in exporters:
-            apis.append(await stack.enter_async_context(history_api(settings, exporter=exporter)))
+        entered = [stack.enter_async_context(history_api(settings, exporter=each)) for each in exporters]
+        apis = [await each for each in entered]
         try:
             for exporter in exporters[:running]:
                 exporter.start()
@@ -127,8 +126,8 @@ def table(form: str, content: bytes) -> list[Any]:
     if form == "csv":
         return content.decode().splitlines()[1:]
     if form == "arrow":
-        return pa.ipc.open_stream(content).read_all().to_pylist()
-    return pq.read_table(io.BytesIO(content)).to_pylist()
+        return list(pa.ipc.open_stream(content).read_all().to_pylist())
+    return list(pq.read_table(io.BytesIO(content)).to_pylist())
 
 
 def test_a_key_makes_one_export_and_gets_the_same_answer(url: str, tmp_path: Path) -> None:

@@ -162,9 +162,7 @@ def test_every_row_is_what_the_records_give(url: str, expected: Contents) -> Non
 
 @pytest.mark.parametrize(("kind", "parameters"), ENDPOINTS)
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_pages_of_any_size_are_the_whole(
-    kind: str, parameters: dict[str, str], order: str, url: str
-) -> None:
+def test_pages_of_any_size_are_the_whole(kind: str, parameters: dict[str, str], order: str, url: str) -> None:
     async def test(api: Api) -> None:
         given = {**CLX5, **parameters, "order": order, "end": "2025-09-24T19:45:00Z"}
         path = f"/v1/history/{kind}"
@@ -420,9 +418,7 @@ def test_what_cannot_be_meant_is_a_problem(url: str) -> None:
                 await api.get(path, params={**CLX5, **other, "cursor": cursor}), 422, "invalid-parameter"
             )
             assert found["errors"][0]["field"] == "cursor"
-        problem(
-            await api.get("/v1/history/bbo", params={**CLX5, "cursor": cursor}), 422, "invalid-parameter"
-        )
+        problem(await api.get("/v1/history/bbo", params={**CLX5, "cursor": cursor}), 422, "invalid-parameter")
         for accept in ("image/png", "text/csv;q=0", "nonsense"):
             refused = await api.get(path, params=CLX5, headers={"accept": accept})
             problem(refused, 406, "not-acceptable")

@@ -106,8 +106,9 @@ class CsvEncoder:
 
 
 def guarded(text: str) -> str:
-    """A text that no spreadsheet computes."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """A text that no spreadsheet computes, and that breaks no line."""
+    plain = "".join(each if each.isprintable() else "\ufffd" for each in text)
+    return f"'{plain}" if text.startswith(_FORMULA) else plain
 
 
 def _is_list(field: Field) -> bool:

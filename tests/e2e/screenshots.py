@@ -28,7 +28,7 @@ CLX5: Final = "CLX5_mbo.dbn"
 
 
 class Shot(NamedTuple):
-    """One picture. ``settle_s`` is how long the page runs before; ``whole`` is all of it, else what is seen."""
+    """One picture: of a page that has run for ``settle_s`` seconds, a queue shown or not."""
 
     name: str
     path: str

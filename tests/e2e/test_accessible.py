@@ -1,4 +1,4 @@
-"""Every page and state by the rules of axe-core, in light, dark and on a phone; by keys alone; without motion."""
+"""Every page and state by the rules of axe-core: in light, dark, on a phone; by keys alone, without motion."""
 
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -90,17 +90,19 @@ def test_a_lost_feed(shared_browser: Browser, tmp_path: Path) -> None:
 
 def test_a_server_without_books_and_one_that_asks_for_a_key(shared_browser: Browser, tmp_path: Path) -> None:
     token, settings = with_key(tmp_path)
-    with page_service(tmp_path, *settings) as service:
-        with opened(shared_browser, service.base + "/", errors=1) as page:
-            check(page)
-            page.fill("#key", "dck_wrong")
-            page.keyboard.press("Enter")
-            page.wait_for_selector("#why")
-            check(page)
-            page.fill("#key", token)
-            page.keyboard.press("Enter")
-            page.wait_for_selector(LIVE)
-            check(page)
+    with (
+        page_service(tmp_path, *settings) as service,
+        opened(shared_browser, service.base + "/", errors=1) as page,
+    ):
+        check(page)
+        page.fill("#key", "dck_wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#why")
+        check(page)
+        page.fill("#key", token)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(LIVE)
+        check(page)
 
 
 def test_all_that_can_be_done_is_reached_by_keys_and_seen(

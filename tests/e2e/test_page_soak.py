@@ -1,6 +1,6 @@
 """A page that is left open: its memory does not grow, its console stays empty, its numbers go on.
 
-DEPTHCAST_PAGE_SOAK_S says for how long: some seconds in `make test`, a minute in `make soak`, an hour for sure.
+DEPTHCAST_PAGE_SOAK_S says for how long: seconds in `make test`, a minute in `make soak`, an hour if one wants.
 """
 
 import os

@@ -14,39 +14,43 @@ LIVE = "#badge[data-state=live]"
 
 def test_a_key_opens_what_was_asked_for_until_it_ends(shared_browser: Browser, tmp_path: Path) -> None:
     token, settings = with_key(tmp_path)
-    with page_service(tmp_path, *settings) as service:
-        with opened(shared_browser, service.base + BOOK, errors=1) as page:
-            assert page.inner_text("h1") == "A key is required"
-            assert "depthcast keys create --api" in page.inner_text("main")
-            page.fill("#key", "dck_wrong")
-            page.click("main button")
-            assert "no such key" in page.inner_text("#why")
-            page.fill("#key", token)
-            page.click("main button")
-            page.wait_for_url(service.base + BOOK)
-            page.wait_for_selector(LIVE)
-            cookies = {each["name"]: each for each in page.context.cookies()}
-            session = cookies["depthcast"]
-            assert session["httpOnly"]
-            assert session["sameSite"] == "Strict"
-            assert token[13:] not in session["value"]
-            assert page.evaluate("() => document.cookie") == ""
-            # A key that is revoked takes the stream with it, and the page asks for another.
-            file = ApiKeyFile(tmp_path / "api-keys.json")
-            file.change(lambda ring: ring.revoke(next(iter(ring)), time.time_ns() - 10**9))
-            page.wait_for_selector("#key", timeout=15_000)
-            assert page.url == service.base + BOOK
+    with (
+        page_service(tmp_path, *settings) as service,
+        opened(shared_browser, service.base + BOOK, errors=1) as page,
+    ):
+        assert page.inner_text("h1") == "A key is required"
+        assert "depthcast keys create --api" in page.inner_text("main")
+        page.fill("#key", "dck_wrong")
+        page.click("main button")
+        assert "no such key" in page.inner_text("#why")
+        page.fill("#key", token)
+        page.click("main button")
+        page.wait_for_url(service.base + BOOK)
+        page.wait_for_selector(LIVE)
+        cookies = {each["name"]: each for each in page.context.cookies()}
+        session = cookies["depthcast"]
+        assert session["httpOnly"]
+        assert session["sameSite"] == "Strict"
+        assert token[13:] not in session["value"]
+        assert page.evaluate("() => document.cookie") == ""
+        # A key that is revoked takes the stream with it, and the page asks for another.
+        file = ApiKeyFile(tmp_path / "api-keys.json")
+        file.change(lambda ring: ring.revoke(next(iter(ring)), time.time_ns() - 10**9))
+        page.wait_for_selector("#key", timeout=15_000)
+        assert page.url == service.base + BOOK
 
 
 def test_signing_out_ends_it(shared_browser: Browser, tmp_path: Path) -> None:
     token, settings = with_key(tmp_path)
-    with page_service(tmp_path, *settings) as service:
-        with opened(shared_browser, service.base + "/sign-in", errors=1) as page:
-            page.fill("#key", token)
-            page.keyboard.press("Enter")
-            page.wait_for_selector(LIVE)
-            assert page.inner_text(".who span") == "desk"
-            page.click("text=Sign out")
-            page.wait_for_url("**/sign-in")
-            page.goto(service.base + "/system")
-            assert page.inner_text("h1") == "A key is required"
+    with (
+        page_service(tmp_path, *settings) as service,
+        opened(shared_browser, service.base + "/sign-in", errors=1) as page,
+    ):
+        page.fill("#key", token)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(LIVE)
+        assert page.inner_text(".who span") == "desk"
+        page.click("text=Sign out")
+        page.wait_for_url("**/sign-in")
+        page.goto(service.base + "/system")
+        assert page.inner_text("h1") == "A key is required"

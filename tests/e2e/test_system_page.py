@@ -72,9 +72,11 @@ def test_where_no_feed_runs_every_page_says_how_one_is_started(
                 if path != BOOK:
                     assert page.get_attribute("#badge", "data-state") == "connecting"
         source = "sim://cme?instruments=1&orders=10&rate=100"
-        with opened(shared_browser, f"http://127.0.0.1:{api.port}/") as page:
-            with FeedProcess(source, "--journal", "none", "--listen", place, cwd=tmp_path):
-                page.wait_for_selector(LIVE)
+        with (
+            opened(shared_browser, f"http://127.0.0.1:{api.port}/") as page,
+            FeedProcess(source, "--journal", "none", "--listen", place, cwd=tmp_path),
+        ):
+            page.wait_for_selector(LIVE)
 
 
 @pytest.mark.parametrize("path", ["/", BOOK, "/system", "/sign-in"])

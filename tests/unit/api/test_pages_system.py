@@ -1,4 +1,4 @@
-"""The system page as a server sends it: pictures, alarms, storage, samples; and the board of many instruments."""
+"""The system page as a server sends it: pictures, alarms, storage, samples; and many instruments' lines."""
 
 import asyncio
 import re

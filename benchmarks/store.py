@@ -1,199 +1,178 @@
-"""Compaction into PostgreSQL: ``python -m benchmarks.store [--quick]``.
+"""Compaction into PostgreSQL: ``python -m benchmarks.store [--quick] [--write]``.
 
-A simulated day becomes the segments of a journal; they are compacted into an embedded server, as
-``depthcast compact`` does it. Beside it, in the same run and into tables of the same kind: a bare COPY of the
-same rows, and asyncpg's ``copy_records_to_table`` and ``executemany`` of some of them.
+A simulated market becomes the segments of a journal; they are compacted into an embedded server, as
+``depthcast compact`` does it. Beside it, in the same rounds and into the same tables with their indexes: a bare
+COPY of the same rows, and rows as Python objects by ``copy_records_to_table`` and ``executemany``. Then
+processes of their own compact segments that want memory. With ``--write`` the results go to
+docs/results/store.json, from there into docs. ``--quick`` takes one short round and writes nothing.
 """
 
 import asyncio
-import datetime as dt
-import resource
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from depthcast.book.engine import Engine
-from depthcast.dbn import forms, make_metadata
-from depthcast.exchange import Exchange, ExchangeParams, InstrumentParams
-from depthcast.journal.policy import JournalPolicy
-from depthcast.journal.reader import JournalReader
-from depthcast.journal.segments import ClosedSegment
-from depthcast.journal.writer import JournalWriter
-from depthcast.store.compact import compact
-from depthcast.store.connect import Connection, connected
-from depthcast.store.copying import HEADER, TRAILER
+from benchmarks.measure import spread_of
+from benchmarks.results import Figure, Spread, this_machine, versions
+from benchmarks.storing import report
+from benchmarks.storing.cases import COMPACT, COPY, MANY, Run, take_round
+from benchmarks.storing.inputs import busy_market, huge_head, many_books, segments_in
+from benchmarks.storing.results import PACKAGES, Memory, StoreResults, Way, write
+from benchmarks.workloads import ROOT
+from depthcast.store.connect import connected
 from depthcast.store.embedded import EmbeddedPostgres
-from depthcast.store.merging import MAKE_PARTITIONS
 from depthcast.store.migrate import migrate
-from depthcast.store.rows import segment_rows
-from depthcast.store.tables import TABLES
 from depthcast.store.worker import clear
 
-FULL: Final = 2_000_000
-QUICK: Final = 500_000
-"""Records of the day."""
+RECORDS: Final = 2_000_000
 SEGMENT: Final = 400_000
-ROUNDS: Final = 3
-SLOW_ROWS: Final = 20_000
-"""Of those that a Python object each is made for."""
-DATASET: Final = "XSIM.BENCH"
+ROUNDS: Final = 5
+FULL_SEGMENT: Final = 1_190_000
+"""Records that are 64 MiB."""
+MILLION: Final = 1_000_000
+BOOKS: Final = 20_000
+QUICKLY: Final = 5
+"""The fraction of it that ``--quick`` does."""
+LIMIT_MIB: Final = 512
+
+Say = Callable[[str], None]
 
 
-class Timing(NamedTuple):
-    """One way of storing rows."""
+def main() -> None:
+    """Measure, print, and write if asked to."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    quick = "--quick" in sys.argv[1:]
+    part = QUICKLY if quick else 1
+    folder = Path(tempfile.mkdtemp(prefix="depthcast-bench-"))
+    folder.chmod(0o755)  # as root the server runs as somebody else
 
-    name: str
-    rows: int
-    seconds: float
+    def say(what: str) -> None:
+        console.print(f"[dim]{what}[/dim]", highlight=False)
 
-    @property
-    def per_second(self) -> float:
-        return self.rows / self.seconds
-
-
-def recorded_day(folder: Path, records: int) -> list[ClosedSegment]:
-    """The segments of a simulated day of eight instruments."""
-    instruments = tuple(
-        InstrumentParams(each, f"SIM{each}", tick=10_000_000, reference_price=64_000_000_000)
-        for each in range(1, 9)
+    try:
+        say("making the segments")
+        busy_market(folder / "journal", RECORDS // part, SEGMENT // part)
+        with EmbeddedPostgres(folder / "database") as server:
+            rounds = asyncio.run(measure(server.url, folder / "journal", 1 if quick else ROUNDS, say))
+            memory = memory_of(server.url, folder, part, say)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    results = StoreResults(
+        date=datetime.now(UTC).date().isoformat(),
+        machine=this_machine(),
+        versions=versions(PACKAGES),
+        quick=quick,
+        rounds=len(rounds),
+        input=f"{RECORDS // part:,} records of eight simulated instruments in {RECORDS // SEGMENT} segments",
+        ways=[way(number, rounds) for number in range(len(rounds[0]))],
+        memory=memory,
+        figures=figures(rounds, memory),
     )
-    exchange = Exchange(ExchangeParams(instruments=instruments))
-    metadata = make_metadata(DATASET, None, 1, mappings={f"SIM{each}": each for each in range(1, 9)})
-    engine = Engine()
-    writer = JournalWriter.open(folder, "", DATASET, "0", JournalPolicy(segment_s=86_400.0))
-    writer.begin(0, metadata, b"", b"")
-    begun = 0
-    for batch in exchange.run(records=records):
-        if writer.position - begun >= SEGMENT:
-            begun = writer.position
-            writer.rotate(begun, metadata, engine.snapshot(), b"")
-        writer.append(batch, forms.count(batch))
-        engine.apply(batch)
-    writer.close()
-    segments = JournalReader.open(folder, "", DATASET, "0").segments()
-    return [segment for segment in segments if isinstance(segment, ClosedSegment)]
+    if "--write" in sys.argv[1:] and not quick:
+        write(results)
+        for path in report.publish(results):
+            say(f"wrote {path.name}")
+    report.terminal(results, console)
 
 
-async def timed_compaction(connection: Connection, segments: list[ClosedSegment]) -> Timing:
-    begun = time.perf_counter()
-    rows = 0
-    for segment in segments:
-        rows += sum((await compact(connection, segment)).rows.values())
-    return Timing("depthcast: segments to rows and rollups", rows, time.perf_counter() - begun)
-
-
-async def timed_copy(connection: Connection, segments: list[ClosedSegment]) -> Timing:
-    """The same rows, made before the clock runs, into the same tables: a transaction a segment."""
-    made = [list(segment_rows(segment, 1)) for segment in segments]
-    days = {day for pieces in made for piece in pieces for rows in piece.rows.values() for day in rows.days}
-    await connection.execute(MAKE_PARTITIONS, [_date(day) for day in sorted(days)])
-    rows = 0
-    begun = time.perf_counter()
-    for pieces in made:
-        async with connection.transaction():
-            for table in ("trades", "bbo"):
-                of_table = [piece.rows[table] for piece in pieces if table in piece.rows]
-                rows += sum(each.number for each in of_table)
-                await connection.copy_to_table(
-                    table,
-                    schema_name="depthcast",
-                    source=_stream([each.data for each in of_table]),
-                    columns=[column.name for column in TABLES[table]],
-                    format="binary",
-                )
-    return Timing("bare COPY of the rows", rows, time.perf_counter() - begun)
-
-
-async def timed_objects(connection: Connection) -> list[Timing]:
-    """Rows as Python objects, into the same table when it is empty."""
-    names = [column.name for column in TABLES["bbo"]]
-    fields = ", ".join(names)
-    some = await connection.fetch(f"SELECT {fields} FROM depthcast.bbo LIMIT {SLOW_ROWS}")  # noqa: S608
-    rows = [tuple(row) for row in some]
-    found = []
-    await clear(connection, [])
-    begun = time.perf_counter()
-    await connection.copy_records_to_table("bbo", schema_name="depthcast", records=rows, columns=names)
-    found.append(Timing("asyncpg's copy_records_to_table", len(rows), time.perf_counter() - begun))
-    await clear(connection, [])
-    places = ", ".join(f"${number + 1}" for number in range(len(names)))
-    begun = time.perf_counter()
-    insert = f"INSERT INTO depthcast.bbo ({fields}) VALUES ({places})"  # noqa: S608
-    await connection.executemany(insert, rows)
-    found.append(Timing("asyncpg's executemany", len(rows), time.perf_counter() - begun))
-    return found
-
-
-def timed_deriving(segments: list[ClosedSegment]) -> Timing:
-    begun = time.perf_counter()
-    rows = sum(
-        each.number
-        for segment in segments
-        for piece in segment_rows(segment, 1)
-        for each in piece.rows.values()
-    )
-    return Timing("records to rows alone, no database", rows, time.perf_counter() - begun)
-
-
-async def measure(url: str, segments: list[ClosedSegment]) -> list[list[Timing]]:
+async def measure(url: str, journal: Path, number: int, say: Say) -> list[list[Run]]:
     """Interleaved rounds, so that a busy machine is busy for all."""
+    segments = segments_in(journal)
     rounds = []
     async with connected(url) as connection:
         await migrate(connection)
-        for _ in range(ROUNDS):
-            await clear(connection, [])
-            copied = await timed_copy(connection, segments)
-            await clear(connection, [])
-            compacted = await timed_compaction(connection, segments)
-            rounds.append([compacted, copied, *await timed_objects(connection), timed_deriving(segments)])
+        for turn in range(number):
+            say(f"round {turn + 1} of {number}")
+            rounds.append(await take_round(connection, segments))
+        await clear(connection, [])
     return rounds
 
 
-def report(records: int, rounds: list[list[Timing]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, title=f"{records:,} records, medians of {len(rounds)} rounds")
-    for heading in ("", "rows/s", "times depthcast's"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for number, first in enumerate(rounds[0]):
-        speed = statistics.median(each[number].per_second for each in rounds)
-        ratio = statistics.median(each[number].per_second / each[0].per_second for each in rounds)
-        table.add_row(first.name, f"{speed:,.0f}", f"{ratio:.2f}")
-    return table
+def memory_of(url: str, folder: Path, part: int, say: Say) -> list[Memory]:
+    """What processes that compact take at most, each with a journal of its own."""
+    cases: list[tuple[str, Callable[[Path], None]]] = [
+        ("a segment of 64 MiB of records", lambda to: busy_market(to, FULL_SEGMENT // part, FULL_SEGMENT)),
+        ("a head of 1,000,000 orders", lambda to: huge_head(to, MILLION // part, MILLION // 10 // part)),
+        ("a segment of 20,000 books' levels", lambda to: many_books(to, MILLION // part, BOOKS // part)),
+    ]
+    found = []
+    for number, (name, make) in enumerate(cases):
+        say(f"memory: {name}")
+        journal = folder / f"memory-{number}"
+        make(journal)
+        asyncio.run(empty(url))
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.storing.worker", str(journal)],
+            env={**os.environ, "DEPTHCAST_DATABASE_URL": url},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        rows, peak = done.stdout.split()
+        found.append(Memory(name=name, rows=int(rows), peak_mib=float(peak)))
+        shutil.rmtree(journal)
+    return found
 
 
-def main(arguments: list[str]) -> None:
-    records = QUICK if "--quick" in arguments else FULL
-    folder = Path(tempfile.mkdtemp(prefix="depthcast-bench-"))
-    folder.chmod(0o755)  # as root the server runs as somebody else
-    try:
-        segments = recorded_day(folder / "journal", records)
-        with EmbeddedPostgres(folder / "database") as server:
-            rounds = asyncio.run(measure(server.url, segments))
-        Console().print(report(records, rounds))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"peak memory of this process, the prepared rows of the bare COPY included: {peak:,.0f} MiB")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+async def empty(url: str) -> None:
+    """Take out all rows."""
+    async with connected(url) as connection:
+        await clear(connection, [])
 
 
-def _date(day: int) -> dt.date:
-    return dt.date(2000, 1, 1) + dt.timedelta(days=day)
+def way(number: int, rounds: list[list[Run]]) -> Way:
+    """What the rounds gave of one way."""
+    runs = [each[number] for each in rounds]
+    server = [run.server_s / run.rows * 1e6 for run in runs if run.server_s is not None]
+    return Way(
+        name=runs[0].name,
+        rows=round(statistics.median(run.rows for run in runs)),
+        per_second=spread_of([run.rows / run.seconds for run in runs]),
+        server_us=spread_of(server) if server else None,
+        client_us=spread_of([run.client_s / run.rows * 1e6 for run in runs]),
+    )
 
 
-async def _stream(data: list[bytes]) -> AsyncIterator[bytes]:
-    yield HEADER
-    for rows in data:
-        yield rows
-    yield TRAILER
+def figures(rounds: list[list[Run]], memory: list[Memory]) -> list[Figure]:
+    """What compaction is held to; ratios are of runs of the same round."""
+
+    def runs(name: str) -> list[Run]:
+        return [run for each in rounds for run in each if run.name == name]
+
+    def ratio(peer: str, value: Callable[[Run], float]) -> Spread:
+        pairs = zip(runs(COMPACT), runs(peer), strict=True)
+        return spread_of([value(ours) / value(theirs) for ours, theirs in pairs])
+
+    def per_second(run: Run) -> float:
+        return run.rows / run.seconds
+
+    def server_us(run: Run) -> float:
+        return (run.server_s or 0.0) / run.rows
+
+    speed = spread_of([per_second(run) for run in runs(COMPACT)])
+    return [
+        Figure("compaction", "rows/s", speed, 200_000, "higher"),
+        Figure(
+            "compaction, times a bare COPY of the same rows", "rows/s", ratio(COPY, per_second), 0.7, "higher"
+        ),
+        Figure("compaction, times executemany", "rows/s", ratio(MANY, per_second), 5, "higher"),
+        Figure("the server's CPU a row, times a bare COPY's", "", ratio(COPY, server_us), None, "lower"),
+        *(
+            Figure(f"memory: {each.name}", "MiB", spread_of([each.peak_mib]), LIMIT_MIB, "lower")
+            for each in memory
+        ),
+    ]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

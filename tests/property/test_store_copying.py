@@ -68,3 +68,16 @@ def test_columns_become_the_rows_that_they_are(rows: list[tuple[Any, ...]]) -> N
             nulls[column.name] = np.array([each is None for each in of_column], np.bool_)
             values[column.name] = np.array([each or 0 for each in of_column], np.int64)
     assert encode_rows(COLUMNS, values, nulls) == plainly(rows)
+
+
+def test_many_rows_are_the_rows_of_their_parts() -> None:
+    number = np.arange(10_000)
+    levels = np.stack([number, number + 1], axis=1)
+    columns = (Column("a", "int8"), Column("levels", "int8", 2))
+
+    def encoded(part: slice) -> bytes:
+        values: dict[str, Any] = {"a": number[part], "levels": Levels(levels[part], number[part] % 3)}
+        return encode_rows(columns, values, {"a": number[part] % 5 == 0})
+
+    whole = encoded(slice(None))
+    assert whole == b"".join(encoded(slice(each, each + 1)) for each in range(10_000))

@@ -63,17 +63,19 @@ class Seconds:
         """Take the next rows; what is over with them."""
         if len(rows) == 0:
             return Given(rows, rows, rows)
-        rows = self._folded(np.concatenate([self._held, rows]))
+        again = self._held["second"] >= rows["second"].min()
+        others = self._held[~again]
+        rows = self._folded(np.concatenate([self._held[again], rows]))
         if self._begun is None:
             self._begun = int(rows["second"].min())
             self._frontier = self._begun - _SLACK
         late = rows["second"] < self._frontier
         self._frontier = max(self._frontier, int(rows["second"].max()) - _SLACK)
-        held = rows["second"] >= self._frontier
-        over = ~late & ~held
-        first = rows["second"] <= self._begun + _SLACK
-        self._held = rows[held]
-        return Given(rows[over & ~first], rows[over & first], rows[late])
+        kept, waiting = rows["second"] >= self._frontier, others["second"] >= self._frontier
+        self._held = np.concatenate([others[waiting], rows[kept]])
+        over = np.concatenate([others[~waiting], rows[~late & ~kept]])
+        first = over["second"] <= self._begun + _SLACK
+        return Given(over[~first], over[first], rows[late])
 
     def rest(self) -> Given:
         """What is left at the end of the segment."""

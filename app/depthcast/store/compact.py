@@ -86,11 +86,19 @@ async def compact(connection: Connection, segment: ClosedSegment, *, wait: bool 
 
 
 async def feed_of(connection: Connection, dataset: str, shard: str) -> int:
-    """The number of a feed in this database; a new one if it has none."""
+    """The number of a feed in this database; a new one, without a gap, if it has none."""
     select = "SELECT feed_id FROM depthcast.feeds WHERE dataset = $1 AND shard = $2"
-    insert = "INSERT INTO depthcast.feeds (dataset, shard) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-    while (found := await connection.fetchval(select, dataset, shard)) is None:
-        await connection.execute(insert, dataset, shard)
+    found = await connection.fetchval(select, dataset, shard)
+    if found is None:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('depthcast.feeds'))")
+            await connection.execute(
+                "INSERT INTO depthcast.feeds (dataset, shard) SELECT $1::text, $2::text "
+                "WHERE NOT EXISTS (SELECT FROM depthcast.feeds WHERE dataset = $1 AND shard = $2)",
+                dataset,
+                shard,
+            )
+        found = await connection.fetchval(select, dataset, shard)
     return int(found)
 
 

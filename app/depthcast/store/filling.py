@@ -27,7 +27,7 @@ _STREAMED: Final = "bbo"
 """Every trade is in it too."""
 _WAITING_BYTES: Final = 8 << 20
 """Of other tables, in all."""
-_AHEAD: Final = 3
+_AHEAD: Final = 2
 """Pieces that may be derived before they are asked for."""
 _MAX_DAYS: Final = 1_000
 """A segment has records of fewer days: each is a partition."""

@@ -4,7 +4,7 @@ Most seconds begin and end in a segment: what is gathered over them is copied to
 may have a part of is merged in the database.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -29,6 +29,8 @@ _QUOTE: Final = np.dtype(
 )  # fmt: skip
 _LEVELS: Final = np.dtype([*KEY, ("position", "<i8"), ("record", SCHEMAS["mbp-10"].dtype)])
 _MINUTE_S: Final = 60
+_PORTION: Final = 8_192
+"""Rows of ten levels that are given out at once in the end."""
 _KEYS: Final = ("shared_trades", "shared_bbo", "touched_minutes", "touched_depth")
 """The temporary tables of intervals that are to be made again."""
 
@@ -61,15 +63,18 @@ class Rollups:
             found |= self._quotes_of(self._quotes.add(_quotes(records["bbo"], positions["bbo"])))
         return found
 
-    def rest(self) -> Gathered:
+    def rest(self) -> Iterator[Gathered]:
         """Those that are left at the end, and the intervals that the database has to make again."""
-        found = self._levels_of(self._levels.rest())
+        left = self._levels.rest().outer
+        for begin in range(0, len(left), _PORTION):
+            portion = left[begin : begin + _PORTION]
+            yield self._levels_of(Given(portion[:0], portion, portion[:0]))
         if self._seconds:
-            found |= self._bars_of(self._bars.rest()) | self._quotes_of(self._quotes.rest())
+            yield self._bars_of(self._bars.rest())
+            yield self._quotes_of(self._quotes.rest())
             for table, keys in self._keys.items():
                 books = keys.all()
-                found[table] = rows_of(table, book_columns(books, "bucket"), {}, times="bucket")
-        return found
+                yield {table: rows_of(table, book_columns(books, "bucket"), {}, times="bucket")}
 
     def _bars_of(self, given: Given) -> Gathered:
         for rows in given:

@@ -66,7 +66,7 @@ def segment_rows(
                 raise SegmentError(missing, path=segment.path)
             yield deriving.piece(data)
         if end > segment.position:
-            yield deriving.rest()
+            yield from deriving.rest()
     except DBNError as error:
         raise SegmentError(f"a record of it is broken ({error})", path=segment.path) from error
     except JournalError as error:
@@ -131,9 +131,10 @@ class _Deriving:
         self.at += len(starts)
         return Piece(rows, {} if len(mbo) == len(starts) else defined(data))
 
-    def rest(self) -> Piece:
+    def rest(self) -> Iterator[Piece]:
         """What was held back."""
-        return Piece(self._rollups.rest(), {})
+        for rows in self._rollups.rest():
+            yield Piece(rows, {})
 
 
 def _field(records: bytes | bytearray, starts: NDArray[np.int64], name: str) -> NDArray[np.generic]:

@@ -34,7 +34,7 @@ def test_the_head_gives_instruments_and_no_rows(segments: list[ClosedSegment]) -
     assert (names.rows, head) == ({}, Piece({}, {}))
     assert names.instruments == {432669: Instrument(-1, -1, "CLX5")}
     assert all(set(piece.rows) <= set(COPIED) for piece in rest)
-    assert sum(piece.rows["bbo"].number for piece in rest[:-1]) > 0
+    assert sum(piece.rows["bbo"].number for piece in rest if "bbo" in piece.rows) > 0
 
 
 def test_what_a_server_gathers_by_itself_is_left_out(segments: list[ClosedSegment]) -> None:
@@ -46,7 +46,7 @@ def test_records_from_a_position_on_are_left_out(segments: list[ClosedSegment]) 
     segment = segments[1]
     assert all(piece.rows == {} for piece in _all(segment, segment.position))
     whole, part = (
-        sum(piece.rows["bbo"].number for piece in _all(segment, until)[2:-1])
+        sum(piece.rows["bbo"].number for piece in _all(segment, until) if "bbo" in piece.rows)
         for until in (None, segment.position + segment.index.records // 2)
     )
     assert 0 < part < whole

@@ -4,7 +4,7 @@ A feed, ``depthcast api`` on one worker and a load generator, each a process of 
 cores. Beside it, in the same rounds, the floor: a bare application on uvicorn that sends messages of the same
 size to as many clients, with no feed and no books. With ``--write`` the results go to
 docs/results/serve.json, from there into README and docs. ``--quick`` runs every case once, shortly, and
-writes nothing.
+writes nothing; ``--viewers`` runs only what a page's viewers cost.
 """
 
 import sys
@@ -19,6 +19,7 @@ from benchmarks.serving import report
 from benchmarks.serving.cases import (
     READS,
     STREAMS,
+    VIEWERS,
     ReadCase,
     ReadRun,
     StreamCase,
@@ -56,6 +57,9 @@ def main() -> None:
         console.print(f"[dim]{what}[/dim]", highlight=False)
 
     source = small_input(RECORDS)
+    if "--viewers" in sys.argv[1:]:
+        only_viewers(source, say, console)
+        return
     missing = {}
     if source.name != "clx5":
         missing["clx5"] = "the real sample is absent (DEPTHCAST_DATA); a simulated file stands in"
@@ -71,7 +75,7 @@ def main() -> None:
         versions=versions(PACKAGES),
         quick=quick,
         input=source.about,
-        streams=[row for case in STREAMS for row in stream_rows(case, streamed, seconds)],
+        streams=[row for case in (*STREAMS, *VIEWERS) for row in stream_rows(case, streamed, seconds)],
         reads=[read_row(case, read[case.name], seconds) for case in READS],
         figures=figures(streamed, read),
         missing=missing,
@@ -83,9 +87,23 @@ def main() -> None:
     report.terminal(results, console)
 
 
+def only_viewers(source: Input, say: Say, console: Console) -> None:
+    """Measure what a page's viewer costs, and nothing else; print it."""
+    streamed: Runs = {}
+    for turn in range(ROUNDS):
+        for case in VIEWERS:
+            say(f"round {turn + 1} of {ROUNDS}: {case.name}")
+            run = run_stream(case, source, SECONDS)
+            streamed.setdefault(case.name, []).append(run)
+            rate = run.streamed.frames / run.streamed.seconds
+            late = run.streamed.milliseconds["p99"]
+            say(f"  {rate:,.0f} books/s, server {run.seen.cpu:.0%} of a core, p99 {late:.1f} ms")
+    report.print_goals(viewer_figures(streamed), console)
+
+
 def take_round(turn: str, sources: Sources, seconds: float, streamed: Runs, read: ReadRuns, say: Say) -> None:
     """Run every case once; a floor right after the case it is the floor of, with messages of its size."""
-    for case in STREAMS:
+    for case in (*STREAMS, *VIEWERS):
         say(f"{turn}: {case.name}")
         run = run_stream(case, sources[case.instruments], seconds)
         streamed.setdefault(case.name, []).append(run)
@@ -188,6 +206,7 @@ def figures(streamed: Runs, read: ReadRuns) -> list[Figure]:
             "lower",
         ),
     ]
+    found += viewer_figures(streamed)
     found += read_figures(read)
     kib = spread_of([run.client_kib for run in streamed[five_thousand.name] if run.client_kib is not None])
     found.append(Figure("memory a client, of 5,000", "KiB", kib, 40.0, "lower"))
@@ -196,6 +215,18 @@ def figures(streamed: Runs, read: ReadRuns) -> list[Figure]:
     kept = spread_of([slowest_feed(streamed, read) * 100])
     found.append(Figure("what the slowest feed kept of its rate", "%", kept, KEPT * 100, "higher"))
     return found
+
+
+def viewer_figures(streamed: Runs) -> list[Figure]:
+    """What a page's viewer costs the server, in CPU a message, beside a WebSocket of the same."""
+    program, page = VIEWERS
+    if page.name not in streamed:
+        return []
+    costs = [
+        [run.seen.cpu / run.streamed.frames for run in streamed[case.name]] for case in (page, program)
+    ]
+    ratios = spread_of([viewer / other for viewer, other in zip(*costs, strict=True)])
+    return [Figure(page.name, "times a WebSocket's CPU", ratios, 2.0, "lower")]
 
 
 def read_figures(read: ReadRuns) -> list[Figure]:

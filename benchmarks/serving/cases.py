@@ -15,6 +15,7 @@ from benchmarks.streaming.processes import FeedProcess
 __all__ = [
     "READS",
     "STREAMS",
+    "VIEWERS",
     "ReadCase",
     "ReadRun",
     "StreamCase",
@@ -40,10 +41,14 @@ class StreamCase(NamedTuple):
     only_count: bool = False
     instruments: int = 1
     depths: tuple[int, ...] = (10,)
+    page: bool = False
+    """Each has what a book's page subscribes to: the book, trades, status."""
+    events: bool = False
+    """They are readers of events, as a browser is."""
 
     @property
     def classes(self) -> int:
-        return self.instruments * len(self.depths)
+        return self.instruments * len(self.depths) * (3 if self.page else 1)
 
 
 class ReadCase(NamedTuple):
@@ -76,6 +81,11 @@ STREAMS: Final = (
         only_count=True,
     ),
 )
+VIEWERS: Final = (
+    StreamCase("500 WebSockets of what a book's page shows", 500, 20, 5_000, depths=(50,), page=True),
+    StreamCase("500 book pages (events)", 500, 20, 5_000, depths=(50,), page=True, events=True),
+)
+"""What a page's viewer costs, beside a program that asks for the same."""
 READS: Final = (ReadCase("GET /v1/books/ID?depth=10, 32 connections", 32, 50_000),)
 
 
@@ -106,7 +116,10 @@ def run_stream(case: StreamCase, source: Input, seconds: float) -> StreamRun:
         task = StreamTask(
             port=api.port,
             clients=case.clients,
-            says=_subscriptions(case, source),
+            path=_events(case, source) if case.events else "/v1/stream",
+            says=[] if case.events else _subscriptions(case, source),
+            all_of_it=case.page,
+            events=case.events,
             seconds=seconds,
             stamp=APPLIED,
             only_count=case.only_count,
@@ -150,11 +163,26 @@ def _served(stack: ExitStack, source: Input, feed_rate: int) -> ApiProcess:
 
 def _subscriptions(case: StreamCase, source: Input) -> list[str]:
     """A request for each class of the case."""
+    if case.page:
+        (instrument,) = map(str, instruments_of(source.path, 1))
+        asked = {"op": "subscribe", "instruments": [instrument]}
+        channels: list[dict[str, object]] = [
+            {"channel": "book", "depth": case.depths[0], "rate": case.rate},
+            {"channel": "trades", "rate": case.rate},
+            {"channel": "status"},
+        ]
+        return [msgspec.json.encode({**asked, **each}).decode() for each in channels]
     return [
         _subscribe(instrument, depth, case.rate)
         for instrument in instruments_of(source.path, case.instruments)
         for depth in case.depths
     ]
+
+
+def _events(case: StreamCase, source: Input) -> str:
+    """What the page of a book asks for."""
+    (name,) = instruments_of(source.path, 1)
+    return f"/v1/events?book={name}&trades={name}&status={name}&depth={case.depths[0]}&rate={case.rate}"
 
 
 def _subscribe(instrument: int, depth: int, rate: int) -> str:

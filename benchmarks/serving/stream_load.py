@@ -1,4 +1,4 @@
-"""WebSocket clients by the thousand: ``python -m benchmarks.serving.stream_load TASK``.
+"""Readers of the stream by the thousand: ``python -m benchmarks.serving.stream_load TASK``.
 
 A program that shares two cores with what it measures has to be cheap: one epoll, one buffer, ``recv_into``;
 of a frame its header is read, and the digits after the stamp. Nothing decodes JSON.
@@ -74,6 +74,7 @@ class Load:
         self._every = SAMPLED if task.only_count else 1
         self._numbered = False
         self._buffer = bytearray(BUFFER)
+        self._take = self._take_chunks if task.events else self._take_frames
 
     def run(self) -> Streamed:
         """Connect, warm up, count."""
@@ -131,7 +132,11 @@ class Load:
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ).encode()
+        if task.events:
+            ask = f"GET {task.path} HTTP/1.1\r\nHost: {HOST}:{task.port}\r\n\r\n".encode()
         says = [masked(FIN_TEXT, each.encode()) for each in task.says]
+        if task.all_of_it:
+            says = [b"".join(says)]
         for begin in range(0, task.clients, TOGETHER):
             together = []
             for _ in range(min(TOGETHER, task.clients - begin)):
@@ -154,8 +159,8 @@ class Load:
                 raise ConnectionError(f"the server ended the connection: {answer!r}")
             answer += more
         head, _, rest = answer.partition(b"\r\n\r\n")
-        if b" 101 " not in head:
-            raise ConnectionError(f"no WebSocket: {answer!r}")
+        if (b" 200 " if self.task.events else b" 101 ") not in head.partition(b"\r\n")[0]:
+            raise ConnectionError(f"no stream: {answer!r}")
         connection.setblocking(False)  # noqa: FBT003 - it takes no keyword
         client = Client(connection)
         self.clients[connection.fileno()] = client
@@ -182,7 +187,7 @@ class Load:
                     continue
                 now = time_ns()
                 # The usual: one whole frame of more than 125 and less than 65,536 bytes.
-                if not client.part and buffer[0] == FIN_TEXT and buffer[1] == 126:
+                if not client.part and buffer[0] == FIN_TEXT and buffer[1] == 126:  # no chunk begins so
                     length = buffer[2] << 8 | buffer[3]
                     if size == length + 4:
                         self._frame(client, buffer, 4, size, now)
@@ -191,7 +196,27 @@ class Load:
             if left <= 0:
                 return
 
-    def _take(self, client: Client, data: bytes, now: int) -> None:
+    def _take_chunks(self, client: Client, data: bytes, now: int) -> None:
+        """Several chunks of events, one each, or parts of them."""
+        at = 0
+        while True:
+            head = data.find(b"\r\n", at)
+            if head < 0:
+                break
+            begin, end = head + 2, head + 2 + int(data[at:head], 16)
+            if len(data) < end + 2:
+                break
+            if end == begin:
+                self.others["end"] += 1
+                self._lose(client)
+                return
+            payload = data.find(b'data: {"type"', begin, end)
+            if payload >= 0:
+                self._frame(client, data, payload + 6, end, now)
+            at = end + 2
+        client.part = bytes(data[at:])
+
+    def _take_frames(self, client: Client, data: bytes, now: int) -> None:
         """Several frames, or parts of them."""
         at = 0
         while len(data) - at >= 2:

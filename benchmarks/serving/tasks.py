@@ -6,13 +6,17 @@ __all__ = ["Read", "ReadTask", "StreamTask", "Streamed"]
 
 
 class StreamTask(msgspec.Struct, frozen=True, kw_only=True):
-    """So many WebSocket clients that each say one thing, then listen."""
+    """So many clients that each say one thing, then listen."""
 
     port: int
     clients: int
     path: str = "/v1/stream"
     says: list[str]
     """What they say once connected: the first client the first of these, and so on, round and round."""
+    all_of_it: bool = False
+    """Each client says all of these instead."""
+    events: bool = False
+    """They are readers of events (SSE): the path has what they subscribe to."""
     warm_s: float = 1.0
     """How long is not counted, once all are there."""
     seconds: float

@@ -1,4 +1,4 @@
-"""Every page and state by the rules of axe-core: in light, dark, on a phone; by keys alone, without motion."""
+"""All pages and states by the rules of axe-core: light, dark, on a phone; by keys alone, without motion."""
 
 from pathlib import Path
 from typing import Any, Final, Literal

@@ -1,6 +1,6 @@
 """A page that is left open: its memory does not grow, its console stays empty, its numbers go on.
 
-DEPTHCAST_PAGE_SOAK_S says for how long: seconds in `make test`, a minute in `make soak`, an hour if one wants.
+DEPTHCAST_PAGE_SOAK_S says for how long: seconds in `make test`, a minute in `make soak`, or an hour.
 """
 
 import os

@@ -57,7 +57,7 @@ async def maintain(
     """
     end = None if for_s is None else clock() + for_s
     report = MaintenanceReport()
-    if not await connection.fetchval(f"SELECT pg_try_advisory_lock({_ONE_AT_A_TIME})"):  # nosec B608
+    if not await connection.fetchval(f"SELECT pg_try_advisory_lock({_ONE_AT_A_TIME})"):
         report.busy = True
         return report
     try:
@@ -77,5 +77,5 @@ async def maintain(
                 )  # fmt: skip
     finally:
         if not connection.is_closed():
-            await connection.execute(f"SELECT pg_advisory_unlock({_ONE_AT_A_TIME})")  # nosec B608
+            await connection.execute(f"SELECT pg_advisory_unlock({_ONE_AT_A_TIME})")
     return report

@@ -142,8 +142,8 @@ def place() -> Iterator[Path]:
 def test_a_worker_follows_a_feed_and_both_it_and_its_database_are_killed(place: Path) -> None:
     """Each in the middle of a transaction. Who remains goes on; in the end all that the feed had is there."""
     journal, database = place / "journal", place / "database"
-    follow = ("compact", str(journal), "--watch", "--quiet", "--set", "database.poll_s=0.2")
-    follow += ("--set", f"database.folder={database}")
+    follow: tuple[str, ...] = ("compact", str(journal), "--watch", "--quiet")
+    follow += ("--set", "database.poll_s=0.2", "--set", f"database.folder={database}")
     server = EmbeddedPostgres(database)
     with FeedProcess(
         *("sim://cme?instruments=2&orders=200&rate=4000", "--journal", journal),

@@ -30,6 +30,7 @@ SELECT count(*) AS parts, sum(records) AS records, bool_and(until = position + r
        sum(depth) AS depth, max(version) AS version, max(compacted_at) AS compacted_at
 FROM depthcast.segments {_WITHIN}
 """  # noqa: S608 # nosec B608
+_DELETE: Final = f"DELETE FROM depthcast.segments {_WITHIN}"  # noqa: S608 # nosec B608
 _INSERT: Final = """
 INSERT INTO depthcast.segments (feed_id, epoch, position, records, until, first_ts, last_ts, stored_bytes,
                                 sha256, key, trades, bbo, depth, version, compacted_at)
@@ -102,15 +103,11 @@ async def fold(connection: Connection, feed_id: int, merged: ClosedSegment) -> b
         if parts is None or not parts["parts"]:
             return False
         if parts["there"]:
-            await connection.execute(
-                f"DELETE FROM depthcast.segments {_WITHIN} AND records < $5",  # noqa: S608 # nosec B608
-                *where,
-                merged.index.records,
-            )
+            await connection.execute(f"{_DELETE} AND records < $5", *where, merged.index.records)
             return True
         if parts["records"] != merged.index.records or not parts["whole"]:
             return False
-        await connection.execute(f"DELETE FROM depthcast.segments {_WITHIN}", *where)  # noqa: S608 # nosec B608
+        await connection.execute(_DELETE, *where)
         await connection.execute(
             _INSERT,
             *(feed_id, *merged.name, merged.index.records, merged.end, parts["first_ts"], parts["last_ts"]),

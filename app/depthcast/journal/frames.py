@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import Final
 
+import zstandard
+
 from depthcast.dbn import forms
 from depthcast.dbn.layout import RType
 from depthcast.journal.index import Block, Frame
@@ -18,6 +20,8 @@ BOOK_RTYPES: Final = frozenset({int(RType.MBO), int(RType.STATUS)})
 """What changes a book."""
 RUN_BYTES: Final = 1 << 20
 """Stored bytes that are read at once: fewer requests to a store, several frames a task."""
+HOT_SHARE: Final = 10
+"""So manieth part of the cache is for what was used last, as it is; the rest is packed, three times as dense."""
 _AHEAD: Final = 2
 """Runs that are under way for each thread, and one that is waited for."""
 
@@ -36,10 +40,9 @@ class Frames:
         self.hits = self.misses = 0
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads, "depthcast-frames")
-        self._cache_bytes = cache_bytes
         self._lock = Lock()
-        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
-        self._bytes = 0
+        self._hot = _Kept(cache_bytes // HOT_SHARE)
+        self._packed = _Kept(cache_bytes - cache_bytes // HOT_SHARE)
 
     def close(self) -> None:
         """Unpack nothing more."""
@@ -103,23 +106,44 @@ class Frames:
 
     def _known(self, key: _Key) -> bytes | None:
         with self._lock:
-            found = self._kept.get(key)
-            if found is None:
-                self.misses += 1
-            else:
-                self.hits += 1
-                self._kept.move_to_end(key)
-            return found
+            found = self._hot.get(key)
+            packed = None if found is not None else self._packed.get(key)
+            self.hits += found is not None or packed is not None
+            self.misses += found is None and packed is None
+        if packed is not None:
+            found = zstandard.ZstdDecompressor().decompress(packed)
+            with self._lock:
+                self._hot.put(key, found)
+        return found
 
     def _keep(self, key: _Key, data: bytes) -> None:
+        packed = zstandard.ZstdCompressor(level=1).compress(data)
         with self._lock:
-            before = self._kept.pop(key, None)
-            self._bytes -= 0 if before is None else _size(before)
-            self._kept[key] = data
-            self._bytes += _size(data)
-            while self._bytes > self._cache_bytes:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= _size(dropped)
+            self._packed.put(key, packed)
+            self._hot.put(key, data)
+
+
+class _Kept:
+    """The most recently used of some bytes, up to so many together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = 0
+        self._values: OrderedDict[_Key, bytes] = OrderedDict()
+
+    def get(self, key: _Key) -> bytes | None:
+        found = self._values.get(key)
+        if found is not None:
+            self._values.move_to_end(key)
+        return found
+
+    def put(self, key: _Key, data: bytes) -> None:
+        before = self._values.pop(key, None)
+        self._bytes += _size(data) - (0 if before is None else _size(before))
+        self._values[key] = data
+        while self._bytes > self._most:
+            _, dropped = self._values.popitem(last=False)
+            self._bytes -= _size(dropped)
 
 
 def _whole(part: "bytes | Future[list[bytes]]") -> Iterator[bytes]:

@@ -89,13 +89,13 @@ class Past:
     ) -> None:
         self._objects = open_objects(location)
         self._make_engine = make_engine
-        self.frames = Frames(cache_bytes * 3 // 4, threads)
+        self.frames = Frames(cache_bytes * 15 // 16, threads)
         self._lock = Lock()
         self._readers: dict[Journal, JournalReader] = {}
         self._listed_until = float("-inf")
         self._forget_after: dict[Journal, float] = {}
         self._names: _Kept[str, _Names] = _Kept(_NAMES_KEPT)
-        self._books: _Kept[tuple[str, int, int], Engine] = _Kept(_BOOKS_KEPT, cache_bytes // 4)
+        self._books: _Kept[tuple[str, int, int], Engine] = _Kept(_BOOKS_KEPT, cache_bytes // 16)
 
     def close(self) -> None:
         """Answer no more."""

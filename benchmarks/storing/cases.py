@@ -2,11 +2,17 @@
 
 import time
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from depthcast.book.derive import DeriverSet
+from depthcast.book.derive_schemas import SCHEMAS
 from depthcast.journal.segments import ClosedSegment
+from depthcast.store.columns import RECORD_COLUMNS
 from depthcast.store.compact import compact
 from depthcast.store.connect import Connection
 from depthcast.store.copying import HEADER, TRAILER
@@ -15,15 +21,19 @@ from depthcast.store.rows import Piece, segment_rows
 from depthcast.store.tables import TABLES
 from depthcast.store.worker import clear
 
-__all__ = ["COMPACT", "COPY", "DERIVE", "MANY", "Run", "take_round"]
+__all__ = ["BY_MANY", "COMPACT", "COPY", "DERIVE", "MANY", "Run", "take_round"]
 
 COMPACT: Final = "depthcast: segments to rows, rollups and ledger"
 COPY: Final = "floor: bare COPY of the same rows, made beforehand"
 MANY: Final = "asyncpg's executemany, rows made beforehand"
+BY_MANY: Final = "the same segments by way of Python objects and executemany"
 RECORDS: Final = "asyncpg's copy_records_to_table, rows made beforehand"
 DERIVE: Final = "depthcast without a database: segments to rows"
 SLOW_ROWS: Final = 40_000
 """Of those that a Python object each is made for."""
+
+
+_2000: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Run(NamedTuple):
@@ -61,6 +71,8 @@ async def take_round(connection: Connection, segments: list[ClosedSegment]) -> l
     await clear(connection, [])
     runs.append(await _compacted(connection, segments, server))
     runs += await _by_objects(connection, server)
+    await clear(connection, [])
+    runs.append(await _by_executemany(connection, segments[0], server))
     return [runs[1], runs[0], *runs[2:], _derived(segments)]
 
 
@@ -119,6 +131,46 @@ async def _by_objects(connection: Connection, server: int) -> list[Run]:
     await connection.executemany(f"INSERT INTO depthcast.bbo ({fields}) VALUES ({places})", rows)  # noqa: S608
     watch.rows = len(rows)
     return [*runs, watch.stop()]
+
+
+async def _by_executemany(connection: Connection, segment: ClosedSegment, server: int) -> Run:
+    """From records to rows without COPY: derived by the same kernel, then an object for each value."""
+    deriver = DeriverSet(["trades", "mbp-1"])
+    deriver.apply(segment.head())
+    inserts = {}
+    for table in ("trades", "bbo"):
+        places = ", ".join(f"${number + 1}" for number in range(len(TABLES[table])))
+        fields = ", ".join(column.name for column in TABLES[table])
+        inserts[table] = f"INSERT INTO depthcast.{table} ({fields}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608
+    watch = _Watch(BY_MANY, server)
+    async with connection.transaction():
+        for _, data in segment.records(segment.position):
+            derived = deriver.apply(data)
+            for table, schema in (("trades", "trades"), ("bbo", "mbp-1")):
+                rows = _objects(table, np.frombuffer(derived[schema], SCHEMAS[schema].dtype), watch.rows)
+                await connection.executemany(inserts[table], rows)
+                watch.rows += len(rows)
+            if watch.rows >= SLOW_ROWS:
+                break
+    return watch.stop()
+
+
+def _objects(table: str, records: NDArray[np.void], number: int) -> list[tuple[Any, ...]]:
+    """Rows as tuples of Python objects, made column by column."""
+    columns, nulls = RECORD_COLUMNS[table](records)
+    columns["position"] = np.arange(number, number + len(records))
+    for name in ("order_id", "ts_in_delta", "epoch", "feed_id", "ordinal"):
+        columns[name] = np.ones(len(records), np.int64)
+    values = []
+    for column in TABLES[table]:
+        listed: list[Any] = np.asarray(columns[column.name]).tolist()
+        if column.name == "ts":
+            listed = [_2000 + timedelta(microseconds=us) for us in listed]
+        if column.name in nulls and nulls[column.name].any():
+            missing = nulls[column.name].tolist()
+            listed = [None if null else value for value, null in zip(listed, missing, strict=True)]
+        values.append(listed)
+    return list(zip(*values, strict=True))
 
 
 def _derived(segments: list[ClosedSegment]) -> Run:

@@ -39,12 +39,13 @@ export const heatMap = new HeatMap(byId("heat"), heat, {
   scale: byId("heat-scale"),
   onHold: (held) => byId("heat-hold").setAttribute("aria-pressed", String(held)),
 });
-heatMap.minutes = choices.minutes;
+heatMap.minutes = prices.minutes = choices.minutes;
 let newest = null; // the last message about the book
 let lastTrade = null;
 let bookClass = "";
 let frame = 0;
-let drawn = 0;
+let drawn = -PICTURE_MS;
+let later = 0; // the pictures are to be drawn although nothing else comes
 
 /** Which version of the book is shown: its ts_event; null while frames are still to be painted. */
 export const version = () => (frame ? null : newest?.ts_event);
@@ -80,8 +81,10 @@ function paint(now) {
   paintQuote();
   tape.paint();
   queue.changed(levels);
-  if (now - drawn > PICTURE_MS) {
+  if (now - drawn < PICTURE_MS) later ||= setTimeout(touch, PICTURE_MS);
+  else {
     drawn = now;
+    later = clearTimeout(later);
     prices.draw();
     depth.paint(levels);
     const sum = (side) => size(side.reduce((all, level) => all + level.size, 0));
@@ -207,7 +210,7 @@ function lost() {
 
 /** Other groups of ticks, another depth, another span of time. */
 function rearrange(name) {
-  if (name === "minutes") heatMap.minutes = choices.minutes;
+  if (name === "minutes") heatMap.minutes = prices.minutes = choices.minutes;
   else {
     grid.group = choices.group;
     ladder.arrange(choices.rows);
@@ -238,6 +241,7 @@ async function history() {
     return answer?.ok ? answer.json() : null;
   }));
   if (past) prices.begin(past);
+  if (root.dataset.history) stored();
   if (past && levels?.samples.length) {
     const live = tape.trades.map(told);
     const first = live[0]?.[0] ?? Infinity;
@@ -245,6 +249,20 @@ async function history() {
     heat.begin(sampled(levels), [...older.filter(([ms]) => ms < first), ...live]);
     heatMap.regrouped();
   }
+  touch();
+}
+
+/** The hour before, where a database has it. */
+async function stored() {
+  const answer = await fetch(`${root.dataset.path}/stored${location.search}`).catch(() => null);
+  const found = answer?.ok ? await answer.json() : {};
+  const [bbo, trades] = [found.bbo, found.trades].map((each) => (each?.rows ?? []).reverse());
+  prices.begin({
+    ts: bbo.map((row) => milliseconds(row.ts) / 1000),
+    bid: bbo.map((row) => row.bid_px),
+    ask: bbo.map((row) => row.ask_px),
+    trades: trades.filter(priced).map((row) => [milliseconds(row.ts_event) / 1000, row.price, row.size, row.side]),
+  });
   touch();
 }
 

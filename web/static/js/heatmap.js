@@ -1,7 +1,7 @@
 // The heat map: resting size by price and time as colour, the best prices and the trades on it, the book of now
 // at its right edge.
 
-import { COLUMN_MS } from "./heat.js";
+import { COLUMN_MS, COLUMNS } from "./heat.js";
 import * as layers from "./heatlayers.js";
 import { AXIS, utc } from "./heatlayers.js";
 import { Plane, WIDTH } from "./heatplane.js";
@@ -46,7 +46,7 @@ export class HeatMap {
 
   /** How much time is seen at most; less while less is known, but never less than a minute. */
   set minutes(minutes) {
-    this.most = (minutes * 60_000) / COLUMN_MS / WIDTH;
+    this.most = Math.min(COLUMNS, (minutes * 60_000) / COLUMN_MS) / WIDTH;
     this.draw();
   }
 

@@ -1,8 +1,8 @@
 // The pictures: the price over the last minutes, and the depth. uPlot draws them.
 
 
-const WINDOW_S = 300;
 const MOST = 12000;
+const LONGEST_S = 3600;
 const steps = uPlot.paths.stepped({ align: 1 });
 
 function colours() {
@@ -53,6 +53,7 @@ export class PricePicture extends Picture {
   constructor(root, decimals) {
     super(root);
     this.decimals = decimals;
+    this.minutes = 5;
     this.clear();
   }
 
@@ -93,14 +94,25 @@ export class PricePicture extends Picture {
     this.ts.push(now);
     this.bid.push(bid ? Number(bid.text) : null);
     this.ask.push(ask ? Number(ask.text) : null);
-    if (this.ts.length > MOST) for (const each of [this.ts, this.bid, this.ask]) each.splice(0, MOST / 4);
+    if (this.ts.length > MOST) this.#thin();
   }
 
   add(trades) {
     for (const { ts_event, price: text, size, side } of trades) {
       if (text !== null) this.trades.push([Number(BigInt(ts_event) / 1_000_000n) / 1000, Number(text), size, side]);
     }
-    if (this.trades.length > MOST) this.trades.splice(0, MOST / 4);
+    if (this.trades.length > MOST) {
+      // Of the older ones the larger of each two.
+      const older = this.trades.splice(0, MOST / 2);
+      this.trades.unshift(...older.filter((trade, i) => trade[2] > (older[i ^ 1]?.[2] ?? 0)));
+    }
+  }
+
+  /** The last hour in bounded memory: of what is older every second sample goes. */
+  #thin() {
+    const from = this.ts.at(-1) - LONGEST_S;
+    const keep = this.ts.map((ts, i) => ts >= from && (i > (MOST * 2) / 3 || i % 2 === 0));
+    for (const name of ["ts", "bid", "ask"]) this[name] = this[name].filter((_, i) => keep[i]);
   }
 
   data() {
@@ -130,10 +142,10 @@ export class PricePicture extends Picture {
     };
   }
 
-  /** Where the picture begins: five minutes ago, or one where no more is known. */
+  /** Where the picture begins: as many minutes ago as were chosen, or one where no more is known. */
   #from() {
     const now = this.ts.at(-1);
-    return Math.max(now - WINDOW_S, Math.min(this.ts[0], now - 60));
+    return Math.max(now - this.minutes * 60, Math.min(this.ts[0], now - 60));
   }
 
   /** Of what is seen: uPlot's own range is of all that is held. */

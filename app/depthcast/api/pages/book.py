@@ -17,6 +17,7 @@ from depthcast.api.pages.overview import tick_of
 from depthcast.api.pages.past import LATEST, latest_page, past_page
 from depthcast.api.pages.queue import queue_of
 from depthcast.api.pages.site import Site, site_of
+from depthcast.api.pages.stored import get_stored
 from depthcast.api.past.answers import PastBooks
 from depthcast.api.problems import ApiProblem, as_problem
 from depthcast.api.selection import Books, find_listing, select
@@ -132,7 +133,7 @@ def get_queue(
         return site.problem(request, as_problem(error))
 
 
-ROUTES: Final = (get_book_page, get_history, get_levels, get_queue)
+ROUTES: Final = (get_book_page, get_history, get_levels, get_stored, get_queue)
 
 
 def _past_book(request: _Request, site: Site, name: str, at: str) -> Answer:

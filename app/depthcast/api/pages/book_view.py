@@ -65,6 +65,7 @@ def live_view(site: Site, listing: Listing, choices: Choices) -> dict[str, Any]:
         "events": _events(subject, choices),
         "at": "",
         "has_past": site.services.past is not None,
+        "has_history": site.services.history is not None,
     }
 
 
@@ -88,6 +89,7 @@ def past_view(site: Site, books: PastBooks, choices: Choices) -> dict[str, Any]:
         "events": "",
         "at": str(books.at),
         "has_past": True,
+        "has_history": False,
     }
 
 

@@ -14,8 +14,8 @@ GROUPS: Final = (1, 2, 4, 5, 10, 20, 25, 50, 100)
 """Ticks that may be shown as one."""
 DEPTHS: Final = (10, 25, 50, 100)
 """Rows of each side."""
-MINUTES: Final = (1, 5, 15)
-"""Of the heat map."""
+MINUTES: Final = (1, 5, 15, 60)
+"""Of the pictures; the heat map has fifteen at most."""
 CARRIED: Final = (10, 25, 50, 100, 500)
 """Levels of each side that the stream is asked for."""
 

@@ -114,8 +114,12 @@ class Site:
 
     def data(self, request: Request[Any, Any, Any], payload: Any) -> Answer:
         """What a page's picture begins with, as JSON."""
+        return self.packed(request, encode(payload))
+
+    def packed(self, request: Request[Any, Any, Any], body: bytes) -> Answer:
+        """JSON that is encoded already, compressed where the client takes that."""
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
-        return Answer(_packed(request, encode(payload), headers), headers=headers)
+        return Answer(_packed(request, body, headers), headers=headers)
 
     def problem(self, request: Request[Any, Any, Any], problem: ApiProblem) -> Answer:
         """A problem, as a page that says what to do."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from benchmarks.measure import spread_of
+from benchmarks.report import print_goals
 from benchmarks.results import Figure, Spread, this_machine, versions
 from benchmarks.serving import report
 from benchmarks.serving.cases import (
@@ -98,7 +99,7 @@ def only_viewers(source: Input, say: Say, console: Console) -> None:
             rate = run.streamed.frames / run.streamed.seconds
             late = run.streamed.milliseconds["p99"]
             say(f"  {rate:,.0f} books/s, server {run.seen.cpu:.0%} of a core, p99 {late:.1f} ms")
-    report.print_goals(viewer_figures(streamed), console)
+    print_goals(viewer_figures(streamed), console)
 
 
 def take_round(turn: str, sources: Sources, seconds: float, streamed: Runs, read: ReadRuns, say: Say) -> None:

@@ -56,6 +56,7 @@ def main() -> None:
     """Take those whose names are given, or all."""
     wanted = set(sys.argv[1:])
     folder = Path(os.environ.get("DEPTHCAST_DATA", ROOT / ".." / "shared" / "data"))
+    sets: list[tuple[str, str, tuple[str, ...], tuple[Shot, ...]]]
     sets = [(SIMULATED, "XSIM.MBO", (), SIMULATED_SHOTS)]
     if (folder / CLX5).exists():
         sets.append((str((folder / CLX5).resolve()), "GLBX.MDP3", ("--rate", "400", "--loop"), CLX5_SHOTS))

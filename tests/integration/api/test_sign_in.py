@@ -111,7 +111,7 @@ def test_nothing_but_reading_is_done_with_a_session(tmp_path: Path) -> None:
         app = desk.api.app.asgi_handler
         for method in ("GET", "POST"):
             cookie = desk.api.client.cookies["depthcast"]
-            scope = {
+            scope: dict[str, Any] = {
                 "type": "http",
                 "method": method,
                 "path": "/v1/limits",
@@ -123,7 +123,7 @@ def test_nothing_but_reading_is_done_with_a_session(tmp_path: Path) -> None:
                 return {"type": "http.request", "body": b"", "more_body": False}
 
             await app(scope, nothing, nothing)
-            principals.append(scope["state"]["principal"].id)  # type: ignore[index]
+            principals.append(scope["state"]["principal"].id)
         assert principals == [desk.key.id, "anonymous"]
 
     signed(test, tmp_path)

@@ -81,7 +81,8 @@ def _books(runtime: Runtime) -> Iterator[Alarm]:
 def _untrusted(replica: Replica) -> tuple[list[str], list[str], int]:
     """The names of suspect and of incomplete books, and how many books there are."""
     keys = replica.engine.books()
-    suspect, incomplete = [], []
+    suspect: list[str] = []
+    incomplete: list[str] = []
     for key in keys[:MOST_BOOKS]:
         status = replica.engine.status(key.instrument_id, key.publisher_id)
         if status.suspect or not status.complete:

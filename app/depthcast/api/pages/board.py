@@ -90,9 +90,9 @@ class _Track:
 
 
 def _unpacked(packed: bytes) -> Sample:
-    ts_event, ts_ns, bid, ask, last, records = _PACKED.unpack(packed)
-    prices = [None if each == _NONE else each for each in (bid, ask, last)]
-    return Sample(ts_event, ts_ns, *prices, records)
+    ts_event, ts_ns, *prices, records = _PACKED.unpack(packed)
+    bid, ask, last = (None if each == _NONE else each for each in prices)
+    return Sample(ts_event, ts_ns, bid, ask, last, records)
 
 
 class Board:

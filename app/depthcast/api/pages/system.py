@@ -53,7 +53,6 @@ class Picture(NamedTuple):
     whole: str
     marks: list[tuple[str, str]]
     numbers: list[tuple[str, str, str]]
-    count: int
 
 
 class FeedRow(NamedTuple):
@@ -252,7 +251,6 @@ def _picture(hop: Hop, *, several: bool) -> Picture:
         histogram(hop.whole),
         marks,
         numbers,
-        hop.window.count,
     )
 
 

@@ -21,7 +21,7 @@ BOOK_RTYPES: Final = frozenset({int(RType.MBO), int(RType.STATUS)})
 RUN_BYTES: Final = 1 << 20
 """Stored bytes that are read at once: fewer requests to a store, several frames a task."""
 HOT_SHARE: Final = 10
-"""So manieth part of the cache is for what was used last, as it is; the rest is packed, three times as dense."""
+"""So manieth part of the cache is for what was used last; the rest is packed, three times as dense."""
 _AHEAD: Final = 2
 """Runs that are under way for each thread, and one that is waited for."""
 

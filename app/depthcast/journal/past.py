@@ -161,6 +161,11 @@ class Past:
             raise min(refused, key=lambda error: isinstance(error, TimeNotKeptError))
         if not found:
             raise UnknownInstrumentError(f"no journal has an instrument {name!r} at that time")
+        found = (
+            [each for each in found if each.symbol == name]
+            or [each for each in found if each.symbol is not None]
+            or found
+        )
         choices = tuple(dict.fromkeys(each.name for each in found))
         if len({(each.reader.journal.dataset, each.instrument_id) for each in found}) > 1:
             if len(set(choices)) == 1:

@@ -63,11 +63,12 @@ format: setup ## put the code in its standard form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## time engine, stream and API beside their peers, write docs/results and the README's figures
+bench: setup ## time engine, stream, API and store beside their peers, write docs/results and the README's figures
 	$(UV) sync --locked --inexact --quiet --group bench
 	$(BIN)/python -m benchmarks.engine --write
 	$(BIN)/python -m benchmarks.stream --write $(ARGS)
 	$(BIN)/python -m benchmarks.serve --write $(ARGS)
+	$(BIN)/python -m benchmarks.store --write $(ARGS)
 
 fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 unless told)
 	$(UV) sync --locked --inexact --quiet --group fuzz

@@ -8,6 +8,8 @@ from benchmarks import report, results
 from benchmarks.chart import chart
 from benchmarks.serving import report as serve_report
 from benchmarks.serving import results as serve_results
+from benchmarks.storing import report as store_report
+from benchmarks.storing import results as store_results
 from benchmarks.streaming import report as stream_report
 from benchmarks.streaming import results as stream_results
 
@@ -38,3 +40,9 @@ def test_the_chart_shows_the_measured_latency() -> None:
 def test_the_pages_show_the_measured_figures_of_the_api(path: Path) -> None:
     found = serve_results.read()
     assert serve_report.BLOCK.read(path) == ("" if found is None else serve_report.PAGES[path](found))
+
+
+@pytest.mark.parametrize("path", store_report.PAGES, ids=lambda path: path.name)
+def test_the_pages_show_the_measured_figures_of_the_store(path: Path) -> None:
+    found = store_results.read()
+    assert store_report.BLOCK.read(path) == ("" if found is None else store_report.PAGES[path](found))

@@ -30,9 +30,11 @@ _DATABASE: Final = "depthcast"
 _UNPRIVILEGED: Final = "nobody"
 _START_S: Final = 60
 _OPTIONS: Final = (
-    "-c timezone=UTC -c shared_buffers=256MB -c max_wal_size=4GB -c wal_level=minimal -c max_wal_senders=0"
+    "-c timezone=UTC -c shared_buffers=256MB -c max_wal_size=4GB -c wal_level=minimal -c max_wal_senders=0 "
+    "-c wal_writer_delay=10ms"
 )
-"""For rows that come in large transactions, and nobody to replicate to."""
+"""For rows that come in large transactions, and nobody to replicate to. Most of a transaction's log is on the
+disk before it commits."""
 _PORT_LINE: Final = 3
 """Of ``postmaster.pid``."""
 

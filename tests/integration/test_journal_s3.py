@@ -9,6 +9,8 @@ import pytest
 from depthcast.dbn import forms
 from depthcast.errors import FencedError, JournalError
 from depthcast.journal.objects import ObjectMissingError, open_objects
+from depthcast.journal.past import Past
+from depthcast.journal.search import is_damage
 from tests.support.command import command
 from tests.support.journals import (
     Recording,
@@ -20,6 +22,7 @@ from tests.support.journals import (
     use_objects,
 )
 from tests.support.moto import S3Server, s3_server
+from tests.support.past import SourceTimes, source_books
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +140,26 @@ def test_a_bucket_that_is_not_there_is_named(bucket: str, tmp_path: Path) -> Non
         nowhere.read("a")
     assert str(raised.value) == said
     assert command("journal", "ls", "s3://no-such-bucket/x").err == f"depthcast: error: {said}\n"
+
+
+def test_books_at_a_time_are_read_from_the_store(
+    bucket: str, server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = simulated_feed(3_000)
+    recording = Recording(tmp_path / "disk", bucket)
+    recording.record(data, rotate_every=1_000)
+    recording.writer.close()
+    past = Past(bucket)
+    for at, records, engine in source_books(data, SourceTimes(data).times(20, seed=2)):
+        for key in engine.books():
+            found = past.book(str(key.instrument_id), at)
+            assert found.position == records
+            ours = found.engine.checksum(key.instrument_id, 0, key.publisher_id)
+            assert ours == engine.checksum(key.instrument_id, 0, key.publisher_id)
+    past.close()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    away = Past(bucket)
+    with pytest.raises(JournalError, match="does not answer") as error:
+        away.book("11", 5)
+    assert not is_damage(error.value)
+    away.close()

@@ -4,7 +4,7 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,8 +94,8 @@ def test_any_replay_of_any_journal(journal: tuple[list[int], int], share: float,
         past.close()
     page = Reader()
     seen = set()
-    for message in told:
-        message = take(page, message)
+    for encoded in told:
+        message = page.text(encoded.payload)
         event = events.get(message.get("seq", -1))
         if event is None or message["type"] == "subscribed" or ":0:0" not in message["class"]:
             continue
@@ -112,7 +112,3 @@ def play(player: Player) -> list[Encoded]:
         while player.next is not None:
             told += player.play(0.0)
     return told
-
-
-def take(page: Reader, message: Encoded) -> dict[str, Any]:
-    return page.text(message.payload)

@@ -1,7 +1,7 @@
 """An API with a database of history behind it, asked by HTTP in the same process."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,12 +16,13 @@ from depthcast.store.compact import compact
 from depthcast.store.connect import connected
 from tests.support.api_service import Api, api_over, api_settings
 from tests.support.api_world import feed_of_the_world
+from tests.support.gateways import run
 
-__all__ = ["compacted", "history_api", "history_settings", "pages"]
+__all__ = ["asked", "compacted", "history_api", "history_settings", "pages"]
 
 
 def history_settings(url: str, *, exports: Path | None = None, **more: Any) -> Settings:
-    """Settings of an API with this database; ``more`` are settings of its sections ``history``, ``exports``."""
+    """Settings of an API with this database; ``more`` are of ``history``, ``exports`` and ``api``."""
     history = {name: more[name] for name in more.keys() & set(HistorySettings.__struct_fields__)}
     ours = {name: more[name] for name in more.keys() & set(ExportSettings.__struct_fields__)}
     api = {name: more[name] for name in more.keys() & set(ApiSettings.__struct_fields__)}
@@ -66,3 +67,13 @@ async def pages(api: Api, path: str, limits: Iterable[int], **parameters: Any) -
             return rows
         assert len(page["rows"]) == limit
         given["cursor"] = parse_qs(urlsplit(page["next"]).query)["cursor"][0]
+
+
+def asked(url: str, test: Callable[[Api], Awaitable[None]], **more: Any) -> None:
+    """Run a test with an API over this database; ``more`` are settings."""
+
+    async def main() -> None:
+        async with history_api(history_settings(url, **more)) as api:
+            await test(api)
+
+    run(main())

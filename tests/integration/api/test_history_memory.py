@@ -2,29 +2,16 @@
 
 import asyncio
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from depthcast.dbn import open_dbn
 from tests.support.api_service import Api
 from tests.support.gateways import run
-from tests.support.history_api import compacted, history_api, history_settings
-from tests.support.postgres import Server
-from tests.support.stored import recorded
+from tests.support.history_api import history_api, history_settings
 
 MIB = 1 << 20
 PATH = "/v1/history/bbo"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    with open_dbn(data_dir / "CLX5_mbo.dbn") as reader:
-        records = b"".join(bytes(chunk) for chunk in reader.chunks())
-    address = postgres.fresh()
-    run(compacted(address, recorded(tmp_path_factory.mktemp("clx5"), records, records=10_000)))
-    return address
 
 
 async def _length(api: Api, query: str) -> int:
@@ -55,9 +42,9 @@ def _scope(query: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "arrow"])
-def test_memory_does_not_grow_with_the_answer(form: str, url: str) -> None:
+def test_memory_does_not_grow_with_the_answer(form: str, clx5_history: str) -> None:
     async def main() -> None:
-        async with history_api(history_settings(url)) as api:
+        async with history_api(history_settings(clx5_history)) as api:
             peaks, lengths = [], []
             for limit in (
                 3_000,
@@ -75,9 +62,9 @@ def test_memory_does_not_grow_with_the_answer(form: str, url: str) -> None:
     run(main())
 
 
-def test_who_leaves_is_made_no_more_of(url: str) -> None:
+def test_who_leaves_is_made_no_more_of(clx5_history: str) -> None:
     async def main() -> None:
-        async with history_api(history_settings(url)) as api:
+        async with history_api(history_settings(clx5_history)) as api:
             sent: list[int] = []
             gone = False
 

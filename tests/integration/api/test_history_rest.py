@@ -5,24 +5,19 @@ import io
 import random
 from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from depthcast.book.views import price_str
-from depthcast.dbn import open_dbn
 from depthcast.dbn.layout import UNDEF_PRICE
-from depthcast.journal.segments import ClosedSegment
 from tests.support.api_service import Api
 from tests.support.gateways import run
-from tests.support.history_api import compacted, history_api, history_settings, pages
+from tests.support.history_api import asked, compacted, pages
 from tests.support.journals import simulated_feed
 from tests.support.postgres import Server
-from tests.support.rest import problem
 from tests.support.stored import Contents, expected_contents, recorded
 
 NS = 1_000_000_000
@@ -41,26 +36,8 @@ ENDPOINTS = [
 
 
 @pytest.fixture(scope="module")
-def records(data_dir: Path) -> bytes:
-    with open_dbn(data_dir / "CLX5_mbo.dbn") as reader:
-        return b"".join(bytes(chunk) for chunk in reader.chunks())
-
-
-@pytest.fixture(scope="module")
-def segments(records: bytes, tmp_path_factory: pytest.TempPathFactory) -> list[ClosedSegment]:
-    return recorded(tmp_path_factory.mktemp("clx5"), records, records=5_000)
-
-
-@pytest.fixture(scope="module")
-def expected(records: bytes) -> Contents:
-    return expected_contents(records)
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, segments: list[ClosedSegment]) -> str:
-    address = postgres.fresh()
-    run(compacted(address, segments))
-    return address
+def expected(clx5_records: bytes) -> Contents:
+    return expected_contents(clx5_records)
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +47,6 @@ def venues(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("venues")
     run(compacted(address, recorded(folder, simulated_feed(), records=2_000)))
     return address
-
-
-def asked(url: str, test: Any, **more: Any) -> None:
-    async def main() -> None:
-        async with history_api(history_settings(url, **more)) as api:
-            await test(api)
-
-    run(main())
 
 
 def _px(value: int | None) -> str | None:
@@ -131,7 +100,7 @@ def _in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return sorted(rows, key=lambda row: (row[5] // 1_000, row[0]))
 
 
-def test_every_row_is_what_the_records_give(url: str, expected: Contents) -> None:
+def test_every_row_is_what_the_records_give(clx5_history: str, expected: Contents) -> None:
     async def test(api: Api) -> None:
         path = "/v1/history/"
         trades = await pages(api, path + "trades", [700], **CLX5)
@@ -157,12 +126,14 @@ def test_every_row_is_what_the_records_give(url: str, expected: Contents) -> Non
                 del bar["trades"]
             assert bars == [_bar(row) for row in expected[f"ohlcv_{step}"]], step
 
-    asked(url, test)
+    asked(clx5_history, test)
 
 
 @pytest.mark.parametrize(("kind", "parameters"), ENDPOINTS)
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_pages_of_any_size_are_the_whole(kind: str, parameters: dict[str, str], order: str, url: str) -> None:
+def test_pages_of_any_size_are_the_whole(
+    kind: str, parameters: dict[str, str], order: str, clx5_history: str
+) -> None:
     async def test(api: Api) -> None:
         given = {**CLX5, **parameters, "order": order, "end": "2025-09-24T19:45:00Z"}
         path = f"/v1/history/{kind}"
@@ -176,11 +147,11 @@ def test_pages_of_any_size_are_the_whole(kind: str, parameters: dict[str, str], 
             key = "ts" if "ts" in whole["rows"][0] else "ts_recv"
             assert [row[key] for row in up.json()["rows"]][::-1] == [row[key] for row in whole["rows"]]
 
-    asked(url, test)
+    asked(clx5_history, test)
 
 
 @pytest.mark.parametrize(("kind", "parameters"), ENDPOINTS)
-def test_every_form_has_equal_values(kind: str, parameters: dict[str, str], url: str) -> None:
+def test_every_form_has_equal_values(kind: str, parameters: dict[str, str], clx5_history: str) -> None:
     async def test(api: Api) -> None:
         path, given = f"/v1/history/{kind}", {**CLX5, **parameters, "limit": 1_200}
         rows = (await api.get(path, params=given)).json()["rows"]
@@ -203,7 +174,7 @@ def test_every_form_has_equal_values(kind: str, parameters: dict[str, str], url:
         rest = await api.get(more.links["next"]["url"])
         assert rest.text.splitlines()[1:] == as_csv.text.splitlines()[3:5]
 
-    asked(url, test)
+    asked(clx5_history, test)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -255,7 +226,7 @@ def _plain(value: Any) -> Any:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def test_longer_steps_are_made_of_shorter_ones(url: str) -> None:
+def test_longer_steps_are_made_of_shorter_ones(clx5_history: str) -> None:
     async def test(api: Api) -> None:
         path = "/v1/history/"
         second_bars = await pages(api, path + "ohlcv", [5_000], step="1s", **CLX5)
@@ -281,10 +252,10 @@ def test_longer_steps_are_made_of_shorter_ones(url: str) -> None:
                 row.pop("updates", None)
             assert found == [{**row, "ts": str(ts)} for ts, row in sorted(last.items())]
 
-    asked(url, test)
+    asked(clx5_history, test)
 
 
-def test_the_range_holds_to_the_nanosecond(url: str, expected: Contents) -> None:
+def test_the_range_holds_to_the_nanosecond(clx5_history: str, expected: Contents) -> None:
     async def test(api: Api) -> None:
         for kind in ("trades", "bbo"):
             times = sorted(row[5] for row in expected[kind])
@@ -297,7 +268,7 @@ def test_the_range_holds_to_the_nanosecond(url: str, expected: Contents) -> None
         nothing = await api.get("/v1/history/trades", params={**CLX5, "start": "2030-01-01"})
         assert (nothing.json()["rows"], nothing.json()["next"]) == ([], None)
 
-    asked(url, test)
+    asked(clx5_history, test)
 
 
 def test_publishers_come_together_or_one_by_one(venues: str) -> None:
@@ -314,136 +285,3 @@ def test_publishers_come_together_or_one_by_one(venues: str) -> None:
                 assert alone == [row for row in together if row["publisher_id"] == publisher]
 
     asked(venues, test)
-
-
-def test_pages_go_on_where_they_were_when_more_has_come(
-    postgres: Server, segments: list[ClosedSegment]
-) -> None:
-    url = postgres.fresh()
-    run(compacted(url, segments[:4]))
-
-    async def test(api: Api) -> None:
-        for kind, more in (("bbo", {}), ("depth", {"step": "1s"})):
-            first = (await api.get(f"/v1/history/{kind}", params={**CLX5, **more, "limit": 1_000})).json()
-            before = await pages(api, f"/v1/history/{kind}", [1_000], **CLX5, **more)
-            kept.append((kind, more, first, before))
-        await compacted(url, segments[4:])
-        for kind, more, first, before in kept:
-            rows, following = list(first["rows"]), first["next"]
-            while following:
-                page = (await api.get(following)).json()
-                rows, following = rows + page["rows"], page["next"]
-            end = first["metadata"]["end"]
-            # To the end of its last second the range was not closed: there may be more of it now.
-            assert rows[: len(before) - 1] == before[:-1]
-            assert int(end) - int(rows[-1]["ts_recv"]) < NS
-            rest = await pages(api, f"/v1/history/{kind}", [1_000], start=end, **CLX5, **more)
-            assert rows + rest == await pages(api, f"/v1/history/{kind}", [3_000], **CLX5, **more)
-
-    kept: list[tuple[str, dict[str, str], dict[str, Any], list[dict[str, Any]]]] = []
-    asked(url, test)
-
-
-def test_a_range_that_lacks_a_segment_says_so(postgres: Server, segments: list[ClosedSegment]) -> None:
-    url = postgres.fresh()
-    run(compacted(url, [*segments[:2], *segments[3:5]]))
-
-    async def test(api: Api) -> None:
-        feed = (await api.get("/v1/history")).json()["feeds"][0]
-        assert (feed["segments"], feed["gaps"]) == (4, 1)
-        whole = await api.get("/v1/history/trades", params=CLX5)
-        assert whole.json()["metadata"]["complete"] is False
-        assert "complete=?0" in whole.headers["depthcast-history"]
-        early = await api.get("/v1/history/trades", params={**CLX5, "end": "2025-09-24T19:45:00Z"})
-        assert early.json()["metadata"]["complete"] is True
-
-    asked(url, test)
-
-
-def test_an_answer_of_a_closed_range_may_be_kept_and_is_asked_for_again_by_its_tag(
-    postgres: Server, segments: list[ClosedSegment]
-) -> None:
-    url = postgres.fresh()
-    run(compacted(url, segments[:3]))
-    closed = {**CLX5, "start": "2025-09-24T19:30:00Z", "end": "2025-09-24T19:40:00Z"}
-
-    async def test(api: Api) -> None:
-        for form in ("json", "csv", "parquet"):
-            answer = await api.get("/v1/history/bbo", params={**closed, "format": form})
-            assert answer.headers["cache-control"] == "private, max-age=3600"
-            tags[form] = answer.headers["etag"]
-        open_end = await api.get("/v1/history/bbo", params=CLX5)
-        assert open_end.headers["cache-control"] == "private, no-cache"
-        assert len({*tags.values(), open_end.headers["etag"]}) == 4
-        await compacted(url, segments[3:])
-        for form, tag in tags.items():
-            again = await api.get(
-                "/v1/history/bbo", params={**closed, "format": form}, headers={"if-none-match": tag}
-            )
-            assert (again.status_code, again.content) == (304, b"")
-            assert again.headers["etag"] == tag
-        more = await api.get(
-            "/v1/history/bbo", params=CLX5, headers={"if-none-match": open_end.headers["etag"]}
-        )
-        assert more.status_code == 200
-
-    tags: dict[str, str] = {}
-    asked(url, test)
-
-
-def test_what_cannot_be_meant_is_a_problem(url: str) -> None:
-    async def test(api: Api) -> None:
-        path = "/v1/history/trades"
-        problem(await api.get(path, params={"instrument": "CLX9"}), 404, "unknown-instrument")
-        problem(await api.get(path, params={"instrument": "XNAS.ITCH:CLX5"}), 404, "unknown-instrument")
-        missing = problem(await api.get(path), 422, "invalid-parameter")
-        assert missing["errors"] == [{"field": "instrument", "message": "is needed", "in": "query"}]
-        for wrong in (
-            {"start": "yesterday"},
-            {"start": "2025-09-25", "end": "2025-09-24"},
-            {"limit": "0"},
-            {"limit": "10001"},
-            {"order": "up"},
-            {"step": "1s"},
-            {"format": "xlsx"},
-            {"cursor": "x"},
-            {"cursor": "A" * 300},
-        ):
-            problem(await api.get(path, params={**CLX5, **wrong}), 422, "invalid-parameter")
-        problem(await api.get("/v1/history/depth", params={**CLX5, "step": "2s"}), 422, "invalid-parameter")
-        page = (await api.get(path, params={**CLX5, "limit": 5})).json()
-        cursor = parse_qs(urlsplit(page["next"]).query)["cursor"][0]
-        for other in ({"order": "desc"}, {"publisher": 1}, {"end": "2025-09-24T20:00:00Z"}):
-            found = problem(
-                await api.get(path, params={**CLX5, **other, "cursor": cursor}), 422, "invalid-parameter"
-            )
-            assert found["errors"][0]["field"] == "cursor"
-        problem(await api.get("/v1/history/bbo", params={**CLX5, "cursor": cursor}), 422, "invalid-parameter")
-        for accept in ("image/png", "text/csv;q=0", "nonsense"):
-            refused = await api.get(path, params=CLX5, headers={"accept": accept})
-            problem(refused, 406, "not-acceptable")
-
-    asked(url, test)
-
-
-@pytest.mark.parametrize(
-    ("accept", "media_type"),
-    [
-        (None, "application/json"),
-        ("*/*", "application/json"),
-        ("text/csv", "text/csv; charset=utf-8; header=present"),
-        ("application/json;q=0.5, text/csv", "text/csv; charset=utf-8; header=present"),
-        ("text/html, application/*;q=0.9", "application/json"),
-        ("application/vnd.apache.parquet, */*", "application/vnd.apache.parquet"),
-    ],
-)
-def test_accept_chooses_the_form(accept: str | None, media_type: str, url: str) -> None:
-    async def test(api: Api) -> None:
-        headers = {} if accept is None else {"accept": accept}
-        answer = await api.get("/v1/history/trades", params={**CLX5, "limit": 3}, headers=headers)
-        assert answer.headers["content-type"] == media_type
-        assert answer.headers["vary"] == "Accept"
-        head = await api.client.head("/v1/history/trades", params={**CLX5, "limit": 3}, headers=headers)
-        assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", answer.headers["etag"])
-
-    asked(url, test)

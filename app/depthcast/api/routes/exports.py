@@ -140,7 +140,8 @@ async def get_export_file(request: _Request, export_id: ExportId) -> Answer:
         raise ApiProblem("export-not-done", f"the export is {export.state}")
     exporter = _exporter(request)
     order = export.order
-    name = f"{file_name(order.named)}-{order.kind.value}-{order.start_ns}-{order.end_ns}.{SUFFIXES[order.format]}"
+    span = f"{order.start_ns}-{order.end_ns}"
+    name = f"{file_name(order.named)}-{order.kind.value}-{span}.{SUFFIXES[order.format]}"
     headers = {
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'attachment; filename="{name}"',
@@ -153,7 +154,7 @@ async def get_export_file(request: _Request, export_id: ExportId) -> Answer:
 
 @delete(
     "/exports/{export_id:str}",
-    status_code=200,  # Litestar takes no answer for 204; ours says it itself
+    status_code=200,  # with 204 Litestar takes no answer; ours says 204 itself
     **operation(
         "Cancel an export", None, None, tag="History", waits=True, status=204,
         problems=("unknown-export", "history-unavailable"),

@@ -68,6 +68,7 @@ bench: setup ## time engine, stream, API and store beside their peers, write doc
 	$(BIN)/python -m benchmarks.engine --write
 	$(BIN)/python -m benchmarks.stream --write $(ARGS)
 	$(BIN)/python -m benchmarks.serve --write $(ARGS)
+	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.store --write $(ARGS)
 
 fuzz: setup ## feed the engine and the reader RUNS random inputs each (100,000 unless told)

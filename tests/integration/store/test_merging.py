@@ -2,6 +2,7 @@
 
 import datetime as dt
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.support.stored import JOURNAL, days_of_segments, everything
 
 NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 RECORDS = 3_000
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 PARTS = [6, 3]
 
 Rows = dict[str, list[tuple[object, ...]]]
@@ -76,6 +78,12 @@ async def one_round(url: str, objects: Any, **settings: Any) -> MaintenanceRepor
         return await maintain(connection, objects, now=NOW, settings=MaintenanceSettings(**settings))
 
 
+async def two_rounds(url: str, objects: Any) -> MaintenanceReport:
+    """What the second one says: in the first, segments are merged, in the second their parts are removed."""
+    await one_round(url, objects)
+    return await one_round(url, objects)
+
+
 async def work(url: str, objects: Any) -> int:
     async with connected(url) as connection:
         return await Worker(objects, JOURNAL, lambda _: None).run_once(connection)
@@ -105,6 +113,13 @@ def closed(objects: FolderObjects) -> list[ClosedSegment]:
 
 def keys(objects: FolderObjects) -> list[str]:
     return [each.key for each in objects.listed(JOURNAL.prefix) if "/date=" in each.key]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory, where there is such a place: objects are brought to the disk again and again."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +181,14 @@ def test_a_days_small_segments_become_one_with_the_same_records(
     history: str, store: FolderObjects, rows: Rows, postgres: Server
 ) -> None:
     before = closed(store)
-    report = run(one_round(history, store))
-    (journal,) = report.journals
+    (journal,) = run(one_round(history, store)).journals
     assert [each.parts for each in journal.merged] == PARTS, "of the two days that are over"
+    assert len(keys(store)) == 2 * (len(before) + len(PARTS)), "who has an older listing finds the parts"
     after = closed(store)
+    assert contents(reader(store)) == simulated_feed(RECORDS)
+    (journal,) = run(one_round(history, store)).journals
+    assert (journal.merged, journal.removed, journal.findings) == ([], sum(PARTS), [])
+    assert [each.key for each in closed(store)] == [each.key for each in after]
     assert [each.position for each in after] == [before[at].position for at in (0, 6, 9)]
     assert after[0].key == f"{before[0].key.removesuffix(SEGMENT)}-{before[6].position:016d}{SEGMENT}"
     assert sorted(keys(store)) == sorted(
@@ -205,7 +224,7 @@ def test_a_merged_segment_is_known_before_the_ledger_has_it(
         async with connected(history) as connection:
             return (await compact(connection, segment)).outcome
 
-    run(one_round(history, store))
+    run(two_rounds(history, store))
     assert run(outcome_of(part)) is Outcome.KNOWN
     compacted.put_back()
     assert run(outcome_of(closed(store)[0])) is Outcome.KNOWN
@@ -217,7 +236,7 @@ def test_killed_at_any_change_the_next_round_finishes_it(
     """And at each of these moments everybody reads the same: who looks now, and who looked before."""
     clean = FolderObjects(tmp_path / "clean")
     shutil.copytree(small.folder, clean.folder)
-    run(one_round(history, clean))
+    run(two_rounds(history, clean))
     whole, in_ledger = keys(clean), run(ledger(history))
     changes = 0
     while True:
@@ -227,7 +246,7 @@ def test_killed_at_any_change_the_next_round_finishes_it(
         earlier = reader(place)
         assert earlier.segments()
         try:
-            run(one_round(history, Mortal(place, changes)))
+            run(two_rounds(history, Mortal(place, changes)))
         except Killed:
             pass
         else:
@@ -235,8 +254,7 @@ def test_killed_at_any_change_the_next_round_finishes_it(
         assert contents(reader(place)) == simulated_feed(RECORDS)
         assert contents(earlier) == simulated_feed(RECORDS)
         assert run(work(history, place)) == 0, "all of it is in the database, whatever is left"
-        report = run(one_round(history, place))
-        assert report.alarms == []
+        assert run(two_rounds(history, place)).alarms == []
         assert keys(place) == whole
         assert run(ledger(history)) == in_ledger
         changes += 1
@@ -262,15 +280,16 @@ def test_readers_go_on_while_segments_are_merged(history: str, store: FolderObje
         thread.start()
     while found[0] < 3 and not failed:
         stop.wait(0.01)
-    report = run(one_round(history, store))
-    done = found[0]
-    while found[0] < done + 6 and not failed:
-        stop.wait(0.01)
+    for _ in range(2):
+        run(one_round(history, store))
+        done = found[0]
+        while found[0] < done + 3 and not failed:
+            stop.wait(0.01)
     stop.set()
     for thread in threads:
         thread.join()
     assert failed == []
-    assert len(report.journals[0].merged) == 2
+    assert len(keys(store)) == 2 * 3
 
 
 def test_merged_segments_are_as_large_as_is_said_and_no_larger(history: str, store: FolderObjects) -> None:
@@ -302,6 +321,19 @@ def test_a_damaged_part_stays_and_the_others_too(history: str, store: FolderObje
     assert set(before[: 2 * PARTS[0]]) <= set(keys(store))
 
 
+def test_parts_stay_where_the_merged_segment_is_damaged_since(history: str, store: FolderObjects) -> None:
+    run(one_round(history, store))
+    before = keys(store)
+    whole = Path(closed(store)[0].path)
+    whole.write_bytes(whole.read_bytes()[:-20] + bytes(20))
+    report = run(one_round(history, store))
+    assert [(each.name.position, each.problem) for each in report.alarms] == [
+        (0, "it is not what was written")
+    ]
+    assert report.journals[0].removed == PARTS[1]
+    assert [key for key in before if key not in keys(store)] == before[2 * (PARTS[0] + 1) + 2 : -2]
+
+
 def test_a_writers_own_folder_is_left_to_the_writer(history: str, store: FolderObjects) -> None:
     (store.folder / JOURNAL.open).mkdir()
     (store.folder / JOURNAL.open / "lock").touch()
@@ -321,7 +353,7 @@ def test_a_feed_that_comes_back_does_not_upload_again_what_was_merged(
     days_of_segments(tmp_path / "disk", store, data, NOW, records=300)
     url = postgres.fresh()
     run(work(url, store))
-    assert len(run(one_round(url, store)).journals[0].merged) == 2
+    assert run(two_rounds(url, store)).journals[0].removed == sum(PARTS)
     merged = keys(store)
     for disk in (tmp_path / "disk", tmp_path / "new"):
         recording = Recording(disk, store.url, clock=lambda: int(NOW.timestamp() * 1e9))
@@ -345,6 +377,7 @@ def test_segments_in_s3_are_merged(
             objects.put(listed.key, small.path(listed.key))
         report = run(one_round(history, objects))
         assert [each.parts for each in report.journals[0].merged] == PARTS
-        assert report.alarms == []
+        report = run(one_round(history, objects))
+        assert (report.alarms, report.journals[0].removed) == ([], sum(PARTS))
         assert contents(reader_of(None, "s3://feeds/prod")) == simulated_feed(RECORDS)
         assert run(work(history, objects)) == 0

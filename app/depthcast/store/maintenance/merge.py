@@ -1,7 +1,10 @@
 """The small segments of a day that is over become few: in the store, in the ledger, in this order.
 
 The merged file is written under a name of its own and read back; only then its index is, by which it counts
-and readers take it. Then the ledger has it, and then what it was made of goes, oldest first and index first.
+and readers take it. Then the ledger has it. In the next round what it was made of goes, oldest first and
+index first. So who has a listing from before finds everything for a while, and then needs to look again once,
+not once for each merged segment.
+
 Killed anywhere, the next round goes on: a file without an index is made anew, what is left of the parts is
 held to the merged segment again before it goes.
 """
@@ -55,7 +58,7 @@ async def merge_days(
     if any(key.startswith(journal.open) for key in survey.sizes):
         report.not_merged = "it is a writer's own folder, which has a retention of its own"
         return
-    await _finish(connection, objects, survey, report)
+    await _finish(connection, objects, survey, report, go_on)
     before_ns = int((now.timestamp() - _DAY_S - settings.merge_after_s) * _NS)
     for parts in list(_groups(survey, before_ns, settings.merge_bytes)):
         if not go_on():
@@ -80,8 +83,6 @@ async def _merge(
 ) -> None:
     merged = await asyncio.to_thread(_write, objects, parts, level)
     await fold(connection, survey.feed_id, merged)
-    bases = [part.key.removesuffix(SEGMENT) for part in parts]
-    await asyncio.to_thread(_remove, objects, bases)
     report.merged.append(
         Merged(
             merged.key,
@@ -111,27 +112,42 @@ def _hold_to(merged: ClosedSegment, parts: list[ClosedSegment]) -> None:
             raise JournalError(f"it has not the records of {part.path}: that one stays", path=merged.path)
 
 
-async def _finish(connection: Connection, objects: Objects, survey: Survey, report: JournalReport) -> None:
+async def _finish(
+    connection: Connection,
+    objects: Objects,
+    survey: Survey,
+    report: JournalReport,
+    go_on: Callable[[], bool],
+) -> None:
     """Take away what earlier rounds left: parts of merged segments, merged files that never got an index."""
     by_whole: dict[str, tuple[Place, list[str]]] = {}
-    for base, whole in survey.left.items():
+    for base, whole in sorted(survey.left.items()):
         by_whole.setdefault(whole.base, (whole, []))[1].append(base)
     for whole, bases in by_whole.values():
-        await asyncio.to_thread(_check_left, objects, whole, sorted(bases))
-        await fold(connection, survey.feed_id, await asyncio.to_thread(load_segment, whole))
-        await asyncio.to_thread(_remove, objects, sorted(bases))
+        if not go_on():
+            return
+        try:
+            merged = await asyncio.to_thread(_held, objects, whole, bases)
+        except JournalError as error:
+            if not is_damage(error) and not isinstance(error, ObjectMissingError):
+                raise
+            name = SegmentName.parse(whole.segment_key, SEGMENT) or SegmentName(0, 0)
+            report.findings.append(Finding(Alarm.DAMAGED, name, error.reason, error.path or ""))
+            continue
+        await fold(connection, survey.feed_id, merged)
+        await asyncio.to_thread(_remove, objects, bases)
         report.removed += len(bases)
-    orphans = [key for key in sorted(survey.sizes) if _is_orphan(key, survey)]
-    for key in orphans:
+    for key in [key for key in sorted(survey.sizes) if _is_orphan(key, survey)]:
         await asyncio.to_thread(objects.delete, key)
 
 
-def _check_left(objects: Objects, whole: Place, bases: list[str]) -> None:
-    """Hold what is left of the parts to the merged segment."""
+def _held(objects: Objects, whole: Place, bases: list[str]) -> ClosedSegment:
+    """The merged segment, to which what is left of its parts was held."""
     merged = load_segment(whole)
     parts = [load_segment(Place(objects, base)) for base in bases]
     check_merged(merged, parts[0] if parts[0].name == merged.name else merged)
     _hold_to(merged, parts)
+    return merged
 
 
 def _is_orphan(key: str, survey: Survey) -> bool:

@@ -126,22 +126,23 @@ async def _by_objects(connection: Connection, server: int) -> list[Run]:
     watch.rows = len(rows)
     runs = [watch.stop()]
     await clear(connection, [])
-    places = ", ".join(f"${number + 1}" for number in range(len(names)))
     watch = _Watch(MANY, server)
-    await connection.executemany(f"INSERT INTO depthcast.bbo ({fields}) VALUES ({places})", rows)  # noqa: S608
+    await connection.executemany(_insert("bbo"), rows)
     watch.rows = len(rows)
     return [*runs, watch.stop()]
+
+
+def _insert(table: str) -> str:
+    fields = ", ".join(column.name for column in TABLES[table])
+    places = ", ".join(f"${number + 1}" for number in range(len(TABLES[table])))
+    return f"INSERT INTO depthcast.{table} ({fields}) VALUES ({places})"  # noqa: S608 - our own names
 
 
 async def _by_executemany(connection: Connection, segment: ClosedSegment, server: int) -> Run:
     """From records to rows without COPY: derived by the same kernel, then an object for each value."""
     deriver = DeriverSet(["trades", "mbp-1"])
     deriver.apply(segment.head())
-    inserts = {}
-    for table in ("trades", "bbo"):
-        places = ", ".join(f"${number + 1}" for number in range(len(TABLES[table])))
-        fields = ", ".join(column.name for column in TABLES[table])
-        inserts[table] = f"INSERT INTO depthcast.{table} ({fields}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608
+    inserts = {table: f"{_insert(table)} ON CONFLICT DO NOTHING" for table in ("trades", "bbo")}
     watch = _Watch(BY_MANY, server)
     async with connection.transaction():
         for _, data in segment.records(segment.position):

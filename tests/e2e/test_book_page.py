@@ -236,7 +236,8 @@ def test_zoom_and_hold_are_kept_and_what_is_pointed_at_is_said(browser: Browser,
         assert page.get_attribute("#heat-hold", "aria-pressed") == "true"
         box = page.locator("#heat").bounding_box()
         assert box is not None
-        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 100)
+        width = page.evaluate(f"async () => (await import({MODULE})).heatMap.width")
+        page.mouse.move(box["x"] + width - 6, box["y"] + 100)
         page.wait_for_function("() => /resting$/.test(document.getElementById('heat-reading').innerText)")
 
 

@@ -173,7 +173,8 @@ export function cross(view) {
     context.fillRect(0, y, view.width, 1);
     context.fillRect(x, 0, 1, view.height);
     context.globalAlpha = 1;
-    text = `${priceText(at.price, view.decimals)} · ${utc(at.ms, 10)} · ${sizeText(at.size)} resting`;
+    text = `${priceText(at.price, view.decimals)} · ${utc(at.ms, 10)}` +
+      (at.size === null ? "" : ` · ${sizeText(at.size)} resting`);
   }
   if (view.said.textContent !== text) view.said.textContent = text;
 }

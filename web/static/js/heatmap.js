@@ -160,13 +160,13 @@ export class HeatMap {
     }
   }
 
-  /** What is shown at a place of the picture; null where nothing is known. */
+  /** What is shown at a place of the picture; the size is null where it is not known. */
   reading({ x, y }) {
     const bucket = Math.ceil(this.top - y / this.rowHeight);
     const ms = this.now - ((this.width - x) / this.width) * this.span;
     const column = Math.floor(ms / COLUMN_MS / this.plane.ratio);
-    if (this.top === null || column * this.plane.ratio < this.heat.oldest) return null;
-    return { price: this.grid.price(bucket * this.grid.group), ms, size: this.plane.size(column, bucket) };
+    const size = column * this.plane.ratio < this.heat.oldest ? null : this.plane.size(column, bucket);
+    return { price: this.grid.price(bucket * this.grid.group), ms, size };
   }
 
   /** In words, now and then, for who does not see it. */

@@ -50,9 +50,15 @@ class Server:
             run(_execute(self._url, *_leave_alone(self._template)))
         return self.url_of(self._create(self._template if migrated else "template0"))
 
+    def drop(self, url: str) -> None:
+        """Drop a database: beside each of them TimescaleDB keeps a process, of which there are not many."""
+        name = urlsplit(url).path.removeprefix("/")
+        run(_execute(self._url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        self._made.remove(name)
+
     def drop_all(self) -> None:
-        for name in self._made:
-            run(_execute(self._url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        for name in list(self._made):
+            self.drop(self.url_of(name))
 
     def url_of(self, name: str) -> str:
         return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
@@ -88,6 +94,7 @@ async def _migrate(url: str) -> None:
             "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'"
         ):
             await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
             await connection.reload_schema_state()
         await migrate(connection)
         if await kind_of_server(connection) == "timescale":

@@ -14,6 +14,8 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture
-def database(postgres: Server) -> str:
+def database(postgres: Server) -> Iterator[str]:
     """The address of a database with the schema and no rows."""
-    return postgres.fresh()
+    url = postgres.fresh()
+    yield url
+    postgres.drop(url)

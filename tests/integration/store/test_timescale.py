@@ -134,10 +134,11 @@ def test_what_is_late_for_kept_rollups_is_soon_in_them(
 ) -> None:
     """The job is asked for by the segment; nobody waits for its schedule."""
     run(deliver(database, simulated[::2]))
-    run(ask(database, "SELECT alter_job($1, scheduled => true)", run(ask(database, JOBS))))
     run(keep(database))
     kept = "SELECT count(*) FROM depthcast.{} WHERE ts >= depthcast.kept_until()"
     assert [run(ask(database, kept.format(rollup))) for rollup in ROLLUPS] == [0] * len(ROLLUPS)
+    run(ask(database, "SELECT alter_job($1, scheduled => true)", run(ask(database, JOBS))))
+    assert run(ask(database, "SELECT _timescaledb_functions.start_background_workers()"))
     run(deliver(database, simulated[1::2]))
     deadline = time.monotonic() + 60
     while (found := run(all_rows(database))) != in_order and time.monotonic() < deadline:

@@ -164,7 +164,8 @@ class Watcher(Page):
 
 def replays_of(service: StreamService) -> int:
     """How many there are."""
-    return len(service.hub.replays)  # type: ignore[arg-type]
+    replays = service.hub.replays
+    return 0 if replays is None else len(replays)
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ class _ApiCollector(Collector):
         yield from self._requests()
         yield from self._feeds()
         yield from self._hops()
+        yield from self._past()
         hub = self._runtime.services.hub
         if hub is not None:
             for name, value in asdict(hub.counters).items():
@@ -131,6 +132,19 @@ class _ApiCollector(Collector):
             for name, value in values.items():
                 families[name].add_metric([replica.name, replica.dataset], value)
         yield from families.values()
+
+    def _past(self) -> Iterator[Metric]:
+        """Books at a time, and replays."""
+        gate, hub = self._runtime.services.past, self._runtime.services.hub
+        if gate is None:
+            return
+        frames = gate.past.frames
+        yield GaugeMetricFamily("depthcast_past_questions", "Questions about the past", gate.under_way)
+        yield CounterMetricFamily("depthcast_past_refused", "Questions that were too many", gate.refused)
+        yield CounterMetricFamily("depthcast_past_frames_kept", "Frames that were kept", frames.hits)
+        yield CounterMetricFamily("depthcast_past_frames_read", "Frames that were read", frames.misses)
+        if hub is not None and hub.replays is not None:
+            yield GaugeMetricFamily("depthcast_replays", "Replays under way", len(hub.replays))
 
     def _hops(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(

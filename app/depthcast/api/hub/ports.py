@@ -95,6 +95,9 @@ class HubMarket(Protocol):
 class Replays(Protocol):
     """Who plays the past to clients: `depthcast.api.replay.desk.ReplayDesk`. All but `leave` may refuse."""
 
+    def __len__(self) -> int:
+        """How many replays there are."""
+
     def subscribe(self, client: "Client", request: "Subscribe") -> None:
         """Begin a replay; soon."""
 

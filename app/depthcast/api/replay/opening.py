@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from depthcast.api.hub.errors import RequestError
+from depthcast.api.hub.options import HubOptions
 from depthcast.api.past.gate import PastGate
 from depthcast.api.past.problems import journal_problem
 from depthcast.api.problems import ApiProblem, as_problem
@@ -19,6 +20,8 @@ from depthcast.journal.reader import JournalReader
 
 __all__ = ["Opened", "open_replay", "refusal"]
 
+MOST_ORDERS: Final = HubOptions().order_book_orders
+"""Of a book on the channel orders, as live."""
 _MEMBERS: Final = ("candidates", "publishers", "available_from", "available_until")
 
 
@@ -154,7 +157,16 @@ def _start(
     past: Past, reader: JournalReader, cut: Cut, symbols: dict[int, str], order: Order, ts_recv: int | None
 ) -> Start:
     orders = "orders" in order.channels
-    return started(past, reader, cut, symbols, ts_recv=ts_recv, end=order.end, orders=orders)
+    start = started(past, reader, cut, symbols, ts_recv=ts_recv, end=order.end, orders=orders)
+    for key in start.order_engines:
+        count = start.engine.status(key.instrument_id, key.publisher_id).orders
+        if count > MOST_ORDERS:
+            raise ApiProblem(
+                "book-too-large",
+                f"the book of {symbols[key.instrument_id]} has {count:,} orders then; the channel orders "
+                f"serves at most {MOST_ORDERS:,}",
+            )
+    return start
 
 
 def _one(past: Past, found: list[Named], ts_recv: int) -> Named:

@@ -28,7 +28,7 @@ DEFAULT_FILE_ROWS: Final = 100_000
 MAX_JSON_ROWS: Final = 10_000
 MAX_ROWS: Final = 1_000_000
 CHUNK: Final = 1_000
-DEPTH_CHUNK: Final = 250
+DEPTH_CHUNK: Final = 500
 """Rows that are fetched, and held, at a time; those of depth are ten times as long."""
 FEW: Final = 100
 """So few rows are encoded on the loop: a thread would take longer."""

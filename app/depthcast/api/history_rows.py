@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from depthcast.book.views import price_str
-from depthcast.store.history.encoders import ns_of, uint64
+from depthcast.store.history.encoders import ns_of, price_text, uint64
 from depthcast.store.history.fields import Field, Form
 from depthcast.store.history.query import Query
 
@@ -40,7 +39,7 @@ def _members(fields: Sequence[Field]) -> list[tuple[str, Callable[[Any], Any]]]:
 
 def _levels(px: int, sz: int, ct: int) -> Callable[[Any], Any]:
     def levels(row: Any) -> Any:
-        return list(zip(map(price_str, row[px]), row[sz], row[ct], strict=True))
+        return list(zip(map(price_text, row[px]), row[sz], row[ct], strict=True))
 
     return levels
 
@@ -61,6 +60,6 @@ def _value(place: int, form: Form) -> Callable[[Any], Any]:
 _CONVERT: Final[dict[Form, Callable[[Any], Any]]] = {
     Form.TIME: lambda bits: str(uint64(bits)),
     Form.LABEL: lambda label: str(ns_of(label)),
-    Form.PRICE: price_str,
+    Form.PRICE: price_text,
     Form.UINT64: str,
 }

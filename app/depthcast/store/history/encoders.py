@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 from depthcast.book.views import price_str
@@ -12,7 +13,7 @@ from depthcast.store.history.fields import LEVELS, Field, Form
 from depthcast.store.history.ledger import Named
 from depthcast.store.history.query import Query
 
-__all__ = ["MEDIA_TYPES", "Encoder", "FileFormat", "make_encoder", "ns_of", "uint64"]
+__all__ = ["MEDIA_TYPES", "Encoder", "FileFormat", "make_encoder", "ns_of", "price_text", "uint64"]
 
 FileFormat = Literal["csv", "arrow", "parquet"]
 MEDIA_TYPES: Final[dict[FileFormat, str]] = {
@@ -20,6 +21,8 @@ MEDIA_TYPES: Final[dict[FileFormat, str]] = {
     "arrow": "application/vnd.apache.arrow.stream",
     "parquet": "application/vnd.apache.parquet",
 }
+price_text: Final = lru_cache(65_536)(price_str)
+"""A price as text. Rows that follow each other have mostly the same prices."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US: Final = timedelta(microseconds=1)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -135,7 +138,7 @@ def _level_cell(place: int, level: int, form: Form) -> Callable[[Any], Any]:
         values = row[place]
         if level >= len(values):
             return None
-        return price_str(values[level]) if price else values[level]
+        return price_text(values[level]) if price else values[level]
 
     return cell
 
@@ -143,5 +146,5 @@ def _level_cell(place: int, level: int, form: Form) -> Callable[[Any], Any]:
 _CONVERT: Final[dict[Form, Callable[[Any], Any]]] = {
     Form.TIME: uint64,
     Form.LABEL: ns_of,
-    Form.PRICE: price_str,
+    Form.PRICE: price_text,
 }

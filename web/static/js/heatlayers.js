@@ -69,7 +69,9 @@ export function dots(view) {
   const sums = new Map();
   view.heat.eachTrade(view.now - view.span, (ms, row, size, side) => {
     const bucket = plane.bucket(row, side > 0);
-    const place = `${Math.floor(ms / span)} ${bucket} ${side}`;
+    const down = Math.floor(view.top) - bucket;
+    if (down < -1 || down > view.rows + 1) return;
+    const place = (Math.floor(ms / span) * 1024 + down) * 3 + side; // a number for each place: rows are fewer
     const sum = sums.get(place);
     if (sum) sum.size += size;
     else sums.set(place, { ms, bucket, size, side });

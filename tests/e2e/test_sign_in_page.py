@@ -40,6 +40,25 @@ def test_a_key_opens_what_was_asked_for_until_it_ends(shared_browser: Browser, t
         assert page.url == service.base + BOOK
 
 
+def test_a_link_on_another_site_leads_where_it_says(shared_browser: Browser, tmp_path: Path) -> None:
+    token, settings = with_key(tmp_path)
+    with (
+        page_service(tmp_path, *settings) as service,
+        opened(shared_browser, service.base + "/sign-in", errors=1) as page,
+    ):
+        link = f"data:text/html,<a href='{service.base}/system'>there</a>"
+        page.goto(link)
+        page.click("a")
+        page.wait_for_selector("#key")  # nobody has signed in: the form, and no circle
+        page.fill("#key", token)
+        page.click("main button")
+        page.wait_for_selector(LIVE)
+        page.goto(link)
+        page.click("a")
+        page.wait_for_selector(LIVE)
+        assert page.inner_text("h1") == "System"
+
+
 def test_signing_out_ends_it(shared_browser: Browser, tmp_path: Path) -> None:
     token, settings = with_key(tmp_path)
     with (

@@ -43,7 +43,7 @@ def test_its_figures_are_those_of_the_api_and_go_on(
             arg=records,
         )
         page.wait_for_selector("#storage >> text=not known here")
-        assert "Nothing is wrong" in page.inner_text("#alarms")
+        assert page.locator("#alarms .bad").count() == 0  # a busy machine may be warned of its lag
         assert page.locator(".gauge canvas").count() == 3
 
 

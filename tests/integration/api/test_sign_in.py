@@ -11,6 +11,8 @@ import httpx
 
 from depthcast.api.key_file import ApiKeyFile
 from depthcast.api.keys import ApiKey, make_api_key, new_token
+from depthcast.api.sessions import Sessions
+from depthcast.settings.layers import Secret
 from tests.support.api_service import Api, api_over, api_settings
 from tests.support.api_world import feed_of_the_world
 from tests.support.gateways import run
@@ -290,6 +292,23 @@ def test_a_session_that_runs_out_shows_the_form_again(tmp_path: Path) -> None:
         assert (await desk.sign_in("/books/CLX5")).headers["location"] == "/books/CLX5"
 
     signed(test, tmp_path)
+
+
+def test_a_session_that_runs_out_takes_its_streams_with_it(tmp_path: Path) -> None:
+    secret = "a secret of thirty-two characters"
+
+    async def test(desk: Desk) -> None:
+        keys = desk.api.services.keys
+        short = Sessions(secret, lasts_s=2, ring=lambda: keys.ring, clock=time.time_ns)
+        desk.api.client.cookies.set("depthcast", short.begin(desk.key))
+        answer = await desk.api.get("/v1/events?bbo=CLX5")
+        assert answer.status_code == 200
+        assert "event: bbo" in answer.text
+        assert '"code":"key_ended"' in answer.text
+        assert "sign in again" in answer.text
+        assert await desk.status() == 401
+
+    signed(test, tmp_path, session_secret=Secret(secret))
 
 
 def _cookies(answer: httpx.Response) -> dict[str, str]:

@@ -295,11 +295,11 @@ def test_a_session_that_runs_out_shows_the_form_again(tmp_path: Path) -> None:
 
 
 def test_a_session_that_runs_out_takes_its_streams_with_it(tmp_path: Path) -> None:
-    secret = "a secret of thirty-two characters"
+    of_all = "what all processes sign sessions with"
 
     async def test(desk: Desk) -> None:
         keys = desk.api.services.keys
-        short = Sessions(secret, lasts_s=2, ring=lambda: keys.ring, clock=time.time_ns)
+        short = Sessions(of_all, lasts_s=2, ring=lambda: keys.ring, clock=time.time_ns)
         desk.api.client.cookies.set("depthcast", short.begin(desk.key))
         answer = await desk.api.get("/v1/events?bbo=CLX5")
         assert answer.status_code == 200
@@ -308,7 +308,7 @@ def test_a_session_that_runs_out_takes_its_streams_with_it(tmp_path: Path) -> No
         assert "sign in again" in answer.text
         assert await desk.status() == 401
 
-    signed(test, tmp_path, session_secret=Secret(secret))
+    signed(test, tmp_path, session_secret=Secret(of_all))
 
 
 def _cookies(answer: httpx.Response) -> dict[str, str]:

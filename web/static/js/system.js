@@ -29,7 +29,10 @@ function gauge(id, lines, most) {
     const style = getComputedStyle(document.documentElement);
     const of = (name) => style.getPropertyValue(name).trim();
     const axis = { stroke: of("--soft"), font: "12px system-ui, sans-serif", ticks: { show: false } };
-    const utc = (ts) => new Date(ts * 1000).toISOString().slice(11, 16);
+    const utc = (_, splits) => {
+      const end = splits[1] - splits[0] < 60 ? 19 : 16; // seconds where minutes would repeat
+      return splits.map((ts) => new Date(ts * 1000).toISOString().slice(11, end));
+    };
     plot = new uPlot(
       {
         width: place.clientWidth - 12,
@@ -42,7 +45,7 @@ function gauge(id, lines, most) {
           y: { range: (_, __, high) => [0, Math.max(high * 1.1, most)] },
         },
         axes: [
-          { ...axis, grid: { show: false }, space: 80, size: 24, values: (_, splits) => splits.map(utc) },
+          { ...axis, grid: { show: false }, space: 80, size: 24, values: utc },
           {
             ...axis,
             side: 1,

@@ -23,7 +23,7 @@ __all__ = ["Named", "Past", "PastBook"]
 JOURNALS_S: Final = 10.0
 """A listing of the journals is used for so long."""
 _NAMES_KEPT: Final = 64
-_BOOKS_KEPT: Final = 256
+_BOOKS_KEPT: Final = 64
 _MAX_ID: Final = 2**32 - 1
 
 K = TypeVar("K")

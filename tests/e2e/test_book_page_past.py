@@ -131,6 +131,14 @@ def test_a_replay_plays_pauses_and_goes_event_by_event_both_ways(browser: Browse
         assert versions[0] != versions[1]
         assert versions[2] == versions[0] == versions[4]
         assert versions[3] == versions[1]
+        # Cut off, it stands there again.
+        at = at_of(page)
+        page.evaluate(f"async () => (await import({MODULE})).bar.replay.socket.close()")
+        page.wait_for_selector("#badge[data-state=reconnecting]")
+        page.wait_for_selector(PAST)
+        stands(page)
+        assert at_of(page) == at
+        held_to_the_api(page, base)
 
 
 def test_the_queue_of_a_price_is_that_of_the_instant(browser: Browser, base: str) -> None:

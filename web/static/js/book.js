@@ -261,7 +261,8 @@ async function stored() {
     ts: bbo.map((row) => milliseconds(row.ts) / 1000),
     bid: bbo.map((row) => row.bid_px),
     ask: bbo.map((row) => row.ask_px),
-    trades: trades.filter(priced).map((row) => [milliseconds(row.ts_event) / 1000, row.price, row.size, row.side]),
+    trades: trades.filter(priced).map(({ ts_event: ts, price: at, size: many, side }) =>
+      [milliseconds(ts) / 1000, at, many, side]),
   });
   touch();
 }
@@ -286,7 +287,8 @@ const ACTS = {
   Escape: closeQueue,
 };
 if (bar) Object.assign(ACTS, { p: () => bar.toggle(), ".": () => bar.step(), ",": () => bar.back() });
-const BUTTONS = { recentre: "c", hold: "h", "heat-hold": "f", "heat-in": "+", "heat-out": "-", "close-queue": "Escape" };
+const BUTTONS = { recentre: "c", hold: "h", "close-queue": "Escape" };
+Object.assign(BUTTONS, { "heat-hold": "f", "heat-in": "+", "heat-out": "-" });
 for (const [id, key] of Object.entries(BUTTONS)) byId(id).addEventListener("click", ACTS[key]);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;

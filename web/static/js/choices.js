@@ -1,4 +1,4 @@
-// What of the book is shown: chosen in the bar above it, and kept in the address, so that it can be passed on.
+// What of the book is shown: chosen in the bar above it, and kept in the address, so that it can be shared.
 
 const CARRIED = [10, 25, 50, 100, 500]; // levels a side that the stream has classes of
 

@@ -1,5 +1,5 @@
-// What the heat map shows: the resting size at every price, ten times a second of the venue's time, in constant
-// memory. A column is the book as it was when its tenth of a second ended.
+// What the heat map shows: the resting size at every price, ten times a second of the venue's time, in memory
+// that does not grow. A column is the book as it was when its tenth of a second ended.
 
 export const COLUMN_MS = 100;
 export const COLUMNS = 9_000; // fifteen minutes
@@ -18,8 +18,12 @@ export class Heat {
     this.counts = new Int32Array(COLUMNS);
     this.bids = new Int32Array(COLUMNS); // the best ones
     this.asks = new Int32Array(COLUMNS);
-    this.trades = { ms: new Float64Array(TRADES), rows: new Int32Array(TRADES), sizes: new Float64Array(TRADES),
-      sides: new Int8Array(TRADES) };
+    this.trades = {
+      ms: new Float64Array(TRADES),
+      rows: new Int32Array(TRADES),
+      sizes: new Float64Array(TRADES),
+      sides: new Int8Array(TRADES),
+    };
     this.clear();
   }
 
@@ -129,7 +133,8 @@ export class Heat {
   /** The best bid's and ask's row in a column; null where there was none. */
   best(column) {
     if (column === this.newest && this.book) {
-      return [this.book.bids[0], this.book.asks[0]].map((level) => (level ? this.grid.row(level.price) : null));
+      const { bids, asks } = this.book;
+      return [bids[0], asks[0]].map((level) => (level ? this.grid.row(level.price) : null));
     }
     if (column < this.oldest || column >= this.newest) return [null, null];
     const slot = column % COLUMNS;

@@ -105,14 +105,16 @@ export function ladder(view) {
   context.font = FONT;
   context.textBaseline = "middle";
   const sides = view.plane.current();
-  const seen = sides.flatMap((side) => [...side].filter(([at]) => at <= view.top && at > view.top - view.rows));
+  const inSight = ([at]) => at <= view.top && at > view.top - view.rows;
+  const seen = sides.flatMap((side) => [...side].filter(inSight));
   const most = Math.max(1, ...seen.map(([, size]) => size));
   sides.forEach((side, i) => {
     for (const [at, size] of side) {
       const y = view.y(at);
       if (y < -rowHeight || y > height) continue;
       context.fillStyle = colour[i ? "ask-bar" : "bid-bar"];
-      context.fillRect(width + 1, y + 0.5, Math.max(1.5, (size / most) * (bars - 2)), Math.max(1, rowHeight - 1));
+      const long = Math.max(1.5, (size / most) * (bars - 2));
+      context.fillRect(width + 1, y + 0.5, long, Math.max(1, rowHeight - 1));
       if (rowHeight < 11) continue;
       context.fillStyle = colour[i ? "ask" : "bid"];
       context.fillText(sizeText(size), width + 5, y + rowHeight / 2 + 0.5);
@@ -127,7 +129,7 @@ export function ladder(view) {
 function prices(view, x) {
   const { context, colour, rowHeight } = view;
   const [bid, ask] = view.heat.best(view.heat.newest);
-  const best = [bid === null ? null : view.plane.bucket(bid, false), ask === null ? null : view.plane.bucket(ask, true)];
+  const best = [bid, ask].map((row, i) => (row === null ? null : view.plane.bucket(row, i === 1)));
   const every = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500].find((each) => each * rowHeight >= LABEL) ?? 1000;
   for (let at = Math.ceil(view.top); at > view.top - view.rows - 1; at--) {
     const side = best.indexOf(at);

@@ -1,5 +1,5 @@
-// The heat map: resting size by price and time as colour, the best prices and the trades on it, the book of now
-// at its right edge.
+// The heat map: resting size by price and time as colour, the best prices and the trades on it, the book of
+// now at its right edge.
 
 import { COLUMN_MS, COLUMNS } from "./heat.js";
 import * as layers from "./heatlayers.js";
@@ -8,7 +8,7 @@ import { Plane, WIDTH } from "./heatplane.js";
 import { price as priceText, size as sizeText } from "./numbers.js";
 
 const HEIGHTS = [2, 3, 4, 6, 8, 11, 15, 20, 28]; // of a price, in CSS pixels
-const EDGE = 0.25; // of the picture: the best prices are brought to the middle when they come so near to an end
+const EDGE = 0.25; // of the picture: best prices so near to an end are brought to the middle
 const SPEAK_MS = 5000;
 const STEP = 300; // columns of the model: by so much more is seen when more is known
 
@@ -17,7 +17,7 @@ export class HeatMap {
    * @param {HTMLElement} root holds the canvas
    * @param {import("./heat.js").Heat} heat
    * @param {{decimals: number, said: HTMLElement, words: HTMLElement, scale: HTMLElement,
-   *   onHold: (held: boolean) => void}} parts where to write what is pointed at, what can be said in words, and the scale
+   *   onHold: (held: boolean) => void}} parts where what is pointed at, the picture in words and its scale go
    */
   constructor(root, heat, { decimals, said, words, scale, onHold }) {
     Object.assign(this, { root, heat, decimals, said, words, scale, onHold });

@@ -1,14 +1,16 @@
-// The past over one WebSocket: a book from the journal, event by event, at the reader's pace. It tells what came as
-// `Stream` does, and how the replay stands.
+// The past over one WebSocket: a book from the journal, event by event, at the reader's pace. It tells what
+// came as `Stream` does, and how the replay stands.
 
 const BEFORE_NS = 120_000_000_000n; // of what went before, so that the pictures do not begin empty
-const BEFORE_SPEED = 120;
+const QUICKLY = { speed: 120, rate: 100 };
+const AGAIN_MS = 1500;
 
 export class Replay {
   /**
    * @param {{instrument: string, publisher: number | undefined}} what
-   * @param {{onMessage: (type: string, message: object) => void, onState: (state: string, why: string) => void,
-   *   onReplay: (state: object) => void, onBefore: (messages: object[]) => void}} calls
+   * @param {{onMessage: (type: string, message: object) => void,
+   *   onState: (state: string, why: string) => void,
+   *   onReplay: (state: object) => void, onBefore: (messages: object[]) => void, onAgain: () => void}} calls
    *   `onReplay`: how it stands; `onBefore`: the messages of the minutes before the time that was gone to
    */
   constructor(what, calls) {
@@ -27,7 +29,7 @@ export class Replay {
     this.time = time;
     this.depth = depth;
     this.onState("connecting", "");
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream`);
+    const socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/stream`);
     this.socket = socket;
     socket.onopen = () => {
       this.onState("open", "");
@@ -36,16 +38,24 @@ export class Replay {
     };
     socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
     socket.onclose = ({ reason }) => {
-      if (this.socket === socket) this.onState("reconnecting", reason || "the replay was cut off: go to a time");
+      if (this.socket === socket) this.#lost(reason || "the replay was cut off");
     };
   }
 
   close() {
+    clearTimeout(this.timer);
     const { socket } = this;
     this.socket = null;
     this.name = "";
     this.before = null;
     socket?.close();
+  }
+
+  /** The connection is gone: the reader's time is known, so a new one can stand there. */
+  #lost(why) {
+    this.close();
+    this.onState("reconnecting", why);
+    this.timer = setTimeout(() => this.onAgain(), AGAIN_MS);
   }
 
   play() {
@@ -74,7 +84,7 @@ export class Replay {
   #ask(time) {
     this.before = null;
     const start = BigInt(time) - BEFORE_NS;
-    this.#subscribe("before", { start: String(start < 0n ? 0n : start), end: time, speed: BEFORE_SPEED, rate: 100 });
+    this.#subscribe("before", { start: String(start < 0n ? 0n : start), end: time, ...QUICKLY });
   }
 
   askBefore(time) {
@@ -84,8 +94,8 @@ export class Replay {
 
   #subscribe(id, more) {
     const { instrument, publisher } = this.what;
-    this.#send({ op: "subscribe", id, channel: "replay", instruments: [instrument], channels: ["book", "trades"],
-      depth: this.depth, publisher, ...more });
+    const of = { instruments: [instrument], publisher, channels: ["book", "trades"], depth: this.depth };
+    this.#send({ op: "subscribe", id, channel: "replay", ...of, ...more });
   }
 
   /** A snapshot: what was held back while it played is told. */
@@ -107,7 +117,7 @@ export class Replay {
   }
 
   #began(message) {
-    if (message.id === "before" || message.id === "later") this.before = { name: message.class, messages: [] };
+    if (message.id !== "main") this.before = { name: message.class, messages: [] };
     else {
       this.name = message.class;
       this.kept = { from: message.available_from, until: message.available_until };
@@ -128,7 +138,7 @@ export class Replay {
   #refused({ id, message, available_from: from, fatal }) {
     if (id === "before") {
       if (from && BigInt(from) < BigInt(this.time)) {
-        this.#subscribe("later", { start: from, end: this.time, speed: BEFORE_SPEED, rate: 100 });
+        this.#subscribe("later", { start: from, end: this.time, ...QUICKLY });
       }
     } else if (id === "main" || fatal) {
       this.close();

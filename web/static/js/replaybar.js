@@ -1,4 +1,4 @@
-// The bar of a replay: when it is, and how it goes on. The page's address is that of the instant it stands at.
+// The bar of a replay: when it is, and how it goes on. The address of the page is the instant's.
 
 import { moment } from "./numbers.js";
 import { Replay } from "./replay.js";
@@ -29,6 +29,7 @@ export class ReplayBar {
         onState: page.state,
         onReplay: (state) => this.#stands(state),
         onBefore: page.before,
+        onAgain: () => this.open(this.replay.depth),
       },
     );
     this.#listen();

@@ -82,7 +82,10 @@ def test_a_server_that_is_killed_comes_back_by_itself(folder: Path, tmp_path: Pa
                 rows = (await api.get(PATH)).json()["rows"]
                 assert len(rows) == 5
                 pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
-                os.kill(pid, signal.SIGQUIT)  # all of its processes end at once
+                os.kill(pid, signal.SIGQUIT)  # all of its processes end, each as soon as it can
+                async with asyncio.timeout(15):
+                    while (await api.get(PATH)).status_code == 200:
+                        await asyncio.sleep(0.05)
                 await _away(api)
                 await asyncio.to_thread(server.stop)
                 await _away(api)

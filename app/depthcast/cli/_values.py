@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from depthcast.dbn.times import EXPECTED_TIME, parse_ns
 from depthcast.errors import UsageError
 
 __all__ = ["Every", "parse_depth", "parse_every", "parse_time", "select_instruments"]
@@ -60,6 +59,8 @@ def parse_time(text: str, option: str = "--at") -> int:
     Raises:
         UsageError: neither, or not within the range of a DBN timestamp.
     """
+    from depthcast.dbn.times import EXPECTED_TIME, parse_ns  # with numpy: help and wrong usage do without
+
     ns = parse_ns(text)
     if ns is None:
         raise UsageError(f"{option}: {EXPECTED_TIME}, got {text!r}")

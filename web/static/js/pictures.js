@@ -26,7 +26,10 @@ class Picture {
     this.plot = null;
     this.seen = true;
     new ResizeObserver(() => this.#fit()).observe(root);
-    new IntersectionObserver(([entry]) => (this.seen = entry.isIntersecting)).observe(root);
+    new IntersectionObserver(([entry]) => {
+      this.seen = entry.isIntersecting;
+      if (this.seen && this.plot) this.draw(); // what came while it was out of sight
+    }).observe(root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.make());
   }
 

@@ -225,6 +225,7 @@ def test_the_schema_goes_up_down_and_up_again(postgres: Server) -> None:
         connection = await asyncpg.connect(url)
         try:
             await connection.execute("CREATE EXTENSION timescaledb")
+            await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
             await connection.reload_schema_state()
             counts = []
             for revision in ("head", BASE, "head"):

@@ -1,5 +1,6 @@
 """Pulumi programs built without an engine: every resource is written down, with what it was given and waits for."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -78,12 +79,12 @@ def build_with(program: Callable[[], Mapping[str, Any]], stack: str, project: st
     built = Built()
     pulumi.runtime.set_mocks(_Answers(), project, stack, preview=False, monitor=_Recorder(_Answers(), built))
 
-    secret: dict[str, Any] = {}
+    secret: dict[str, asyncio.Future[bool]] = {}
 
     @pulumi.runtime.test
     def run() -> pulumi.Output[Any]:
         outputs = {key: pulumi.Output.from_input(value) for key, value in program().items()}
-        secret.update({key: value.is_secret() for key, value in outputs.items()})
+        secret.update({key: asyncio.ensure_future(value.is_secret()) for key, value in outputs.items()})
         return pulumi.Output.all(**outputs).apply(built.outputs.update)
 
     run()

@@ -1,0 +1,1 @@
+"""Rules that every stack is held to, whoever writes it."""

@@ -1,7 +1,8 @@
 """The pictures of the pages in docs and README: ``make screenshots``, or ``python -m tests.e2e.screenshots``.
 
-From a simulated market, and from the real sample CLX5 where it is there (DEPTHCAST_DATA). Each is as a reader
-sees it after a while, with nothing retouched.
+From a simulated market, and from the real sample CLX5 where it is there (DEPTHCAST_DATA): that begins in the
+From a simulated market, and from the real sample CLX5 where that is there (DEPTHCAST_DATA): it begins in the
+retouched.
 """
 
 import base64
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as NotInTimeError
 
 from tests.support.api_process import ApiProcess
 from tests.support.browser import chromium, opened
@@ -49,7 +51,7 @@ SIMULATED_SHOTS: Final = (
     Shot("system-light", "/system", 3, height=1010),
     Shot("system-dark", "/system", 3, height=1010, dark=True),
 )
-CLX5_SHOTS: Final = (Shot("book-clx5", "/books/CLX5", 60, height=1010, dark=True, queue=True),)
+CLX5_SHOTS: Final = (Shot("book-clx5", "/books/CLX5", 40, height=1010, dark=True, queue=True),)
 
 
 def main() -> None:
@@ -59,7 +61,8 @@ def main() -> None:
     sets: list[tuple[str, str, tuple[str, ...], tuple[Shot, ...]]]
     sets = [(SIMULATED, "XSIM.MBO", (), SIMULATED_SHOTS)]
     if (folder / CLX5).exists():
-        sets.append((str((folder / CLX5).resolve()), "GLBX.MDP3", ("--rate", "400", "--loop"), CLX5_SHOTS))
+        file = str((folder / CLX5).resolve())
+        sets.append((file, "GLBX.MDP3", ("--rate", "400", "--wait", "1"), CLX5_SHOTS))
     else:
         print(f"left out: CLX5 ({folder / CLX5} is absent; say with DEPTHCAST_DATA where it is)")
     IMAGES.mkdir(exist_ok=True)
@@ -88,7 +91,7 @@ def served(source: str, dataset: str, arguments: tuple[str, ...]) -> Iterator[st
 def take(browser: Browser, base: str, shot: Shot) -> None:
     """Take a picture, and write it as small as it must be."""
     with opened(browser, base + shot.path, width=shot.width, height=shot.height, dark=shot.dark) as page:
-        page.wait_for_selector("#badge[data-state=live]")
+        page.wait_for_selector("#badge:is([data-state=live], [data-state=incomplete])")
         page.wait_for_timeout(shot.settle_s * 1000)
         if shot.queue:
             show_queue(page)
@@ -110,11 +113,12 @@ def seen(page: Page) -> bytes:
 
 
 def show_queue(page: Page) -> None:
-    """Choose a price near the best bid, and an order in its queue."""
+    """Choose a price near the best bid, and an order in its queue if it is still there."""
     page.locator("#ladder tr.b").nth(2).dispatch_event("click")
     page.wait_for_selector("#queue .orders button")
-    page.locator("#queue .orders button").nth(2).dispatch_event("click")
-    page.wait_for_selector("#queue .follow")
+    with contextlib.suppress(NotInTimeError):
+        page.locator("#queue .orders button").last.dispatch_event("click", timeout=2_000)
+        page.wait_for_selector("#queue .follow", timeout=2_000)
     page.mouse.move(0, 0)
     page.wait_for_timeout(600)
 

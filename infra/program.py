@@ -46,7 +46,8 @@ _LIVE_PORT: Final = 13000
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What was built. ``outputs``: what a person, or the next step of a deployment, needs to know; no secrets."""
+    """What was built. ``outputs``: what a person, or the next step of a deployment, needs to know; no
+    secrets."""
 
     outputs: Mapping[str, pulumi.Input[object]]
 
@@ -71,7 +72,8 @@ class _Builder:
         if not it.tls:
             pulumi.warn(
                 "no domain: page, API and gateway are plain HTTP and TCP, for "
-                f"{', '.join(it.allowed_cidrs)} only. Keys and data can be read on the way. Only to try it out."
+                f"{', '.join(it.allowed_cidrs)} only. "
+                "Keys and data can be read on the way. Only to try it out."
             )
         self._ground()
         self._data()
@@ -108,7 +110,9 @@ class _Builder:
         it = self.settings
         zones = aws.get_availability_zones(
             state="available",
-            filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
+            filters=[
+                aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])
+            ],
         ).names[: it.zones]
         self.network = Network(
             self.name,
@@ -325,7 +329,14 @@ class _Builder:
                     *self._collecting(),
                 ],
                 protect=it.protect,
-                after=[self.network, self.security, self.storage, self.secrets, functions.migrated, feed.service],
+                after=[
+                    self.network,
+                    self.security,
+                    self.storage,
+                    self.secrets,
+                    functions.migrated,
+                    feed.service,
+                ],
             ),
         )
 
@@ -354,7 +365,9 @@ class _Builder:
         it = self.settings
         if it.tls:
             name_balancer(f"{self.name}-page", it.hosted_zone_id, it.domain, api.balancer, parent=api)
-            name_balancer(f"{self.name}-gateway", it.hosted_zone_id, it.gateway_domain, feed.balancer, parent=feed)
+            name_balancer(
+                f"{self.name}-gateway", it.hosted_zone_id, it.gateway_domain, feed.balancer, parent=feed
+            )
         page = pulumi.Output.from_input(it.domain) if it.tls else api.balancer.dns_name
         gateway = pulumi.Output.from_input(it.gateway_domain) if it.tls else feed.balancer.dns_name
         secure = "s" if it.tls else ""
@@ -371,7 +384,10 @@ class _Builder:
             "webSocket": pulumi.Output.concat(f"ws{secure}://", page, "/v1/stream"),
             "gateway": pulumi.Output.concat(gateway, f":{GATEWAY_TLS_PORT if it.tls else GATEWAY_PORT}"),
             "dashboard": pulumi.Output.concat(
-                "https://", self.region, ".console.aws.amazon.com/cloudwatch/home#dashboards:name=", dashboard.name
+                "https://",
+                self.region,
+                ".console.aws.amazon.com/cloudwatch/home#dashboards:name=",
+                dashboard.name,
             ),
             "firstKey": first_key,
             "imageDigest": self.images.digest,

@@ -1,6 +1,7 @@
 """What is looked at in a stack: the graphs of its dashboard, and its alarms.
 
-Metrics of our own are in the namespace ``Depthcast/STACK``: those of the feed and the API by way of the collector, those
+Metrics of our own are in the namespace ``Depthcast/STACK``: those of the feed and the API by way of the
+collector, those
 of the functions by their logs.
 """
 
@@ -22,7 +23,8 @@ __all__ = ["Watched", "alarms", "graphs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """The parts of a system. ``namespace``: of our own metrics. ``collected``: whether there are those of feed and API."""
+    """The parts of a system. ``namespace``: of our own metrics. ``collected``: whether there are those of
+    feed and API."""
 
     namespace: str
     collected: bool
@@ -59,10 +61,16 @@ def _of_the_feed(namespace: str) -> list[Graph]:
         Graph("Batches that books and journal have yet to see", [lag("books"), lag("journal")]),
         Graph("Subscribers", [feed("depthcast_gateway_sessions"), feed("depthcast_gateway_started")]),
         Graph("Resting orders", [feed("depthcast_book_live_orders")]),
-        Graph("Memory of books and ring", [feed("depthcast_book_memory_bytes"), feed("depthcast_feed_ring_bytes")]),
+        Graph(
+            "Memory of books and ring",
+            [feed("depthcast_book_memory_bytes"), feed("depthcast_feed_ring_bytes")],
+        ),
         Graph(
             "Journal: segments stored, and failing",
-            [feed("depthcast_journal_uploaded_segments_total", "Sum"), feed("depthcast_journal_failing", "Maximum")],
+            [
+                feed("depthcast_journal_uploaded_segments_total", "Sum"),
+                feed("depthcast_journal_failing", "Maximum"),
+            ],
         ),
     ]
 
@@ -72,7 +80,9 @@ def _of_the_api(namespace: str) -> list[Graph]:
         return Line(namespace, metric, ("service", "api"), statistic)
 
     return [
-        Graph("Streams", [api("depthcast_stream_clients", "Sum"), api("depthcast_stream_subscriptions", "Sum")]),
+        Graph(
+            "Streams", [api("depthcast_stream_clients", "Sum"), api("depthcast_stream_subscriptions", "Sum")]
+        ),
         Graph("Books are those of now (1), in the worst task", [api("depthcast_replica_live", "Minimum")]),
         Graph("Requests over the allowance", [api("depthcast_api_rate_limited_total", "Sum")]),
     ]
@@ -135,7 +145,9 @@ def _of_machines(it: Watched) -> list[Graph]:
         instance = ("DBInstanceIdentifier", it.database.instance.identifier)
         found += [
             Graph("CPU of the database, %", [Line("AWS/RDS", "CPUUtilization", instance)]),
-            Graph("Connections to the database", [Line("AWS/RDS", "DatabaseConnections", instance, "Maximum")]),
+            Graph(
+                "Connections to the database", [Line("AWS/RDS", "DatabaseConnections", instance, "Maximum")]
+            ),
             Graph("Free storage of the database", [Line("AWS/RDS", "FreeStorageSpace", instance, "Minimum")]),
         ]
     return found
@@ -163,7 +175,10 @@ def _alarms_of_services(it: Watched) -> dict[str, Alarm]:
             under=1,
             minutes=3,
             missing="breaching",
-            text="No feed is ready. Books are stale. See the feed's log; a task that stops says why in its service's events.",
+            text=(
+                "No feed is ready. Books are stale. See the feed's log; a task that stops says why in "
+                "its service's events."
+            ),
         ),
         "api-away": Alarm(
             namespace="AWS/ApplicationELB",
@@ -195,14 +210,20 @@ def _alarms_collected(namespace: str) -> dict[str, Alarm]:
             metric="depthcast_feed_late_seconds",
             dimensions=feed,
             over=1,
-            text="Records are published more than a second late: the task is too small, or its journal stands still.",
+            text=(
+                "Records are published more than a second late: the task is too small, or its journal "
+                "stands still."
+            ),
         ),
         "journal-failing": Alarm(
             namespace=namespace,
             metric="depthcast_journal_failing",
             dimensions=feed,
             over=0,
-            text="Segments can not be written or stored. Nothing is lost while the disk has room; the log names the error.",
+            text=(
+                "Segments can not be written or stored. Nothing is lost while the disk has room; the "
+                "log names the error."
+            ),
         ),
         "books-stale": Alarm(
             namespace=namespace,
@@ -235,14 +256,20 @@ def _alarms_of_the_pipeline(it: Watched) -> dict[str, Alarm]:
             dimensions={"QueueName": it.storage.dead_letters.name},
             over=0,
             minutes=1,
-            text="A segment cannot be compacted. Its message says which one and why; mend it, then send it back.",
+            text=(
+                "A segment cannot be compacted. Its message says which one and why; mend it, then "
+                "send it back."
+            ),
         ),
         "segments-waiting": Alarm(
             namespace="AWS/SQS",
             metric="ApproximateAgeOfOldestMessage",
             dimensions={"QueueName": it.storage.segments.name},
             over=900,
-            text="Segments wait for more than a quarter of an hour: is the database there? Nothing is lost for 14 days.",
+            text=(
+                "Segments wait for more than a quarter of an hour: is the database there? Nothing is "
+                "lost for 14 days."
+            ),
         ),
         "maintain-findings": Alarm(
             namespace=it.namespace,
@@ -250,7 +277,10 @@ def _alarms_of_the_pipeline(it: Watched) -> dict[str, Alarm]:
             dimensions={"service": "maintain"},
             over=0,
             minutes=1,
-            text="A closed segment is missing in the database, differs or is damaged. The log of maintain names it.",
+            text=(
+                "A closed segment is missing in the database, differs or is damaged. The log of "
+                "maintain names it."
+            ),
         ),
         "maintain-errors": errors("maintain", "maintain failed. The next round goes on; its log says why."),
         "compact-errors": errors("compact", "compact fails as a whole. Its messages come again.", 10),
@@ -271,8 +301,12 @@ def _alarms_of_the_database(database: RdsDatabase) -> dict[str, Alarm]:
         )
 
     return {
-        "database-busy": on("CPUUtilization", "The database is busy: history is slow, segments wait.", over=90),
+        "database-busy": on(
+            "CPUUtilization", "The database is busy: history is slow, segments wait.", over=90
+        ),
         "database-full": on(
-            "FreeStorageSpace", "Less than 5 GiB are free, and storage grows no more: raise its maximum.", under=5 * 2**30
+            "FreeStorageSpace",
+            "Less than 5 GiB are free, and storage grows no more: raise its maximum.",
+            under=5 * 2**30,
         ),
     }

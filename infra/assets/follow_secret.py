@@ -1,4 +1,5 @@
-"""Keeps a file equal to a secret of AWS Secrets Manager: python -c SOURCE SECRET_ID FILE SECONDS, beside the API.
+"""Keeps a file equal to a secret of AWS Secrets Manager: python -c SOURCE SECRET_ID FILE SECONDS, beside
+the API.
 
 While the secret cannot be read, the file stays as it is.
 """

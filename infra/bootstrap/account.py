@@ -29,7 +29,7 @@ def build(settings: BootstrapSettings) -> Mapping[str, pulumi.Input[Any]]:
         outputs["collectorRepository"] = registry.collector.repository_url
     if settings.github_subject:
         provider = provider_arn(account, make=settings.github_provider)
-        roles = deploy_roles(settings, state, provider, account, region)
+        roles = deploy_roles(settings, state, provider, account)
         outputs["roles"] = {name: role.arn for name, role in roles.items()}
     if settings.domain:
         zone = aws.route53.Zone("depthcast", name=settings.domain, comment="The names of Depthcast")

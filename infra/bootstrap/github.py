@@ -1,6 +1,7 @@
 """Roles that GitHub's workflows take by their tokens: none has a key that could be lost.
 
-Each stage has a role that deploys, for jobs of the GitHub environment of its name; and all have one that previews, which
+Each stage has a role that deploys, for jobs of the GitHub environment of its name; and all have one that
+previews, which
 reads and changes nothing, for jobs of pull requests of this repository (a fork's get no token).
 """
 
@@ -25,7 +26,9 @@ _READ: Final = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 def provider_arn(account: pulumi.Input[str], *, make: bool) -> pulumi.Output[str]:
     """The account's provider of GitHub's tokens."""
     if make:
-        provider = aws.iam.OpenIdConnectProvider("github", url=f"https://{_ISSUER}", client_id_lists=[_AUDIENCE])
+        provider = aws.iam.OpenIdConnectProvider(
+            "github", url=f"https://{_ISSUER}", client_id_lists=[_AUDIENCE]
+        )
         return provider.arn
     return pulumi.Output.concat("arn:aws:iam::", account, f":oidc-provider/{_ISSUER}")
 
@@ -35,7 +38,6 @@ def deploy_roles(
     state: State,
     provider: pulumi.Input[str],
     account: pulumi.Input[str],
-    region: pulumi.Input[str],
 ) -> dict[str, aws.iam.Role]:
     """A role a stage, and ``preview``."""
     roles = {}
@@ -101,7 +103,8 @@ def _state(state: State, *, write: bool) -> list[Statement]:
 
 
 def _roles_of_stacks(account: pulumi.Input[str]) -> list[Statement]:
-    """Who deploys makes roles under one path, and gives them to the services that take them: nothing else of IAM."""
+    """Who deploys makes roles under one path, and gives them to the services that take them: nothing else
+    of IAM."""
     roles = pulumi.Output.concat("arn:aws:iam::", account, ":role/depthcast/*")
     linked = pulumi.Output.concat("arn:aws:iam::", account, ":role/aws-service-role/*")
     takers = ["ecs-tasks.amazonaws.com", "lambda.amazonaws.com", "monitoring.rds.amazonaws.com"]
@@ -133,7 +136,9 @@ def _roles_of_stacks(account: pulumi.Input[str]) -> list[Statement]:
     ]
     return [
         allow(makers, roles),
-        allow(["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles, {"ArnEquals": {"iam:PolicyARN": managed}}),
+        allow(
+            ["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles, {"ArnEquals": {"iam:PolicyARN": managed}}
+        ),
         allow("iam:PassRole", roles, {"StringEquals": {"iam:PassedToService": takers}}),
         allow("iam:CreateServiceLinkedRole", linked),
     ]

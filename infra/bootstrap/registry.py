@@ -1,7 +1,7 @@
 """Where images are: tags that cannot be moved, scanned, for the accounts and functions that run them."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
@@ -12,7 +12,7 @@ _PULL: Final = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchChe
 
 
 class Registry(pulumi.ComponentResource):
-    """Attributes: images, collector: repositories."""
+    """Attributes: images, built, collector: repositories."""
 
     def __init__(
         self,
@@ -25,21 +25,22 @@ class Registry(pulumi.ComponentResource):
         super().__init__("depthcast:bootstrap:Registry", name, None, opts)
         self._accounts: list[pulumi.Input[str]] = [account, *pullers]
         self._region = region
-        # `pulumi up` builds to a tag named after the stack, in dev: that one moves.
-        movable = [aws.ecr.RepositoryImageTagMutabilityExclusionFilterArgs(filter="dev*", filter_type="WILDCARD")]
-        self.images = self._repository(name, "IMMUTABLE_WITH_EXCLUSION", movable)
-        self.collector = self._repository(f"{name}-collector", "IMMUTABLE", None)
+        self.images = self._repository(name, "IMMUTABLE")
+        # What `pulumi up` builds of a checkout, in dev: its tag, the stack's name, moves.
+        self.built = self._repository(f"{name}-built", "MUTABLE")
+        self.collector = self._repository(f"{name}-collector", "IMMUTABLE")
         self.register_outputs({"images": self.images.repository_url})
 
-    def _repository(self, name: str, mutability: str, movable: list[Any] | None) -> aws.ecr.Repository:
+    def _repository(self, name: str, mutability: str) -> aws.ecr.Repository:
         here = pulumi.ResourceOptions(parent=self)
         repository = aws.ecr.Repository(
             name,
             name=name,  # stacks of other accounts find it by this name
             image_tag_mutability=mutability,
-            image_tag_mutability_exclusion_filters=movable,
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
-            encryption_configurations=[aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="AES256")],
+            encryption_configurations=[
+                aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="AES256")
+            ],
             opts=here,
         )
         aws.ecr.RepositoryPolicy(name, repository=repository.name, policy=self._policy(), opts=here)
@@ -70,7 +71,8 @@ class Registry(pulumi.ComponentResource):
     def _policy(self) -> pulumi.Output[str]:
         roots = [pulumi.Output.concat("arn:aws:iam::", each, ":root") for each in self._accounts]
         functions = [
-            pulumi.Output.concat("arn:aws:lambda:", self._region, ":", each, ":function:*") for each in self._accounts
+            pulumi.Output.concat("arn:aws:lambda:", self._region, ":", each, ":function:*")
+            for each in self._accounts
         ]
         return pulumi.Output.json_dumps(
             {

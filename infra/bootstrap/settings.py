@@ -69,7 +69,11 @@ def _problems(settings: BootstrapSettings) -> list[str]:
             wrong.append(f"githubRepositoryId: {settings.github_repository_id!r}; a number")
     elif settings.github_repository_id:
         wrong.append("githubSubject: there is a number of the repository, but no subject")
-    wrong += [f"pullers: {each!r} is no account of 12 digits" for each in settings.pullers if not re.fullmatch(r"\d{12}", each)]
+    wrong += [
+        f"pullers: {each!r} is no account of 12 digits"
+        for each in settings.pullers
+        if not re.fullmatch(r"\d{12}", each)
+    ]
     if settings.pullers and not settings.registry:
         wrong.append("pullers: there is no registry here that they could take images from")
     return wrong

@@ -7,14 +7,19 @@ __all__ = ["State"]
 
 
 class State(pulumi.ComponentResource):
-    """Attributes: bucket. key: of KMS. Neither goes with a `pulumi destroy`: all stacks would be forgotten."""
+    """Attributes: bucket. key: of KMS. Neither goes with a `pulumi destroy`: all stacks would be
+    forgotten."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("depthcast:bootstrap:State", name, None, opts)
         here = pulumi.ResourceOptions(parent=self)
         kept = pulumi.ResourceOptions(parent=self, protect=True)
         self.key = aws.kms.Key(
-            name, description="State of Pulumi", enable_key_rotation=True, deletion_window_in_days=30, opts=kept
+            name,
+            description="State of Pulumi",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            opts=kept,
         )
         aws.kms.Alias(name, name=f"alias/{name}", target_key_id=self.key.id, opts=here)
         self.bucket = aws.s3.Bucket(name, opts=kept)

@@ -15,11 +15,13 @@ from infra.components.tasks import Cluster, Container, TaskArgs, task
 
 __all__ = ["Api", "ApiArgs"]
 
+_Dimension = tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationDimensionArgs
 _KEYS_FILE: Final = "/var/lib/depthcast/keys/api.json"
 _KEYS_EVERY_S: Final = 15
 _FOLLOW_SECRET: Final = Path(__file__).resolve().parents[1] / "assets" / "follow_secret.py"
 _IDLE_S: Final = 300
-"""Pings come every 20 s, and heartbeats every second; the service keeps idle connections a little longer than this."""
+"""Pings come every 20 s, and heartbeats every second; the service keeps idle connections a little longer
+than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,11 @@ class Api(pulumi.ComponentResource):
             desired_count=args.least,
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
-            deployment_circuit_breaker=aws.ecs.ServiceDeploymentCircuitBreakerArgs(enable=True, rollback=True),
-            # Until the feed is there and its books are filled nobody is ready: that restarts nothing for ten minutes.
+            deployment_circuit_breaker=aws.ecs.ServiceDeploymentCircuitBreakerArgs(
+                enable=True, rollback=True
+            ),
+            # Until the feed is there and its books are filled nobody is ready: that restarts nothing for
+            # ten minutes.
             health_check_grace_period_seconds=600,
             network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(
                 subnets=list(args.task_subnets), security_groups=[args.task_group], assign_public_ip=False
@@ -161,7 +166,9 @@ class Api(pulumi.ComponentResource):
             ]
         to_https = aws.lb.ListenerDefaultActionArgs(
             type="redirect",
-            redirect=aws.lb.ListenerDefaultActionRedirectArgs(protocol="HTTPS", port="443", status_code="HTTP_301"),
+            redirect=aws.lb.ListenerDefaultActionRedirectArgs(
+                protocol="HTTPS", port="443", status_code="HTTP_301"
+            ),
         )
         return [
             aws.lb.Listener(
@@ -229,16 +236,14 @@ class Api(pulumi.ComponentResource):
             "cpu": (60.0, {"predefined_metric_specification": cpu})
         }
         if self._args.clients_per_task is not None:
-            of_api = (
-                tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationDimensionArgs(
-                    name="service", value="api"
+            of_api = _Dimension(name="service", value="api")
+            clients = (
+                tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationArgs(
+                    namespace=self._args.namespace,
+                    metric_name="depthcast_stream_clients",
+                    dimensions=[of_api],
+                    statistic="Average",
                 )
-            )
-            clients = tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationArgs(
-                namespace=self._args.namespace,
-                metric_name="depthcast_stream_clients",
-                dimensions=[of_api],
-                statistic="Average",
             )
             measure = {"customized_metric_specification": clients}
             measures["clients"] = (float(self._args.clients_per_task), measure)

@@ -1,6 +1,8 @@
-"""The collector beside our tasks: it reads the metrics that they offer, and takes the traces of the functions.
+"""The collector beside our tasks: it reads the metrics that they offer, and takes the traces of the
+functions.
 
-Of metrics only those on the list go on, and no label of instruments: a stack has some thirty series, of the hundred
+Of metrics only those on the list go on, and no label of instruments: a stack has some thirty series, of
+the hundred
 that its budget allows.
 """
 
@@ -64,7 +66,8 @@ def collector(
     region: pulumi.Input[str],
     traces: bool = False,
 ) -> Container:
-    """The collector beside a task of a service whose metrics are at a port. It is not essential: data goes on without."""
+    """The collector beside a task of a service whose metrics are at a port. It is not essential: data
+    goes on without."""
     config = pulumi.Output.all(group.name, region).apply(
         lambda both: json.dumps(_config(service, port, metrics, namespace, *both, traces=traces))
     )
@@ -104,7 +107,10 @@ def _config(
     }
     config: dict[str, Any] = {
         "receivers": {"prometheus": {"config": {"scrape_configs": [scrape]}}},
-        "processors": {"batch": {"timeout": "10s"}, "memory_limiter": {"check_interval": "1s", "limit_mib": 128}},
+        "processors": {
+            "batch": {"timeout": "10s"},
+            "memory_limiter": {"check_interval": "1s", "limit_mib": 128},
+        },
         "exporters": {
             "awsemf": {
                 "region": region,

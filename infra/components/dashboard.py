@@ -67,7 +67,8 @@ def _widget(number: int, graph: Graph, region: pulumi.Input[str]) -> dict[str, A
             "view": "timeSeries",
             "period": 60,
             "metrics": [
-                [line.namespace, line.metric, *line.dimensions, {"stat": line.statistic}] for line in graph.lines
+                [line.namespace, line.metric, *line.dimensions, {"stat": line.statistic}]
+                for line in graph.lines
             ],
         },
     }

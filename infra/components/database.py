@@ -1,4 +1,5 @@
-"""The database: PostgreSQL of RDS, or one that is there. Both are described to the services in the same words."""
+"""The database: PostgreSQL of RDS, or one that is there. Both are described to the services in the same
+words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RdsArgs:
-    """Attributes: subnet_ids, group: where. key: of KMS. account, region. The others as in `infra.settings.Settings`."""
+    """Attributes: subnet_ids, group: where. key: of KMS. account, region. The others as in
+    `infra.settings.Settings`."""
 
     subnet_ids: Sequence[pulumi.Input[str]]
     group: pulumi.Input[str]
@@ -46,7 +48,8 @@ class RdsArgs:
 
 
 class RdsDatabase(pulumi.ComponentResource):
-    """An instance of RDS. Services prove who they are by tokens of IAM; the owner's password is RDS's own secret."""
+    """An instance of RDS. Services prove who they are by tokens of IAM; the owner's password is RDS's own
+    secret."""
 
     def __init__(self, name: str, args: RdsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("depthcast:infra:RdsDatabase", name, None, opts)
@@ -144,13 +147,16 @@ class RdsDatabase(pulumi.ComponentResource):
     def _variables(self, user: str) -> dict[str, pulumi.Input[str]]:
         port = f":{DATABASE_PORT}/{_NAME}"
         return {
-            "DEPTHCAST_DATABASE_URL": pulumi.Output.concat(f"postgresql://{user}@", self.instance.address, port),
+            "DEPTHCAST_DATABASE_URL": pulumi.Output.concat(
+                f"postgresql://{user}@", self.instance.address, port
+            ),
             "DEPTHCAST_DATABASE_TLS_ROOT": _CERTIFICATES,
         }
 
 
 def external_access(url: str, user: str, secret_arn: str, tls_root: str) -> Access:
-    """Of a database that is there: the password is in a secret, whose key is AWS's own or lets this account use it."""
+    """Of a database that is there: the password is in a secret, whose key is AWS's own or lets this
+    account use it."""
     parts = urlsplit(url)
     address = f"postgresql://{user}@{parts.netloc}{parts.path}"
     return Access(

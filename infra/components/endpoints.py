@@ -10,7 +10,8 @@ import pulumi_aws as aws
 __all__ = ["SERVICES", "Endpoints", "EndpointsArgs"]
 
 SERVICES: Final = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "sqs", "kms", "sts", "xray")
-"""Images, logs and metrics, secrets, queues, keys, roles, traces. S3 has a gateway endpoint, which costs nothing."""
+"""Images, logs and metrics, secrets, queues, keys, roles, traces. S3 has a gateway endpoint, which costs
+nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

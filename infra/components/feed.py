@@ -78,7 +78,9 @@ class Feed(pulumi.ComponentResource):
             # One writer a journal: the old task ends before the new one begins.
             deployment_minimum_healthy_percent=0,
             deployment_maximum_percent=100,
-            deployment_circuit_breaker=aws.ecs.ServiceDeploymentCircuitBreakerArgs(enable=True, rollback=True),
+            deployment_circuit_breaker=aws.ecs.ServiceDeploymentCircuitBreakerArgs(
+                enable=True, rollback=True
+            ),
             availability_zone_rebalancing="DISABLED",
             health_check_grace_period_seconds=300,
             network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(
@@ -109,7 +111,8 @@ class Feed(pulumi.ComponentResource):
         )
 
     def _target(self) -> aws.lb.TargetGroup:
-        """Sessions are limited by their own address, so it is kept. Who is connected stays, also when a check fails."""
+        """Sessions are limited by their own address, so it is kept. Who is connected stays, also when a
+        check fails."""
         return aws.lb.TargetGroup(
             self._name,
             vpc_id=self._args.vpc_id,
@@ -136,7 +139,8 @@ class Feed(pulumi.ComponentResource):
         )
 
     def _listeners(self) -> list[aws.lb.Listener]:
-        """Plain TCP, as the protocol has it; TLS if there is a certificate. Heartbeats come before either idle timeout."""
+        """Plain TCP, as the protocol has it; TLS if there is a certificate. Heartbeats come before either
+        idle timeout."""
         forward = aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=self.target.arn)
         listeners = [
             aws.lb.Listener(
@@ -172,7 +176,8 @@ class Feed(pulumi.ComponentResource):
             environment={"DEPTHCAST_JOURNAL_RETAIN_BYTES": str(kept), **self._args.environment},
             secrets=self._args.secrets,
             ports=[GATEWAY_PORT, ADMIN_PORT],
-            # Whether its threads run. Readiness is the load balancer's: a store that is away restarts no feed.
+            # Whether its threads run. Readiness is the load balancer's: a store that is away restarts no
+            # feed.
             health=["depthcast", "health", f"http://127.0.0.1:{ADMIN_PORT}/healthz"],
         )
         return task(

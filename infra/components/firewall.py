@@ -1,4 +1,5 @@
-"""What the load balancer of the page refuses: too many requests of one address, and what AWS's rules know as attacks."""
+"""What the load balancer of the page refuses: too many requests of one address, and what AWS's rules know
+as attacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,12 +41,13 @@ class Firewall(pulumi.ComponentResource):
             scope="REGIONAL",
             default_action=wafv2.WebAclDefaultActionArgs(allow=wafv2.WebAclDefaultActionAllowArgs()),
             visibility_config=_seen(wafv2.WebAclVisibilityConfigArgs, name),
-            rules=[_rate(args.requests), *(_managed(number, each) for number, each in enumerate(_MANAGED, 1))],
+            rules=[
+                _rate(args.requests),
+                *(_managed(number, each) for number, each in enumerate(_MANAGED, 1)),
+            ],
             opts=here,
         )
-        aws.wafv2.WebAclAssociation(
-            name, resource_arn=args.balancer_arn, web_acl_arn=self.acl.arn, opts=here
-        )
+        aws.wafv2.WebAclAssociation(name, resource_arn=args.balancer_arn, web_acl_arn=self.acl.arn, opts=here)
         self.register_outputs({})
 
 

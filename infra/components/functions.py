@@ -1,4 +1,5 @@
-"""The functions: ``migrate`` before the services roll, ``compact`` for each new segment, ``maintain`` every hour."""
+"""The functions: ``migrate`` before the services roll, ``compact`` for each new segment, ``maintain``
+every hour."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,7 +71,11 @@ class Functions(pulumi.ComponentResource):
         self._function("migrate", args.owner.variables, args.owner.statements)
         self._function(
             "compact",
-            {**args.writer.variables, **journal, "DEPTHCAST_FUNCTIONS_DEAD_LETTERS": storage.dead_letters.url},
+            {
+                **args.writer.variables,
+                **journal,
+                "DEPTHCAST_FUNCTIONS_DEAD_LETTERS": storage.dead_letters.url,
+            },
             [
                 *args.writer.statements,
                 *reads,
@@ -110,7 +115,9 @@ class Functions(pulumi.ComponentResource):
         name = f"{self._name}-{which}"
         logs = self.logs[which] = self._cluster.logs(name, parent=self)
         may_log = allow(["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(logs.arn, ":*"))
-        may_trace = allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")  # X-Ray knows no resources
+        may_trace = allow(
+            ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"
+        )  # X-Ray knows no resources
         runs = role(
             name,
             "lambda.amazonaws.com",

@@ -17,8 +17,10 @@ _CHECKOUT: Final = ".."
 class ImagesArgs:
     """Attributes.
 
-    registry_account: whose registry. region: where. repository: the image's name there. digest: which one; empty
-    to build it from this checkout. tag: of one that is built. collector: REPOSITORY:TAG of the collector; empty for none.
+    registry_account: whose registry. region: where. repository: the image's name there. digest: which
+    one; empty
+    to build it from this checkout. tag: of one that is built. collector: REPOSITORY:TAG of the collector;
+    empty for none.
     """
 
     registry_account: pulumi.Input[str]
@@ -30,14 +32,18 @@ class ImagesArgs:
 
 
 class Images(pulumi.ComponentResource):
-    """Attributes: uri: of the image, with its digest. digest: that alone. collector: the collector's, or None."""
+    """Attributes: uri: of the image, with its digest. digest: that alone. collector: the collector's, or
+    None."""
 
     def __init__(self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("depthcast:infra:Images", name, None, opts)
         registry = pulumi.Output.concat(args.registry_account, ".dkr.ecr.", args.region, ".amazonaws.com")
-        repository = pulumi.Output.concat(registry, "/", args.repository)
+        name_there = args.repository if args.digest else f"{args.repository}-built"
+        repository = pulumi.Output.concat(registry, "/", name_there)
         self.digest = (
-            pulumi.Output.from_input(args.digest) if args.digest else self._built(name, args, registry, repository)
+            pulumi.Output.from_input(args.digest)
+            if args.digest
+            else self._built(name, args, registry, repository)
         )
         self.uri = pulumi.Output.concat(repository, "@", self.digest)
         self.collector = pulumi.Output.concat(registry, "/", args.collector) if args.collector else None
@@ -46,7 +52,8 @@ class Images(pulumi.ComponentResource):
     def _built(
         self, name: str, args: ImagesArgs, registry: pulumi.Output[str], repository: pulumi.Output[str]
     ) -> pulumi.Output[str]:
-        """Build it here and push it. The environment must have BUILDX_NO_DEFAULT_ATTESTATIONS=1: Lambda takes no index."""
+        """Build it here and push it. The environment must have BUILDX_NO_DEFAULT_ATTESTATIONS=1: Lambda
+        takes no index."""
         login = aws.ecr.get_authorization_token_output(
             registry_id=args.registry_account, opts=pulumi.InvokeOutputOptions(parent=self)
         )

@@ -86,7 +86,13 @@ def _policy(account: pulumi.Input[str], region: pulumi.Input[str]) -> pulumi.Out
                 service(
                     "Logs",
                     pulumi.Output.concat("logs.", region, ".amazonaws.com"),
-                    ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                    [
+                        "kms:Encrypt",
+                        "kms:Decrypt",
+                        "kms:ReEncrypt*",
+                        "kms:GenerateDataKey*",
+                        "kms:DescribeKey",
+                    ],
                     {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs}},
                 ),
             ],

@@ -1,4 +1,5 @@
-"""The VPC: public subnets for what is reached from outside, private ones for tasks, isolated ones for the database."""
+"""The VPC: public subnets for what is reached from outside, private ones for tasks, isolated ones for the
+database."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -41,15 +42,16 @@ class Network(pulumi.ComponentResource):
             tags={"Name": name},
             opts=self._here,
         )
-        # The group that comes with a VPC lets its members speak to each other: nobody is in it, and it lets nothing.
+        # The group that comes with a VPC lets its members speak to each other: nobody is in it, and it
+        # lets nothing.
         aws.ec2.DefaultSecurityGroup(f"{name}-default", vpc_id=self.vpc.id, opts=self._here)
         blocks = list(ipaddress.ip_network(args.cidr).subnets(new_prefix=20))
         self.public_cidrs = [str(block) for block in blocks[0 : len(args.zones)]]
         self.public = self._subnets("public", self.public_cidrs)
         self.private = self._subnets("private", [str(block) for block in blocks[4 : 4 + len(args.zones)]])
         self.isolated = self._subnets("isolated", [str(block) for block in blocks[8 : 8 + len(args.zones)]])
-        public_routes = self._routes_to_the_internet()
-        private_routes = self._routes_out(args.nat_gateways, public_routes)
+        self._routes_to_the_internet()
+        private_routes = self._routes_out(args.nat_gateways)
         self._join("isolated", self.isolated, [self._table("isolated")] * len(args.zones))
         # Segments go to S3 without passing a NAT gateway, which would cost as much as it stores.
         self.s3 = aws.ec2.VpcEndpoint(
@@ -90,7 +92,7 @@ class Network(pulumi.ComponentResource):
                 f"{self._name}-{tier}-{number}", subnet_id=subnet.id, route_table_id=table.id, opts=self._here
             )
 
-    def _routes_to_the_internet(self) -> aws.ec2.RouteTable:
+    def _routes_to_the_internet(self) -> None:
         gateway = aws.ec2.InternetGateway(
             self._name, vpc_id=self.vpc.id, tags={"Name": self._name}, opts=self._here
         )
@@ -103,9 +105,8 @@ class Network(pulumi.ComponentResource):
             opts=self._here,
         )
         self._join("public", self.public, [table] * len(self.public))
-        return table
 
-    def _routes_out(self, nat_gateways: int, public: aws.ec2.RouteTable) -> list[aws.ec2.RouteTable]:
+    def _routes_out(self, nat_gateways: int) -> list[aws.ec2.RouteTable]:
         """A table a zone, so that a zone with a NAT gateway of its own does not go through another."""
         gateways = []
         for number in range(nat_gateways):

@@ -1,6 +1,7 @@
 """Secrets: made once from random bytes of AWS, kept in Secrets Manager, never printed.
 
-The values are made at the first ``up`` and left alone after it: whoever changes one there (``depthcast keys``,
+The values are made at the first ``up`` and left alone after it: whoever changes one there (``depthcast
+keys``,
 a rotation) is not overruled.
 """
 

@@ -1,4 +1,5 @@
-"""Who may speak to whom: a security group a role, and a rule for each way between them. Nothing else is let through."""
+"""Who may speak to whom: a security group a role, and a rule for each way between them. Nothing else is
+let through."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -130,9 +131,7 @@ class Security(pulumi.ComponentResource):
                 opts=self._here,
             )
 
-    def _end(
-        self, end: str
-    ) -> tuple[str | None, pulumi.Output[str] | None, pulumi.Input[str] | None]:
+    def _end(self, end: str) -> tuple[str | None, pulumi.Output[str] | None, pulumi.Input[str] | None]:
         if end in self.groups:
             return None, self.of(end), None
         if end == "s3":

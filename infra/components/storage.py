@@ -23,7 +23,8 @@ _RECEIVES: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageArgs:
-    """Attributes: account. key: of KMS. dataset: of the feed. journal_days: how long its segments stay, 0 for ever.
+    """Attributes: account. key: of KMS. dataset: of the feed. journal_days: how long its segments stay, 0
+    for ever.
     log_days: of access logs. protect: keep what is in it."""
 
     account: pulumi.Input[str]
@@ -46,7 +47,9 @@ class Storage(pulumi.ComponentResource):
         expiry = [{"id": "old", "days": args.log_days, "prefix": ""}]
         self.logs = self._bucket(f"{name}-access", None, versions=False, rules=_rules(expiry))
         self.data_policy = self._only_by_tls(f"{name}-data", self.bucket, [])
-        self.logs_policy = self._only_by_tls(f"{name}-access", self.logs, [_balancers(args.account, self.logs)])
+        self.logs_policy = self._only_by_tls(
+            f"{name}-access", self.logs, [_balancers(args.account, self.logs)]
+        )
         self.dead_letters = self._queue(f"{name}-dead", {})
         self.segments = self._queue(
             f"{name}-segments",
@@ -63,7 +66,8 @@ class Storage(pulumi.ComponentResource):
         self.register_outputs({"bucket": self.bucket.bucket})
 
     def reads(self, prefix: str) -> list[Statement]:
-        """Statements to read what is under a prefix. Without the right to list, S3 answers 403 for what is gone."""
+        """Statements to read what is under a prefix. Without the right to list, S3 answers 403 for what
+        is gone."""
         return [
             allow("s3:GetObject", pulumi.Output.concat(self.bucket.arn, f"/{prefix}/*")),
             allow("s3:ListBucket", self.bucket.arn, {"StringLike": {"s3:prefix": [f"{prefix}/*", prefix]}}),
@@ -119,7 +123,9 @@ class Storage(pulumi.ComponentResource):
         if versions:
             status = aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled")
             versioned = [
-                aws.s3.BucketVersioning(name, bucket=bucket.id, versioning_configuration=status, opts=self._here)
+                aws.s3.BucketVersioning(
+                    name, bucket=bucket.id, versioning_configuration=status, opts=self._here
+                )
             ]
         aws.s3.BucketLifecycleConfiguration(
             name,
@@ -129,7 +135,9 @@ class Storage(pulumi.ComponentResource):
         )
         return bucket
 
-    def _only_by_tls(self, name: str, bucket: aws.s3.Bucket, more: Sequence[Statement]) -> aws.s3.BucketPolicy:
+    def _only_by_tls(
+        self, name: str, bucket: aws.s3.Bucket, more: Sequence[Statement]
+    ) -> aws.s3.BucketPolicy:
         deny = {
             "Effect": "Deny",
             "Principal": "*",
@@ -151,7 +159,8 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _notify(self, name: str) -> None:
-        """Of each index: it is stored last, so its segment is whole. S3 tries the queue first, so its policy is there before."""
+        """Of each index: it is stored last, so its segment is whole. S3 tries the queue first, so its
+        policy is there before."""
         may_send = {
             "Effect": "Allow",
             "Principal": {"Service": "s3.amazonaws.com"},
@@ -194,7 +203,8 @@ def _balancers(account: pulumi.Input[str], bucket: aws.s3.Bucket) -> Statement:
 
 
 def _data_rules(args: StorageArgs) -> list[aws.s3.BucketLifecycleConfigurationRuleArgs]:
-    """Exports go after two days (they expire after one). Segments stay, or go by their days; ``epochs/`` always stays."""
+    """Exports go after two days (they expire after one). Segments stay, or go by their days; ``epochs/``
+    always stays."""
     rules = _rules([{"id": "exports", "days": 2, "prefix": f"{EXPORTS}/"}])
     if args.journal_days:
         days = f"{JOURNAL}/journal/dataset={args.dataset}/shard=0/date="
@@ -207,7 +217,9 @@ def _data_rules(args: StorageArgs) -> list[aws.s3.BucketLifecycleConfigurationRu
             filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
             noncurrent_version_expiration=old,
             abort_incomplete_multipart_upload=(
-                aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(days_after_initiation=2)
+                aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                    days_after_initiation=2
+                )
             ),
         )
     )

@@ -17,7 +17,8 @@ _STATE = "/var/lib/depthcast"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterArgs:
-    """Attributes: vpc_id. region. key: of KMS. stage: which file of settings. image: with its digest. log_days."""
+    """Attributes: vpc_id. region. key: of KMS. stage: which file of settings. image: with its digest.
+    log_days."""
 
     vpc_id: pulumi.Input[str]
     region: pulumi.Input[str]
@@ -100,7 +101,8 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskArgs:
-    """Attributes: cpu, memory: of the task. disk_gib: 21 and more, or 0 for what there is (20). containers. statements: of
+    """Attributes: cpu, memory: of the task. disk_gib: 21 and more, or 0 for what there is (20).
+    containers. statements: of
     its role."""
 
     cpu: int

@@ -61,9 +61,9 @@ def encrypted(kind: str, props: Properties) -> Iterator[str]:
     for name in needed.get(kind, ()):
         if not props.get(name):
             yield f"{name} must be given"
-    if kind == "aws:lb/listener:Listener" and props.get("protocol") in ("TLS", "HTTPS"):
-        if "TLS13" not in str(props.get("sslPolicy", "")):
-            yield "sslPolicy must be one of TLS 1.2 and 1.3 only"
+    tls = kind == "aws:lb/listener:Listener" and props.get("protocol") in ("TLS", "HTTPS")
+    if tls and "TLS13" not in str(props.get("sslPolicy", "")):
+        yield "sslPolicy must be one of TLS 1.2 and 1.3 only"
 
 
 def no_public_bucket(kind: str, props: Properties) -> Iterator[str]:
@@ -81,9 +81,9 @@ def no_wildcards(kind: str, props: Properties) -> Iterator[str]:
     if kind in ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"):
         document = props.get("policy")
         yield from wildcards(json.loads(document) if isinstance(document, str) else document or {})
-    if kind == "aws:iam/rolePolicyAttachment:RolePolicyAttachment":
-        if str(props.get("policyArn", "")).endswith(":policy/AdministratorAccess"):
-            yield "AdministratorAccess is for nobody"
+    attached = str(props.get("policyArn", ""))
+    if kind.endswith(":RolePolicyAttachment") and attached.endswith(":policy/AdministratorAccess"):
+        yield "AdministratorAccess is for nobody"
 
 
 def wildcards(document: Mapping[str, Any]) -> Iterator[str]:

@@ -33,7 +33,10 @@ def _stage(settings: Settings) -> Iterator[str]:
     if settings.stage not in STAGES:
         yield f"stage: {settings.stage!r}; one of {', '.join(STAGES)}"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", settings.stack):
-        yield f"stage: the stack's name {settings.stack!r} must have 1 to 16 of a-z, 0-9, -, and begin with a letter"
+        yield (
+            f"stage: the stack's name {settings.stack!r} must have 1 to 16 of a-z, 0-9, -, and "
+            f"begin with a letter"
+        )
 
 
 def _domain(settings: Settings) -> Iterator[str]:
@@ -92,11 +95,14 @@ def _image(settings: Settings) -> Iterator[str]:
         if not re.fullmatch(r"sha256:[0-9a-f]{64}", settings.image_digest):
             yield f"imageDigest: {settings.image_digest!r} must be sha256: and 64 hexadecimal digits"
     elif settings.stage != "dev":
-        yield f"imageDigest: {settings.stage} runs what was promoted to it; only dev builds an image of its own"
+        yield (
+            f"imageDigest: {settings.stage} runs what was promoted to it; only dev builds an image of its own"
+        )
     if settings.registry_account and not re.fullmatch(r"\d{12}", settings.registry_account):
         yield f"registryAccount: {settings.registry_account!r} must have 12 digits"
-    if settings.collector_image and not re.fullmatch(r"[a-z0-9./_-]+(:[\w.-]+|@sha256:[0-9a-f]{64})",
-                                                     settings.collector_image):
+    if settings.collector_image and not re.fullmatch(
+        r"[a-z0-9./_-]+(:[\w.-]+|@sha256:[0-9a-f]{64})", settings.collector_image
+    ):
         yield "collectorImage: expected REPOSITORY:TAG or REPOSITORY@sha256:..., without a registry"
 
 
@@ -107,7 +113,10 @@ def _feed(settings: Settings) -> Iterator[str]:
     if not re.fullmatch(r"[A-Z0-9.]{1,15}", settings.dataset):
         yield f"dataset: {settings.dataset!r} must have 1 to 15 of A-Z, 0-9 and ."
     if settings.shared_source and not settings.source_secret_arn:
-        yield "sourceSecretArn: this source needs a key; put it in a secret of AWS Secrets Manager, give its ARN"
+        yield (
+            "sourceSecretArn: this source needs a key; put it in a secret of AWS Secrets Manager, "
+            "give its ARN"
+        )
     if settings.anonymous_read and not settings.source.startswith("sim://"):
         yield "anonymousRead: market data has licences; only a simulated source may be shown to everybody"
     yield from _size("feed", settings.feed_cpu, settings.feed_memory)

@@ -65,13 +65,19 @@ def test_who_deploys_makes_roles_under_one_path_only(made: Built) -> None:
         assert not list(wildcards(document)), name
         for statement in document["Statement"]:
             if any(action.startswith("iam:") for action in statement["Action"]):
-                assert "/depthcast/*" in statement["Resource"] or "/aws-service-role/" in statement["Resource"]
+                assert (
+                    "/depthcast/*" in statement["Resource"] or "/aws-service-role/" in statement["Resource"]
+                )
 
 
 def test_images_cannot_be_replaced_and_functions_may_take_them(made: Built) -> None:
-    assert len(made.of("ecr/repository:Repository")) == 2
+    tags = {each.name: each.inputs["imageTagMutability"] for each in made.of("ecr/repository:Repository")}
+    assert tags == {
+        "depthcast": "IMMUTABLE",
+        "depthcast-collector": "IMMUTABLE",
+        "depthcast-built": "MUTABLE",
+    }
     for each in made.of("ecr/repository:Repository"):
-        assert each.inputs["imageTagMutability"].startswith("IMMUTABLE")
         assert each.inputs["imageScanningConfiguration"] == {"scanOnPush": True}
     policy = made.of("ecr/repositoryPolicy:RepositoryPolicy")[0].inputs["policy"]
     assert "lambda.amazonaws.com" in policy

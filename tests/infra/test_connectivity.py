@@ -93,15 +93,15 @@ def test_a_public_gateway_is_open_to_those_named() -> None:
 
 
 def test_an_external_database_is_reached_on_its_port() -> None:
-    secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
     stack = built(
         "dev",
         databaseKind="external",
         databaseUrl="postgresql://db.tiger.example:31234/tsdb",
         databaseOwner="tsdbadmin",
-        databaseOwnerSecretArn=f"{secret}owner",
-        databaseWriterSecretArn=f"{secret}writer",
-        databaseReaderSecretArn=f"{secret}reader",
+        databaseOwnerSecretArn=f"{arn}owner",
+        databaseWriterSecretArn=f"{arn}writer",
+        databaseReaderSecretArn=f"{arn}reader",
     )
     reach = Reach(stack)
     assert not stack.of("rds/instance:Instance")
@@ -113,4 +113,4 @@ def test_an_external_database_is_reached_on_its_port() -> None:
     assert variables["DEPTHCAST_DATABASE_AUTH"] == "secret"
     task = stack.one("ecs/taskDefinition:TaskDefinition", "-api").inputs
     api = next(each for each in json.loads(task["containerDefinitions"]) if each["name"] == "api")
-    assert {"name": "DEPTHCAST_DATABASE_SECRET_ID", "value": f"{secret}reader"} in api["environment"]
+    assert {"name": "DEPTHCAST_DATABASE_SECRET_ID", "value": f"{arn}reader"} in api["environment"]

@@ -27,8 +27,16 @@ _TAGS = {"project": "depthcast", "stack": "dev"}
         ),
         ("encrypted", "aws:sqs/queue:Queue", {}),
         ("encrypted", "aws:rds/instance:Instance", {"storageEncrypted": True, "kmsKeyId": "k"}),
-        ("encrypted", "aws:lb/listener:Listener", {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-2016-08"}),
-        ("no-public-bucket", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", {"blockPublicAcls": True}),
+        (
+            "encrypted",
+            "aws:lb/listener:Listener",
+            {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-2016-08"},
+        ),
+        (
+            "no-public-bucket",
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+            {"blockPublicAcls": True},
+        ),
         ("no-public-bucket", "aws:s3/bucketAcl:BucketAcl", {"acl": "public-read"}),
         (
             "no-wildcards",
@@ -53,7 +61,13 @@ _TAGS = {"project": "depthcast", "stack": "dev"}
             "aws:ecs/taskDefinition:TaskDefinition",
             {
                 "containerDefinitions": json.dumps(
-                    [{"name": "a", "readonlyRootFilesystem": True, "environment": [{"name": "DEPTHCAST_KEY"}]}]
+                    [
+                        {
+                            "name": "a",
+                            "readonlyRootFilesystem": True,
+                            "environment": [{"name": "DEPTHCAST_KEY"}],
+                        }
+                    ]
                 )
             },
         ),

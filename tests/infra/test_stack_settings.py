@@ -81,7 +81,11 @@ def test_stack_files_have_known_keys_a_region_and_tags(stack: str) -> None:
         ("prod", {"databaseMultiAz": False}, "databaseMultiAz: prod needs it"),
         ("dev", {"databaseUrl": "postgresql://h/n"}, "databaseUrl: RDS has an address"),
         ("dev", {"databaseKind": "external"}, "databaseUrl: external needs"),
-        ("dev", {"databaseKind": "external", "databaseUrl": "postgresql://u:p@h/n"}, "leave user and password out"),
+        (
+            "dev",
+            {"databaseKind": "external", "databaseUrl": "postgresql://u:p@h/n"},
+            "leave user and password out",
+        ),
         ("dev", {"functionsConcurrency": 1}, "functionsConcurrency: 1"),
         ("dev", {"logDays": 31}, "logDays: 31"),
         ("dev", {"journalDays": 5}, "journalDays: 5"),
@@ -104,7 +108,15 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_every_size_of_fargate_is_taken(stack: str) -> None:
-    sizes = [(256, 512), (512, 4096), (1024, 8192), (2048, 4096), (4096, 30720), (8192, 61440), (16384, 122880)]
+    sizes = [
+        (256, 512),
+        (512, 4096),
+        (1024, 8192),
+        (2048, 4096),
+        (4096, 30720),
+        (8192, 61440),
+        (16384, 122880),
+    ]
     for (feed, feed_memory), (api, api_memory) in itertools.product(sizes, sizes):
         changed = {"feedCpu": feed, "feedMemory": feed_memory, "apiCpu": api, "apiMemory": api_memory}
         assert loaded(stack, imageDigest=DIGEST, **changed).api_cpu == api

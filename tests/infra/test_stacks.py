@@ -60,7 +60,7 @@ def test_all_run_one_image_by_its_digest(stack: Built) -> None:
     for task in ("-feed", "-api", "-smoke"):
         images |= {each["image"] for name, each in containers(stack, task).items() if name != "collector"}
     assert len(images) == 1
-    assert images.pop().endswith(f"/depthcast@{digest}")
+    assert re.search(rf"/depthcast(-built)?@{digest}$", images.pop())
 
 
 def test_dev_builds_its_image_and_the_others_never(stacks: dict[str, Built]) -> None:
@@ -104,7 +104,9 @@ def test_the_api_believes_the_balancers_subnets(stack: Built) -> None:
 def test_variables_are_settings_that_the_program_has(stack: Built) -> None:
     known = {
         "DEPTHCAST_" + key.upper().replace(".", "_")
-        for key in re.findall(r"^\| `([a-z_]+\.[a-z0-9_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.M)
+        for key in re.findall(
+            r"^\| `([a-z_]+\.[a-z0-9_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.M
+        )
     }
     known |= {"DEPTHCAST_ENVIRONMENT", "DEPTHCAST_KEY", "DEPTHCAST_API_KEY"}
     used: set[str] = set()
@@ -129,7 +131,9 @@ def test_no_role_may_do_everything(stack: Built) -> None:
 
 def test_who_compacts_may_not_own_and_who_reads_may_not_write(stack: Built) -> None:
     def connects(name: str) -> str:
-        text = dict(documents(stack))[f"depthcast-{stack.outputs['cluster'].removeprefix('depthcast-')}-{name}"]
+        text = dict(documents(stack))[
+            f"depthcast-{stack.outputs['cluster'].removeprefix('depthcast-')}-{name}"
+        ]
         return json.dumps([each for each in text["Statement"] if each["Action"] == ["rds-db:connect"]])
 
     assert "depthcast_writer" in connects("compact")
@@ -184,7 +188,8 @@ def test_dashboards_and_alarms_name_metrics_that_there_are(stack: Built) -> None
     widgets = json.loads(stack.one("cloudwatch/dashboard:Dashboard").inputs["dashboardBody"])["widgets"]
     metrics = {tuple(each[:2]) for widget in widgets for each in widget["properties"]["metrics"]}
     metrics |= {
-        (each.inputs["namespace"], each.inputs["metricName"]) for each in stack.of("cloudwatch/metricAlarm:MetricAlarm")
+        (each.inputs["namespace"], each.inputs["metricName"])
+        for each in stack.of("cloudwatch/metricAlarm:MetricAlarm")
     }
     ours = {name for namespace, name in metrics if namespace.startswith("Depthcast/")}
     collected = {name for each in (FEED_METRICS, API_METRICS) for names in each.values() for name in names}
@@ -225,4 +230,6 @@ def test_prod_keeps_what_it_has(stacks: dict[str, Built]) -> None:
 def test_what_may_be_combined_builds(stack: str, changed: dict[str, Any]) -> None:
     found = built(stack, **changed)
     assert len(found.of("ecs/service:Service")) == 2
-    assert found.outputs["page"].startswith("https://" if found.of("acm/certificate:Certificate") else "http://")
+    assert found.outputs["page"].startswith(
+        "https://" if found.of("acm/certificate:Certificate") else "http://"
+    )

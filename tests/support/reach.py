@@ -1,4 +1,5 @@
-"""Who can speak to whom in a stack: worked out of its security groups, their rules, and the routes of its subnets."""
+"""Who can speak to whom in a stack: worked out of its security groups, their rules, and the routes of its
+subnets."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -23,7 +24,9 @@ class Reach:
 
     def groups(self) -> dict[str, str]:
         """Every role that has a group, and the group."""
-        return {each.name.rsplit("-", 1)[-1]: each.id for each in self.built.of("ec2/securityGroup:SecurityGroup")}
+        return {
+            each.name.rsplit("-", 1)[-1]: each.id for each in self.built.of("ec2/securityGroup:SecurityGroup")
+        }
 
     def speaks(self, source: str, target: str, port: int) -> bool:
         """Whether one role may open a connection to another: out of the one's group, into the other's."""

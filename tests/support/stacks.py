@@ -1,4 +1,5 @@
-"""Pulumi programs built without an engine: every resource is written down, with what it was given and waits for."""
+"""Pulumi programs built without an engine: every resource is written down, with what it was given and
+waits for."""
 
 import asyncio
 import json
@@ -12,13 +13,23 @@ import pulumi
 import yaml
 from pulumi.runtime import mocks
 
-__all__ = ["ACCOUNT", "DIGEST", "REGION", "ROOT", "Built", "Resource", "build_with", "configuration", "documents"]
+__all__ = [
+    "ACCOUNT",
+    "DIGEST",
+    "REGION",
+    "ROOT",
+    "Built",
+    "Resource",
+    "build_with",
+    "configuration",
+    "documents",
+]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ACCOUNT: Final = "123456789012"
 REGION: Final = "eu-central-1"
 DIGEST: Final = "sha256:" + "5" * 64
-_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - what marks one in Pulumi's protocol
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 
 
@@ -98,7 +109,7 @@ class _Recorder(mocks.MockMonitor):
         self._built = built
         self._lock = threading.Lock()
 
-    def RegisterResource(self, request: Any) -> Any:
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - Pulumi's name
         answer = super().RegisterResource(request)
         if request.type == "pulumi:pulumi:Stack":
             return answer
@@ -168,8 +179,13 @@ class _Answers(mocks.Mocks):
         answers: dict[str, dict[str, Any]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
             "aws:index/getRegion:getRegion": {"region": REGION},
-            "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [REGION + each for each in "abc"]},
-            "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "hidden-login"},
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {
+                "names": [REGION + each for each in "abc"]
+            },
+            "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
+                "userName": "AWS",
+                "password": "hidden-login",
+            },
             "aws:secretsmanager/getRandomPassword:getRandomPassword": {
                 "randomPassword": ("hidden" * 10)[: int(args.args.get("passwordLength", 0))]
             },

@@ -1,0 +1,2 @@
+"""What is done around ``pulumi up``: looking before, comparing after, and trying what should happen when
+things fail."""

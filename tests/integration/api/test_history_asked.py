@@ -1,11 +1,16 @@
 """Questions about history: pages while more comes, ranges that lack something, tags, what cannot be meant."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from depthcast.journal.segments import ClosedSegment
+from depthcast.store.connect import connected
+from depthcast.store.history.fields import Kind
+from depthcast.store.history.ledger import find_instrument
+from depthcast.store.history.query import Query, fetch, page_end, stream
 from tests.support.api_service import Api
 from tests.support.gateways import run
 from tests.support.history_api import asked, compacted, pages
@@ -13,6 +18,8 @@ from tests.support.postgres import Server
 from tests.support.rest import problem
 
 NS = 1_000_000_000
+DAY = 1_758_672_000 * NS
+"""2025-09-24."""
 CLX5 = {"instrument": "CLX5"}
 
 
@@ -96,6 +103,8 @@ def test_what_cannot_be_meant_is_a_problem(clx5_history: str) -> None:
         path = "/v1/history/trades"
         problem(await api.get(path, params={"instrument": "CLX9"}), 404, "unknown-instrument")
         problem(await api.get(path, params={"instrument": "XNAS.ITCH:CLX5"}), 404, "unknown-instrument")
+        for none in ("CLX5\0", "0" * 11 + "9" * 60, "9" * 90, "4294967296", "CLX5' OR ''='"):
+            problem(await api.get(path, params={"instrument": none}), 404, "unknown-instrument")
         missing = problem(await api.get(path), 422, "invalid-parameter")
         assert missing["errors"] == [{"field": "instrument", "message": "is needed", "in": "query"}]
         for wrong in (
@@ -124,6 +133,37 @@ def test_what_cannot_be_meant_is_a_problem(clx5_history: str) -> None:
             problem(refused, 406, "not-acceptable")
 
     asked(clx5_history, test)
+
+
+def test_decades_without_rows_cost_nothing(clx5_history: str) -> None:
+    """Longer steps are gathered day by day; days that have no row are not looked at one by one."""
+    statements: list[str] = []
+
+    async def main() -> None:
+        async with connected(clx5_history) as connection:
+            named = await find_instrument(connection, "CLX5")
+            for kind, step_s in ((Kind.BBO, 5), (Kind.DEPTH, 60), (Kind.OHLCV, 30), (Kind.OHLCV, 86_400)):
+                for descending in (False, True):
+                    whole = Query(
+                        kind=kind, dataset=named.dataset, instrument_id=named.instrument_id,
+                        publisher_id=None, start_ns=0, end_ns=4 * 10**18, step_s=step_s,
+                        descending=descending,
+                    )  # fmt: skip
+                    of_the_day = replace(whole, start_ns=DAY, end_ns=DAY + 86_400 * NS)
+                    expected = await fetch(connection, of_the_day, None, 100_000)
+                    assert expected
+                    statements.clear()
+                    with connection.query_logger(lambda record: statements.append(record.query)):
+                        found = await fetch(connection, whole, None, 100_000)
+                        assert await page_end(connection, whole, None, 100_000) is None
+                        nobodys = replace(whole, publisher_id=7)
+                        assert await fetch(connection, nobodys, None, 100_000) == []
+                        streamed = [row async for rows in stream(connection, whole, 1_000) for row in rows]
+                    assert found == expected
+                    assert descending or streamed == expected
+                    assert len(statements) < 40
+
+    run(main())
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ _ONE_US: Final = timedelta(microseconds=1)
 _US: Final = 1_000
 """ns."""
 _MAX_ID: Final = 2**32
+_DIGITS: Final = 11
+"""A number of so many is greater than any id."""
 
 
 class Named(NamedTuple):
@@ -133,21 +135,28 @@ async def find_instrument(connection: Connection, text: str, *, timeout_s: float
         AmbiguousInstrumentError: it has several; its ``choices`` name them.
     """
     dataset, _, name = text.partition(":")
+    if "\0" in text:  # which PostgreSQL takes in no text
+        raise _unknown(text)
     rows = await connection.fetch(_SYMBOLS, [text, name], timeout=timeout_s)
     known = [Named(*row) for row in rows]
     found = [each for each in known if each.symbol == text]
     found = found or [each for each in known if name and each.dataset == dataset]
     if not found:
         digits = name or text
-        if digits.isascii() and digits.isdigit() and int(digits[:11]) < _MAX_ID:
-            rows = await connection.fetch(_IDS, int(digits), timeout=timeout_s)
-            rows = rows or await connection.fetch(_NAMELESS, int(digits), timeout=timeout_s)
+        is_number = digits.isascii() and digits.isdigit()
+        if is_number and (number := int(digits.lstrip("0")[:_DIGITS] or "0")) < _MAX_ID:
+            rows = await connection.fetch(_IDS, number, timeout=timeout_s)
+            rows = rows or await connection.fetch(_NAMELESS, number, timeout=timeout_s)
             found = [each for each in (Named(*row) for row in rows) if not name or each.dataset == dataset]
     if not found:
-        raise UnknownInstrumentError(
-            f"the history has no instrument {text!r}: give a symbol or an instrument id"
-        )
+        raise _unknown(text)
     return _only(text, found)
+
+
+def _unknown(text: str) -> UnknownInstrumentError:
+    return UnknownInstrumentError(
+        f"the history has no instrument {text!r}: give a symbol or an instrument id"
+    )
 
 
 def _only(text: str, found: Sequence[Named]) -> Named:

@@ -8,6 +8,7 @@ page begins after a key: it neither repeats nor leaves out a row, however many c
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import dropwhile
 from typing import Any, Final, NamedTuple
 
 from depthcast.store.connect import Connection
@@ -101,11 +102,13 @@ async def fetch(
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database fails.
     """
     rows: list[Any] = []
-    for window in _windows(query, after):
+    windows = _windows(query, after)
+    while (window := next(windows, None)) is not None and len(rows) < limit:
         sql, arguments = _statement(query, window, after, query.fields)
-        rows += await connection.fetch(f"{sql} LIMIT {limit - len(rows):d}", *arguments, timeout=timeout_s)
-        if len(rows) >= limit:
-            break
+        found = await connection.fetch(f"{sql} LIMIT {limit - len(rows):d}", *arguments, timeout=timeout_s)
+        rows += found
+        if not found:
+            windows = await _beyond(connection, query, window, windows, timeout_s)
     return rows
 
 
@@ -115,7 +118,8 @@ async def page_end(
     """The key of the last row of a page of ``limit`` if more follow it; else None. Raises as `fetch`."""
     left = limit
     last: Key | None = None
-    for window in _windows(query, after):
+    windows = _windows(query, after)
+    while (window := next(windows, None)) is not None:
         sql, arguments = _statement(query, window, after, ())
         if not _is_gathered(query):  # one window, in which the server does the counting
             rows = await connection.fetch(
@@ -126,7 +130,10 @@ async def page_end(
         if len(rows) > left:
             return key_of(query, rows[left - 1]) if left else last
         left -= len(rows)
-        last = key_of(query, rows[-1]) if rows else last
+        if rows:
+            last = key_of(query, rows[-1])
+        else:
+            windows = await _beyond(connection, query, window, windows, timeout_s)
     return None
 
 
@@ -136,11 +143,38 @@ async def stream(connection: Connection, query: Query, chunk: int) -> AsyncItera
     Raises as `fetch` does.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        for window in _windows(query, None):
+        windows = _windows(query, None)
+        while (window := next(windows, None)) is not None:
             sql, arguments = _statement(query, window, None, query.fields)
             cursor = await connection.cursor(sql, *arguments)
+            found = False
             while rows := await cursor.fetch(chunk):
+                found = True
                 yield rows
+            if not found:
+                windows = await _beyond(connection, query, window, windows, None)
+
+
+async def _beyond(
+    connection: Connection, query: Query, empty: _Window, windows: Iterator[_Window], timeout_s: float | None
+) -> Iterator[_Window]:
+    """The windows after an empty one, from the next stored row on: years without rows cost nothing."""
+    if not _is_gathered(query):  # there is but one
+        return iter(())
+    step_us = query.step_s * _US_PER_S
+    first_us, last_us = query.start_ns // _US - step_us, query.end_ns // _US + step_us
+    rest = _Window(first_us, empty.first_us - 1) if query.descending else _Window(empty.last_us + 1, last_us)
+    given = _Arguments()
+    inside = _inside(query, rest, given)
+    turn = " DESC" if query.descending else ""
+    sql = f"SELECT ts FROM history.{_view(query)} WHERE {_all(inside)} ORDER BY ts{turn} LIMIT 1"  # noqa: S608 # nosec B608
+    nearest = await connection.fetchval(sql, *given, timeout=timeout_s)
+    if nearest is None:
+        return iter(())
+    nearest_us = (nearest - _EPOCH) // _ONE_US
+    return dropwhile(
+        lambda each: each.first_us > nearest_us if query.descending else each.last_us < nearest_us, windows
+    )
 
 
 def _is_gathered(query: Query) -> bool:
@@ -214,14 +248,7 @@ def _statement(
 ) -> tuple[str, _Arguments]:
     """The rows of a window in order: the fields, then the key. All names in it are our own."""
     given = _Arguments()
-    inside = [
-        f"dataset = {given.add(query.dataset)}",
-        f"instrument_id = {given.add(query.instrument_id)}",
-        f"ts >= {given.add(_moment(window.first_us))}",
-        f"ts <= {given.add(_moment(window.last_us))}",
-    ]
-    if query.publisher_id is not None:
-        inside.append(f"publisher_id = {given.add(query.publisher_id)}")
+    inside = _inside(query, window, given)
     if not query.step_s:
         # To the nanosecond; asked of the first and last microsecond only, or the planner expects few rows.
         time = "coalesce(ts_recv, ts_event, 0)"
@@ -255,6 +282,19 @@ def _statement(
     apart = ", ".join(query.key_names)
     rows = f"SELECT DISTINCT ON ({apart}) {selected} FROM {places}"  # noqa: S608 # nosec B608
     return f"{rows} WHERE {_all(inside + beyond)} ORDER BY {order}, ts DESC", given
+
+
+def _inside(query: Query, window: _Window, given: _Arguments) -> list[str]:
+    """The conditions that a window's rows fulfil."""
+    inside = [
+        f"dataset = {given.add(query.dataset)}",
+        f"instrument_id = {given.add(query.instrument_id)}",
+        f"ts >= {given.add(_moment(window.first_us))}",
+        f"ts <= {given.add(_moment(window.last_us))}",
+    ]
+    if query.publisher_id is not None:
+        inside.append(f"publisher_id = {given.add(query.publisher_id)}")
+    return inside
 
 
 def _view(query: Query) -> str:

@@ -37,8 +37,10 @@ SECONDS_OF_STREAMS ?= 60
 SECONDS_OF_PAGES ?= 60
 RATE_OF_STREAMS ?= 500000
 KILLS ?= 20
+# Of `make preflight`, `deploy`, `smoke` and `drill`: which Pulumi.STACK.yaml.
+STACK ?= dev
 
-.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize wheel-twice screenshots clean
+.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize wheel-twice screenshots preflight deploy smoke drill clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -106,6 +108,18 @@ wheel-twice: $(UV) ## build the wheel twice, in two places and at two times: bot
 	done
 	sha256sum build/twice/*-dist/*.whl
 	cmp build/twice/one-dist/*.whl build/twice/another-dist/*.whl
+
+preflight: setup ## say what would stop a deployment to AWS, and what to do about it (STACK=dev)
+	$(BIN)/python -m infra.tools.preflight $(STACK)
+
+deploy: setup ## bring a stack up to date on AWS, wait, compare what runs (STACK=dev DIGEST=sha256:...)
+	$(BIN)/python -m infra.tools.deploy $(STACK) $(if $(DIGEST),--digest $(DIGEST))
+
+smoke: setup ## look at a stack from within its VPC (STACK=dev)
+	$(BIN)/python -m infra.tools.smoke $(STACK)
+
+drill: setup ## stop tasks, fail the database over, say how long each took to be back (STACK=dev)
+	$(BIN)/python -m infra.tools.drill $(STACK) $(ARGS)
 
 clean: ## remove what was built (not .venv, not .uv)
 	rm -rf build dist out *.egg-info app/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -48,7 +48,8 @@ class Runtime:
         self.service = service
         self.logger = Logger(service=service)
         configure_logs(for_people=False)  # of what is below: lines of JSON too
-        self.metrics = Metrics(namespace=_NAMESPACE, service=service)
+        namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or _NAMESPACE  # a stack may have its own
+        self.metrics = Metrics(namespace=namespace, service=service)
         self._runner = asyncio.Runner()
 
     @functools.cached_property

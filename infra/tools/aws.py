@@ -40,10 +40,8 @@ def wait_for_steady(ecs: Any, cluster: str, services: list[str], *, limit_s: flo
                 say(f"{name}: {primary['runningCount']} of {primary['desiredCount']} tasks run")
                 waits.discard(name)
         if waits and time.monotonic() > until:
-            fail(
-                f"not steady after {limit_s:.0f} s: {', '.join(sorted(waits))}. `aws ecs
-                describe-services` says why"
-            )
+            late = ", ".join(sorted(waits))
+            fail(f"not steady after {limit_s:.0f} s: {late}. `aws ecs describe-services` says why")
         if waits:
             time.sleep(_POLL_S)
 

@@ -48,9 +48,9 @@ def table(checks: Sequence[Check]) -> str:
     return "\n".join(lines)
 
 
-def configuration(stack: str) -> dict[str, Any]:
+def configuration(stack: str, folder: Path = ROOT) -> dict[str, Any]:
     """The keys of a stack's file."""
-    path = ROOT / f"Pulumi.{stack}.yaml"
+    path = folder / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         fail(f"there is no {path.name}: STACK is one of dev, staging, prod, or a copy of their files")
     found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -61,9 +61,8 @@ def run(*command: str, capture: bool = False, folder: Path = ROOT) -> str:
     """Run a command; it ends all where it fails."""
     if shutil.which(command[0]) is None:
         fail(f"{command[0]} is not installed; docs/DEPLOY.md says what is needed")
-    done = subprocess.run(
-        command, cwd=folder, check=False, text=True, stdout=subprocess.PIPE if capture else None
-    )  # noqa: S603
+    out = subprocess.PIPE if capture else None
+    done = subprocess.run(command, cwd=folder, check=False, text=True, stdout=out)  # noqa: S603 - our own words
     if done.returncode:
         fail(f"{' '.join(command[:3])} ended with code {done.returncode}")
     return done.stdout or ""

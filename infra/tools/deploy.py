@@ -38,9 +38,8 @@ def _verify(digest: str, repository: str) -> None:
     images = os.environ.get("IMAGE_REPOSITORY", "")
     if not repository or not images:
         fail(
-            "whose image is it? Set GITHUB_REPOSITORY=OWNER/NAME and IMAGE_REPOSITORY (the output
-            imageRepository of "
-            "infra/bootstrap), so that its attestation can be verified"
+            "whose image is it? Set GITHUB_REPOSITORY=OWNER/NAME and IMAGE_REPOSITORY (the output "
+            "imageRepository of infra/bootstrap), so that its attestation can be verified"
         )
     run("gh", "attestation", "verify", f"oci://{images}@{digest}", "--repo", repository)
 

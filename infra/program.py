@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
@@ -14,7 +13,7 @@ from infra.components.budget import Budget, BudgetArgs
 from infra.components.collector import API_METRICS, FEED_METRICS, collector, statements
 from infra.components.dashboard import Dashboard, DashboardArgs
 from infra.components.database import Access, RdsArgs, RdsDatabase, external_access, external_port
-from infra.components.dns import Certificate, CertificateArgs, name_balancer
+from infra.components.dns import Certificate, CertificateArgs
 from infra.components.endpoints import Endpoints, EndpointsArgs
 from infra.components.feed import Feed, FeedArgs
 from infra.components.firewall import Firewall, FirewallArgs
@@ -28,20 +27,20 @@ from infra.components.security import (
     ADMIN_PORT,
     API_PORT,
     GATEWAY_PORT,
-    GATEWAY_TLS_PORT,
     TRACES_PORT,
     Security,
     SecurityArgs,
 )
 from infra.components.storage import EXPORTS, JOURNAL, Storage, StorageArgs
-from infra.components.tasks import Cluster, ClusterArgs, Container, TaskArgs, task
+from infra.components.tasks import Cluster, ClusterArgs, Container
+from infra.outputs import Parts, outputs
 from infra.settings import Settings
+from infra.sources import source_port, source_statements
 from infra.watching import Watched, alarms, graphs
 
 __all__ = ["System", "build"]
 
 _ANYWHERE: Final = ("0.0.0.0/0",)
-_LIVE_PORT: Final = 13000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,22 @@ class _Builder:
             self.name,
             BudgetArgs(stack=it.stack, usd=it.budget_usd, topic=told.policy.arn),
         )
-        return System(self._outputs(feed, api, functions, dashboard))
+        parts = Parts(
+            name=self.name,
+            region=self.region,
+            cluster=self.cluster,
+            feed=feed,
+            api=api,
+            functions=functions,
+            storage=self.storage,
+            secrets=self.secrets,
+            database=self.rds,
+            digest=self.images.digest,
+            dashboard=dashboard.name,
+            subnets=[each.id for each in self.network.private],
+            smoke_group=self.security.of("smoke"),
+        )
+        return System(outputs(it, parts))
 
     def _ground(self) -> None:
         """Network, groups, key, secrets, images."""
@@ -127,7 +141,7 @@ class _Builder:
                 gateway_cidrs=(*inside, *it.gateway_cidrs),
                 tls=it.tls,
                 database_port=None if it.rds else external_port(it.database_url),
-                source_port=_source_port(it),
+                source_port=source_port(it),
                 isolated=it.nat_gateways == 0,
                 s3_prefix_list=self.network.s3.prefix_list_id,
             ),
@@ -277,7 +291,7 @@ class _Builder:
                     *self.storage.reads(f"{JOURNAL}/journal"),
                     *self.storage.writes(f"{JOURNAL}/journal"),
                     allow("secretsmanager:GetSecretValue", self.secrets.gateway_keys.arn),
-                    *_source_statements(it.source),
+                    *source_statements(it.source),
                     *self._collecting(),
                 ],
                 protect=it.protect,
@@ -358,83 +372,3 @@ class _Builder:
 
     def _collecting(self) -> list[Statement]:
         return statements(self.metrics_logs) if self.images.collector is not None else []
-
-    def _outputs(
-        self, feed: Feed, api: Api, functions: Functions, dashboard: Dashboard
-    ) -> dict[str, pulumi.Input[object]]:
-        it = self.settings
-        if it.tls:
-            name_balancer(f"{self.name}-page", it.hosted_zone_id, it.domain, api.balancer, parent=api)
-            name_balancer(
-                f"{self.name}-gateway", it.hosted_zone_id, it.gateway_domain, feed.balancer, parent=feed
-            )
-        page = pulumi.Output.from_input(it.domain) if it.tls else api.balancer.dns_name
-        gateway = pulumi.Output.from_input(it.gateway_domain) if it.tls else feed.balancer.dns_name
-        secure = "s" if it.tls else ""
-        inside_api = f"http://{self.cluster.address('api')}:{API_PORT}"
-        inside_feed = f"{self.cluster.address('feed')}:{GATEWAY_PORT}"
-        looks = self._smoke(inside_api, inside_feed)
-        first_key = pulumi.Output.concat(
-            "DEPTHCAST_KEYS_STORE=secretsmanager DEPTHCAST_KEYS_SECRET_ID=",
-            self.secrets.gateway_keys.arn,
-            " depthcast keys create --name desk-1",
-        )
-        return {
-            "page": pulumi.Output.concat(f"http{secure}://", page),
-            "webSocket": pulumi.Output.concat(f"ws{secure}://", page, "/v1/stream"),
-            "gateway": pulumi.Output.concat(gateway, f":{GATEWAY_TLS_PORT if it.tls else GATEWAY_PORT}"),
-            "dashboard": pulumi.Output.concat(
-                "https://",
-                self.region,
-                ".console.aws.amazon.com/cloudwatch/home#dashboards:name=",
-                dashboard.name,
-            ),
-            "firstKey": first_key,
-            "imageDigest": self.images.digest,
-            "cluster": self.cluster.cluster.name,
-            "services": {"feed": feed.service.name, "api": api.service.name},
-            "functions": {key: each.name for key, each in functions.functions.items()},
-            "bucket": self.storage.bucket.bucket,
-            "apiKeysSecret": self.secrets.api_keys.arn,
-            "gatewayKeysSecret": self.secrets.gateway_keys.arn,
-            "database": self.rds.instance.identifier if self.rds is not None else "",
-            "smoke": {
-                "task": looks.arn,
-                "subnets": [each.id for each in self.network.private],
-                "group": self.security.of("smoke"),
-            },
-        }
-
-    def _smoke(self, api: str, feed: str) -> aws.ecs.TaskDefinition:
-        """A task that looks at all from within the VPC, and ends. ``make smoke`` runs it."""
-        container = Container(
-            name="smoke",
-            command=["smoke", api, "--gateway", feed, "--timeout", "60"],
-            secrets={"DEPTHCAST_KEY": self.secrets.gateway.arn, "DEPTHCAST_API_KEY": self.secrets.smoke.arn},
-        )
-        return task(
-            f"{self.name}-smoke",
-            self.cluster,
-            TaskArgs(cpu=256, memory=512, containers=[container], statements=[]),
-            parent=self.cluster,
-        )
-
-
-def _source_port(settings: Settings) -> int | None:
-    """Where the feed's own source listens, if it is another gateway."""
-    if not settings.shared_source:
-        return None
-    if settings.source.startswith("databento://"):
-        return _LIVE_PORT
-    return urlsplit(settings.source).port or _LIVE_PORT
-
-
-def _source_statements(source: str) -> list[Statement]:
-    """To read a source that is an object of S3."""
-    if not source.startswith("s3://"):
-        return []
-    parts = urlsplit(source)
-    return [
-        allow("s3:GetObject", f"arn:aws:s3:::{parts.netloc}{parts.path}"),
-        allow("s3:ListBucket", f"arn:aws:s3:::{parts.netloc}"),
-    ]

@@ -15,7 +15,7 @@ def follow(secret_id: str, path: str, every_s: float) -> None:
     """Write the file where the secret has changed, as a whole, for its owner alone. Never returns."""
     client = boto3.client("secretsmanager")
     known = None
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - no more imports than needed
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
     while True:
         try:
             found = client.get_secret_value(SecretId=secret_id)

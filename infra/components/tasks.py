@@ -154,7 +154,9 @@ def _definition(it: Container, cluster: Cluster, logs: aws.cloudwatch.LogGroup) 
         "DEPTHCAST_ENVIRONMENT": cluster.args.stage,
         **it.environment,
     }
-    mounts = [{"sourceVolume": "state", "containerPath": _STATE, "readOnly": False}] if it.state else []
+    mounts = [{"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False}]  # noqa: S108
+    if it.state:
+        mounts.append({"sourceVolume": "state", "containerPath": _STATE, "readOnly": False})
     definition: dict[str, Any] = {
         "name": it.name,
         "image": it.image or cluster.args.image,
@@ -163,7 +165,7 @@ def _definition(it: Container, cluster: Cluster, logs: aws.cloudwatch.LogGroup) 
         "environment": [{"name": key, "value": value} for key, value in sorted(variables.items())],
         "secrets": [{"name": key, "valueFrom": value} for key, value in sorted(it.secrets.items())],
         "portMappings": [{"containerPort": each, "hostPort": each, "protocol": "tcp"} for each in it.ports],
-        "mountPoints": [*mounts, {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
+        "mountPoints": mounts,
         "readonlyRootFilesystem": True,
         "stopTimeout": 120,
         "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},

@@ -62,7 +62,7 @@ def run(*command: str, capture: bool = False, folder: Path = ROOT) -> str:
     if shutil.which(command[0]) is None:
         fail(f"{command[0]} is not installed; docs/DEPLOY.md says what is needed")
     out = subprocess.PIPE if capture else None
-    done = subprocess.run(command, cwd=folder, check=False, text=True, stdout=out)  # noqa: S603 - our own words
+    done = subprocess.run(command, cwd=folder, check=False, text=True, stdout=out)  # noqa: S603
     if done.returncode:
         fail(f"{' '.join(command[:3])} ended with code {done.returncode}")
     return done.stdout or ""

@@ -11,7 +11,7 @@ from typing import Final
 
 from infra.settings import Settings
 
-__all__ = ["HOURS", "Item", "data_transfer", "estimate"]
+__all__ = ["HOURS", "Item", "data_transfer", "estimate", "markdown"]
 
 HOURS: Final = 730
 PRICES: Final = {
@@ -116,10 +116,18 @@ def _database(settings: Settings) -> list[Item]:
 
 
 def _watching(settings: Settings) -> Item:
-    ours = 33 if settings.collector_image else 14
+    ours = 49 if settings.collector_image else 28
     alarms = 13 if settings.collector_image else 10
     text = f"{ours} metrics x 0.30 + {alarms} alarms x 0.10 + 3"
     return Item("metrics, alarms, dashboard", text, ours * 0.30 + alarms * 0.10 + PRICES["dashboard"])
+
+
+def markdown(settings: Settings) -> str:
+    """The lines as a table, with their sum."""
+    items = estimate(settings)
+    lines = [f"| {each.what} | {each.sum} | {each.usd:,.2f} |" for each in items]
+    total = f"| **together** | | **{sum(each.usd for each in items):,.2f}** |"
+    return "\n".join(["| what | how it comes about | USD a month |", "| --- | --- | ---: |", *lines, total])
 
 
 def data_transfer(messages_per_s: int, subscribers: int) -> Mapping[str, float]:

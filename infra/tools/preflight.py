@@ -41,9 +41,7 @@ def main() -> None:
     found = [*without_aws(settings), account, *checks(settings, lambda service: client(service, region))]
     say(table(found))
     usd = sum(item.usd for item in estimate(settings))
-    say(
-        f"\nabout {usd:,.0f} USD a month before it is used (budget {settings.budget_usd}); docs/COST.md has the sums"
-    )
+    say(f"\nabout {usd:,.0f} USD a month before it is used (docs/COST.md); budget {settings.budget_usd}")
     if not all(each.ok for each in found):
         fail("\nnot yet: see what is marked FIX")
 
@@ -158,9 +156,8 @@ def _quotas(settings: Settings, service: Client) -> Iterator[Check]:
         try:
             value = float(quotas.get_service_quota(ServiceCode=where, QuotaCode=code)["Quota"]["Value"])
         except (BotoCoreError, ClientError) as error:
-            yield Check(
-                name, False, str(error), "let who deploys ask for quotas: servicequotas:GetServiceQuota"
-            )
+            ask = "let who deploys ask for quotas: servicequotas:GetServiceQuota"
+            yield Check(name, ok=False, found=str(error), fix=ask)
         else:
             yield Check(name, value >= least, f"{value:g}, at most {least:g} wanted", fix)
 

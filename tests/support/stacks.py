@@ -92,7 +92,7 @@ def build_with(program: Callable[[], Mapping[str, Any]], stack: str, project: st
 
     secret: dict[str, asyncio.Future[bool]] = {}
 
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> pulumi.Output[Any]:
         outputs = {key: pulumi.Output.from_input(value) for key, value in program().items()}
         secret.update({key: asyncio.ensure_future(value.is_secret()) for key, value in outputs.items()})
@@ -110,7 +110,7 @@ class _Recorder(mocks.MockMonitor):
         self._lock = threading.Lock()
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - Pulumi's name
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type == "pulumi:pulumi:Stack":
             return answer
         from pulumi.runtime import rpc

@@ -313,7 +313,7 @@ class _Builder:
                 balancer_subnets=[each.id for each in self.network.public],
                 balancer_group=self.security.of("balancer"),
                 certificate_arn=certificate,
-                logs_bucket=self.storage.logs.bucket,
+                logs_bucket=self.storage.logs_bucket,
                 cpu=it.api_cpu,
                 memory=it.api_memory,
                 least=it.api_min,

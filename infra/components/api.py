@@ -245,8 +245,8 @@ class Api(pulumi.ComponentResource):
                     statistic="Average",
                 )
             )
-            measure = {"customized_metric_specification": clients}
-            measures["clients"] = (float(self._args.clients_per_task), measure)
+            streams = float(self._args.clients_per_task)
+            measures["clients"] = (streams, {"customized_metric_specification": clients})
         for word, (value, measure) in measures.items():
             aws.appautoscaling.Policy(
                 f"{self._name}-{word}",

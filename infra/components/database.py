@@ -114,7 +114,7 @@ class RdsDatabase(pulumi.ComponentResource):
             performance_insights_retention_period=465 if args.insights == "advanced" else 7,
             database_insights_mode=args.insights,
             monitoring_interval=60,
-            monitoring_role_arn=watches.arn,
+            monitoring_role_arn=watches,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.register_outputs({"address": self.instance.address})
@@ -138,7 +138,10 @@ class RdsDatabase(pulumi.ComponentResource):
     def owner_access(self) -> Access:
         """As the owner of the schemas, by the secret that RDS keeps and rotates."""
         secret = self.instance.master_user_secrets[0].secret_arn
-        more = {"DEPTHCAST_DATABASE_AUTH": "secret", "DEPTHCAST_DATABASE_SECRET_ID": secret}
+        more: dict[str, pulumi.Input[str]] = {
+            "DEPTHCAST_DATABASE_AUTH": "secret",
+            "DEPTHCAST_DATABASE_SECRET_ID": secret,
+        }
         return Access(
             self._variables(OWNER) | more,
             [allow("secretsmanager:GetSecretValue", secret), allow("kms:Decrypt", self._args.key)],

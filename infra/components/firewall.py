@@ -72,10 +72,11 @@ def _managed(priority: int, name: str) -> wafv2.WebAclRuleArgs:
             count=wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideActionToUseCountArgs()
         ),
     )
+    none = wafv2.WebAclRuleOverrideActionNoneArgs()  # type: ignore[no-untyped-call]
     return wafv2.WebAclRuleArgs(
         name=name,
         priority=priority,
-        override_action=wafv2.WebAclRuleOverrideActionArgs(none=wafv2.WebAclRuleOverrideActionNoneArgs()),
+        override_action=wafv2.WebAclRuleOverrideActionArgs(none=none),
         statement=wafv2.WebAclRuleStatementArgs(
             managed_rule_group_statement=wafv2.WebAclRuleStatementManagedRuleGroupStatementArgs(
                 vendor_name="AWS",

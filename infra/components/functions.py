@@ -136,7 +136,7 @@ class Functions(pulumi.ComponentResource):
                 working_directory="/srv/depthcast",
             ),
             architectures=["x86_64"],
-            role=runs.arn,
+            role=runs,
             timeout=_TIMEOUT_S[which],
             memory_size=_MEMORY_MIB[which],
             vpc_config=aws.lambda_.FunctionVpcConfigArgs(

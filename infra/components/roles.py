@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-__all__ = ["Statement", "allow", "role"]
+__all__ = ["Statement", "after", "allow", "role"]
 
 Statement = dict[str, Any]
 
@@ -33,8 +33,9 @@ def role(
     *,
     parent: pulumi.Resource,
     managed: Sequence[str] = (),
-) -> aws.iam.Role:
-    """A role that a service may take, with these statements and AWS's managed policies of these names.
+) -> pulumi.Output[str]:
+    """The ARN of a role that a service may take, with these statements and AWS's policies of these names.
+    It is there once the role has them, so that nobody takes it too early.
 
     Its path is ``/depthcast/``: who deploys may make roles there, and nowhere else.
     """
@@ -52,18 +53,17 @@ def role(
         ),
         opts=here,
     )
+    given: list[pulumi.Resource] = []
     if statements:
-        aws.iam.RolePolicy(
-            name,
-            role=made.id,
-            policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)}),
-            opts=here,
-        )
+        document = pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        given.append(aws.iam.RolePolicy(name, role=made.id, policy=document, opts=here))
     for number, policy in enumerate(managed):
-        aws.iam.RolePolicyAttachment(
-            f"{name}-{number}",
-            role=made.name,
-            policy_arn=f"arn:aws:iam::aws:policy/service-role/{policy}",
-            opts=here,
-        )
-    return made
+        arn = f"arn:aws:iam::aws:policy/service-role/{policy}"
+        attached = aws.iam.RolePolicyAttachment(f"{name}-{number}", role=made.name, policy_arn=arn, opts=here)
+        given.append(attached)
+    return after(made.arn, given)
+
+
+def after(value: pulumi.Output[str], resources: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
+    """A value that whoever uses it has only once these resources are there."""
+    return pulumi.Output.all(value, *(each.urn for each in resources)).apply(lambda all_: str(all_[0]))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_aws as aws
 
-from infra.components.roles import Statement, allow
+from infra.components.roles import Statement, after, allow
 
 __all__ = ["EXPORTS", "JOURNAL", "Storage", "StorageArgs"]
 
@@ -50,6 +50,7 @@ class Storage(pulumi.ComponentResource):
         self.logs_policy = self._only_by_tls(
             f"{name}-access", self.logs, [_balancers(args.account, self.logs)]
         )
+        self.logs_bucket = after(self.logs.bucket, [self.logs_policy])
         self.dead_letters = self._queue(f"{name}-dead", {})
         self.segments = self._queue(
             f"{name}-segments",

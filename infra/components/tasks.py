@@ -138,8 +138,8 @@ def task(name: str, cluster: Cluster, args: TaskArgs, *, parent: pulumi.Resource
         ephemeral_storage=aws.ecs.TaskDefinitionEphemeralStorageArgs(size_in_gib=args.disk_gib)
         if args.disk_gib
         else None,
-        execution_role_arn=starts.arn,
-        task_role_arn=runs.arn,
+        execution_role_arn=starts,
+        task_role_arn=runs,
         volumes=[aws.ecs.TaskDefinitionVolumeArgs(name=each) for each in ("state", "tmp")],
         container_definitions=pulumi.Output.json_dumps(
             [_definition(each, cluster, logs) for each in args.containers]

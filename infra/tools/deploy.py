@@ -8,7 +8,7 @@ import re
 from infra.settings.model import NO_DIGEST
 from infra.tools.aws import client, running_digests, wait_for_steady
 from infra.tools.console import configuration, fail, outputs, run, say
-from infra.tools.stack import region_of
+from infra.tools.stack import region_of, settings_of
 
 __all__ = ["main"]
 
@@ -25,7 +25,7 @@ def main() -> None:
     if digest and (digest == NO_DIGEST or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest)):
         fail(f"no image was promoted to {given.stack}: give DIGEST=sha256:... of one that dev runs")
     if digest and stage != "dev":
-        _verify(digest, given.repository)
+        _verify(given.stack, digest, given.repository)
     # Lambda takes no image index, which is what a build with attestations is.
     os.environ["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"
     more = ["--config", f"depthcast:imageDigest={digest}"] if given.digest else []
@@ -33,14 +33,13 @@ def main() -> None:
     _compare(given.stack)
 
 
-def _verify(digest: str, repository: str) -> None:
+def _verify(stack: str, digest: str, repository: str) -> None:
     """Whether the image was built by this repository's workflow, by its attestation."""
-    images = os.environ.get("IMAGE_REPOSITORY", "")
-    if not repository or not images:
-        fail(
-            "whose image is it? Set GITHUB_REPOSITORY=OWNER/NAME and IMAGE_REPOSITORY (the output "
-            "imageRepository of infra/bootstrap), so that its attestation can be verified"
-        )
+    if not repository:
+        fail("whose image is it? Set GITHUB_REPOSITORY=OWNER/NAME, so that its attestation can be verified")
+    settings, region = settings_of(stack), region_of(stack)
+    account = settings.registry_account or client("sts", region).get_caller_identity()["Account"]
+    images = f"{account}.dkr.ecr.{region}.amazonaws.com/{settings.registry_repository}"
     run("gh", "attestation", "verify", f"oci://{images}@{digest}", "--repo", repository)
 
 

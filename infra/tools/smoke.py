@@ -2,6 +2,7 @@
 says."""
 
 import argparse
+from typing import Any
 
 from infra.tools.aws import client, until
 from infra.tools.console import fail, outputs, say
@@ -38,7 +39,7 @@ def look(found: dict[str, object], region: str) -> None:
     def ended() -> bool:
         return bool(describe()["lastStatus"] == "STOPPED")
 
-    def describe() -> dict[str, object]:
+    def describe() -> dict[str, Any]:
         return dict(ecs.describe_tasks(cluster=found["cluster"], tasks=[arn])["tasks"][0])
 
     until("smoke", ended, limit_s=900, every_s=5)
@@ -48,7 +49,7 @@ def look(found: dict[str, object], region: str) -> None:
     for event in logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]:
         say(event["message"])
     task = describe()
-    (container,) = task["containers"]  # type: ignore[misc,attr-defined]
+    (container,) = task["containers"]
     if container.get("exitCode") != 0:
         fail(f"smoke: exit code {container.get('exitCode')}; {task.get('stoppedReason', '')}")
 

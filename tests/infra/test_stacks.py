@@ -41,6 +41,20 @@ def test_the_schema_is_migrated_before_anything_uses_it(stack: Built) -> None:
     assert all(stack.waits_for(each, migrated) for each in users)
 
 
+def test_nobody_takes_a_role_before_it_has_its_rights(stack: Built) -> None:
+    for which in ("compact", "maintain", "migrate"):
+        function = stack.one("lambda/function:Function", f"-{which}")
+        assert stack.waits_for(function, stack.one("iam/rolePolicy:RolePolicy", f"-{which}"))
+        attached = stack.one("iam/rolePolicyAttachment:RolePolicyAttachment", f"-{which}-0")
+        assert stack.waits_for(function, attached)
+    task = stack.one("ecs/taskDefinition:TaskDefinition", "-api")
+    assert stack.waits_for(task, stack.one("iam/rolePolicy:RolePolicy", "-api-start"))
+    page = stack.one("lb/loadBalancer:LoadBalancer", "-api")
+    assert stack.waits_for(page, stack.one("s3/bucketPolicy:BucketPolicy", "-access")), (
+        "it writes there at once"
+    )
+
+
 def test_s3_tells_the_queue_once_it_may(stack: Built) -> None:
     notice = stack.one("s3/bucketNotification:BucketNotification")
     assert stack.waits_for(notice, stack.one("sqs/queuePolicy:QueuePolicy"))

@@ -13,7 +13,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-__all__ = ["Secrets", "SecretsArgs"]
+__all__ = ["Secrets", "SecretsArgs", "first_keys"]
 
 _SMOKE_ID: Final = "smoke777"
 _MADE: Final = "2026-01-01T00:00:00Z"
@@ -46,7 +46,7 @@ class Secrets(pulumi.ComponentResource):
         self.session = self._secret("session", self._random(48))
         smoke = self._random(43).apply(lambda text: f"dck_{_SMOKE_ID}_{text}")
         self.smoke = self._secret("smoke-key", smoke)
-        self.api_keys = self._secret("api-keys", smoke.apply(_ring))
+        self.api_keys = self._secret("api-keys", smoke.apply(first_keys))
         self.gateway_keys = self._secret("gateway-keys", json.dumps({"version": 1, "keys": []}))
         self.register_outputs({})
 
@@ -75,7 +75,7 @@ class Secrets(pulumi.ComponentResource):
         return secret
 
 
-def _ring(token: str) -> str:
+def first_keys(token: str) -> str:
     """The API's keys with this one alone: its hash, not the key."""
     key = {
         "id": _SMOKE_ID,

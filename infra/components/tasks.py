@@ -151,6 +151,7 @@ def task(name: str, cluster: Cluster, args: TaskArgs, *, parent: pulumi.Resource
 def _definition(it: Container, cluster: Cluster, logs: aws.cloudwatch.LogGroup) -> dict[str, Any]:
     variables: dict[str, pulumi.Input[str]] = {
         "AWS_REGION": cluster.args.region,
+        "AWS_DEFAULT_REGION": cluster.args.region,  # what boto3 reads
         "DEPTHCAST_ENVIRONMENT": cluster.args.stage,
         **it.environment,
     }

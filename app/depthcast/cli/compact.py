@@ -221,6 +221,10 @@ class _Watch:
         async with self._database.connect() as connection:
             report = await one_round(connection, self._objects, self._settings)
         self._maintain_at = time.monotonic() + self._settings.maintenance.every_s
+        if any(finding.kind is Alarm.NOT_COMPACTED for finding in report.alarms):
+            # Rebuilt and broken off, restored from a backup: what was known to be there may be missing.
+            for worker in self._workers.values():
+                worker.forget()
         for finding in report.alarms:
             if (finding.kind, finding.name) not in self._told:
                 self._told.add((finding.kind, finding.name))

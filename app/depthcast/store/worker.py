@@ -18,6 +18,7 @@ from depthcast.store.connect import Connection
 
 __all__ = ["Done", "Worker", "clear", "load"]
 
+
 class Done(NamedTuple):
     """A segment that was looked at, and what became of it: its rows, or why it has none."""
 
@@ -59,6 +60,10 @@ class Worker:
             number += outcomes.count(Outcome.COMPACTED)
             wait = outcomes.count(Outcome.BUSY) == len(outcomes)  # others are at all that is left
         return number
+
+    def forget(self) -> None:
+        """Ask the ledger about every segment again: somebody took some out that were known to be there."""
+        self._done.clear()
 
     async def _missing(self, connection: Connection) -> list[tuple[SegmentName, Place]]:
         """The segments to do, newest epoch first, so that what it makes void need not be done before."""

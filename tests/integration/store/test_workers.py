@@ -17,9 +17,9 @@ from depthcast.store.compact import Outcome, compact
 from depthcast.store.connect import connected
 from depthcast.store.embedded import EmbeddedPostgres
 from depthcast.store.migrate import migrate
-from depthcast.store.worker import Done, Worker
+from depthcast.store.worker import Done, Worker, clear
 from tests.support.command import PROGRAM
-from tests.support.journals import DATASET, SHARD, Recording, simulated_feed
+from tests.support.journals import DATASET, SHARD, Recording, eventually, simulated_feed
 from tests.support.kills import kill_server, until_merging
 from tests.support.moto import s3_server
 from tests.support.postgres import Server, run
@@ -74,6 +74,32 @@ def test_the_commands_share_the_work_and_rebuild_makes_it_again(
     assert again.returncode == 0, again.stderr
     assert again.stderr.splitlines()[-1].startswith(f"{len(segments_of(folder))} segments compacted, ")
     assert run(all_rows(database)) == in_order
+
+
+def test_who_watches_fills_a_database_again_that_was_emptied_by_another(
+    database: str, folder: Path, in_order: AllRows, tmp_path: Path
+) -> None:
+    """A rebuild that was killed, a backup that was restored: maintenance sees it, and the worker does it."""
+    said = tmp_path / "said"
+    arguments = [*PROGRAM, "compact", str(folder), "--watch", "--quiet"]
+    for setting in ("database.poll_s=0.2", "maintenance.every_s=0.5", "maintenance.grace_s=0"):
+        arguments += ["--set", setting]
+    variables = {**os.environ, "DEPTHCAST_DATABASE_URL": database}
+
+    async def empty() -> None:
+        async with connected(database) as connection:
+            await clear(connection, [JOURNAL])
+
+    with said.open("w") as errors:
+        worker = subprocess.Popen(arguments, env=variables, stderr=errors)
+    try:
+        eventually(lambda: run(all_rows(database)) == in_order, 60)
+        run(empty())
+        eventually(lambda: run(all_rows(database)) == in_order, 60)
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    assert "not compacted" in said.read_text()
 
 
 def test_segments_are_read_from_s3(

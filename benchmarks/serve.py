@@ -223,9 +223,7 @@ def viewer_figures(streamed: Runs) -> list[Figure]:
     program, page = VIEWERS
     if page.name not in streamed:
         return []
-    costs = [
-        [run.seen.cpu / run.streamed.frames for run in streamed[case.name]] for case in (page, program)
-    ]
+    costs = [[run.seen.cpu / run.streamed.frames for run in streamed[case.name]] for case in (page, program)]
     ratios = spread_of([viewer / other for viewer, other in zip(*costs, strict=True)])
     return [Figure(page.name, "times a WebSocket's CPU", ratios, 2.0, "lower")]
 

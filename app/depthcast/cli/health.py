@@ -21,7 +21,7 @@ __all__ = ["health"]
 _COMMON: Final = Common()
 TIMEOUT_S: Final = 3.0
 MAX_BYTES: Final = 64 << 10
-_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 # nosec B104 - asked, not bound
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # nosec B104 - asked, not bound
 
 
 def health(

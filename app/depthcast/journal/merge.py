@@ -61,7 +61,13 @@ def merged_segment(parts: Sequence[ClosedSegment], *, level: int) -> tuple[Close
         head_records=index.head_records,
         begun_ns=index.begun_ns,
         closed_ns=last.index.closed_ns,
-        unpacked_bytes=sum(block.unpacked_bytes for block in [metadata, *head, *frames]),
+        unpacked_bytes=sum(
+            (
+                metadata.unpacked_bytes,
+                *(block.unpacked_bytes for block in head),
+                *(frame.unpacked_bytes for frame in frames),
+            )
+        ),
         stored_bytes=packed.size,
         sha256=packed.sha256.hexdigest(),
         times=times,

@@ -134,7 +134,7 @@ def fold_bars(rows: Rows, begins: NDArray[np.intp]) -> Rows:
 def fold_last(rows: Rows, begins: NDArray[np.intp]) -> Rows:
     """The last of each; where they have ``updates``, those of all of them."""
     ends = np.append(begins[1:], len(rows)) - 1
-    folded = rows[ends]
+    folded: Rows = rows[ends]
     if "updates" in (rows.dtype.names or ()):
         folded["updates"] = np.add.reduceat(rows["updates"], begins)
     return folded

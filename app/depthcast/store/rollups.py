@@ -108,7 +108,8 @@ class Rollups:
 
 def _books(records: NDArray[np.void]) -> NDArray[np.uint64]:
     books: NDArray[np.uint64] = records["publisher_id"].astype(np.uint64) << np.uint64(32)
-    return books | records["instrument_id"]
+    books |= records["instrument_id"]
+    return books
 
 
 def _bars(trades: NDArray[np.void]) -> NDArray[np.void]:

@@ -28,12 +28,14 @@ def time_of(records: NDArray[np.void]) -> Times:
 
 def second_of(times: Times) -> Integers:
     """The beginning of the second [k, k+1) that a time (ns) is in."""
-    return (times // _NS_PER_S).astype(np.int64)
+    seconds: Integers = (times // _NS_PER_S).astype(np.int64)
+    return seconds
 
 
 def second_after(times: Times) -> Integers:
     """The end of the second (k, k+1] that a time (ns) is in."""
-    return (times // _NS_PER_S + (times % _NS_PER_S != 0)).astype(np.int64)
+    seconds: Integers = (times // _NS_PER_S + (times % _NS_PER_S != 0)).astype(np.int64)
+    return seconds
 
 
 def us_of(seconds: Integers) -> Integers:
@@ -43,9 +45,11 @@ def us_of(seconds: Integers) -> Integers:
 
 def us_down(times: Times) -> Integers:
     """Times (ns) as a ``timestamptz``, rounded down."""
-    return (times // _NS_PER_US).astype(np.int64) - _EPOCH_2000_US
+    us: Integers = (times // _NS_PER_US).astype(np.int64)
+    return us - _EPOCH_2000_US
 
 
 def us_up(times: Times) -> Integers:
     """Times (ns) as a ``timestamptz``, rounded up."""
-    return (times // _NS_PER_US + (times % _NS_PER_US != 0)).astype(np.int64) - _EPOCH_2000_US
+    us: Integers = (times // _NS_PER_US + (times % _NS_PER_US != 0)).astype(np.int64)
+    return us - _EPOCH_2000_US

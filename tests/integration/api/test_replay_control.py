@@ -159,17 +159,15 @@ def test_wrong_requests_have_typed_errors_and_leave_nothing(journal: Path) -> No
                 assert (await watcher.answer(asked))["code"] == "not_subscribed"
             assert replays_of(service) == 0
             await watcher.play("11", start=0, paused=True)
-            for asked, (op, fields, code) in enumerate(
-                (
-                    ("seek", {"time": "then"}, "bad_time"),
-                    ("speed", {"speed": -1}, "bad_speed"),
-                    ("step", {"count": 0}, "bad_request"),
-                    ("resync", {"class": f"{watcher.name}/book:1:1:1:1"}, "not_subscribed"),
-                    ("unsubscribe", {"class": f"{watcher.name}/orders:11:65001:0:0"}, "bad_request"),
-                ),
-                50,
-            ):
-                await watcher.ask(op, id=asked, **{"class": watcher.name, **fields})
+            refusals: list[tuple[str, dict[str, Any], str]] = [
+                ("seek", {"time": "then"}, "bad_time"),
+                ("speed", {"speed": -1}, "bad_speed"),
+                ("step", {"count": 0}, "bad_request"),
+                ("resync", {"class": f"{watcher.name}/book:1:1:1:1"}, "not_subscribed"),
+                ("unsubscribe", {"class": f"{watcher.name}/orders:11:65001:0:0"}, "bad_request"),
+            ]
+            for asked, (op, more, code) in enumerate(refusals, 50):
+                await watcher.ask(op, id=asked, **{"class": watcher.name, **more})
                 assert (await watcher.answer(asked))["code"] == code, op
 
     run(main())

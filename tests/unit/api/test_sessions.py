@@ -14,7 +14,7 @@ from depthcast.api.sessions import FORM_S, MAX_COOKIES, Sessions, cookie_value
 
 SECOND: Final = 1_000_000_000
 NOW: Final = 1_800_000_000 * SECOND
-SECRET: Final = "a secret of thirty-two characters"
+SECRET: Final = "a secret of thirty-two characters"  # noqa: S105
 
 
 class World:

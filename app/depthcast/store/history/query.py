@@ -167,7 +167,8 @@ async def _beyond(
     given = _Arguments()
     inside = _inside(query, rest, given)
     turn = " DESC" if query.descending else ""
-    sql = f"SELECT ts FROM history.{_view(query)} WHERE {_all(inside)} ORDER BY ts{turn} LIMIT 1"  # noqa: S608 # nosec B608
+    asked = f"history.{_view(query)} WHERE {_all(inside)}"
+    sql = f"SELECT ts FROM {asked} ORDER BY ts{turn} LIMIT 1"  # noqa: S608 # nosec B608
     nearest = await connection.fetchval(sql, *given, timeout=timeout_s)
     if nearest is None:
         return iter(())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlencode
 
@@ -77,6 +77,7 @@ class Page:
         query: the rows, of all pages.
         after: the key of the last row before this page; None for the first.
         reached: how far history goes.
+        until_ns: the end that was asked for; None if none was.
         asked: what stands for the request in cursors.
         step: the step's name.
     """
@@ -85,15 +86,18 @@ class Page:
     query: Query
     after: Key | None
     reached: Reach
+    until_ns: int | None
     asked: bytes
     step: str | None
 
     @property
     def settled(self) -> bool:
         """Whether what is in the range will not change: history goes beyond it, and nothing is missing."""
-        last = self.reached.last_ns
+        last, until = self.reached.last_ns, self.until_ns
         rest_ns = max(self.query.step_s, 1) * NS
-        return self.reached.gaps == 0 and last is not None and self.query.end_ns <= last - rest_ns
+        if last is None or until is None:
+            return False
+        return self.reached.gaps == 0 and until <= last - rest_ns
 
     def tag(self, *parts: object) -> str:
         """An entity tag: another one whenever a segment of the range comes or goes."""
@@ -152,8 +156,25 @@ async def settle(connection: Connection, asked: Asked) -> Page:
         step_s=asked.step_s,
         descending=asked.descending,
     )
+    if cursor is None and not asked.step_s:
+        query = await _until_newest(connection, query, reached)
     after = None if cursor is None else cursor.after
-    return Page(named, query, after, reached, stands_for, asked.step)
+    return Page(named, query, after, reached, until_ns, stands_for, asked.step)
+
+
+async def _until_newest(connection: Connection, query: Query, reached: Reach) -> Query:
+    """Single records that end where history ends for now end right after the newest one there is.
+
+    History ends with a second, of which segments to come may have more: who asks from the end on gets them.
+    """
+    if reached.last_ns is None or query.end_ns <= reached.last_ns - NS:
+        return query
+    rows = await fetch(connection, replace(query, descending=True), None, 1)
+    if not rows:
+        return replace(query, end_ns=query.start_ns)
+    of_row = dict(zip((field.name for field in query.fields), rows[0], strict=False))
+    time_ns = next((of_row[name] for name in ("ts_recv", "ts_event") if of_row[name] is not None), 0)
+    return replace(query, end_ns=time_ns + 1)
 
 
 async def json_page(

@@ -51,6 +51,31 @@ def test_pages_go_on_where_they_were_when_more_has_come(
     asked(url, test)
 
 
+def test_who_asks_again_from_the_end_on_gets_every_record_once(
+    postgres: Server, clx5_segments: list[ClosedSegment]
+) -> None:
+    """Segments end in the middle of a second, where the row of depth says that history goes to its end."""
+    url = postgres.fresh()
+
+    async def test(api: Api) -> None:
+        for segment in clx5_segments:
+            await compacted(url, [segment])
+            for kind, rows in polled.items():
+                path, more = f"/v1/history/{kind}", {"start": ends[kind]} if kind in ends else {}
+                answer = await api.get(path, params={**CLX5, **more, "limit": 1})
+                assert answer.headers["cache-control"] == "private, no-cache"
+                rows += await pages(api, path, [700], **CLX5, **more)
+                ends[kind] = answer.json()["metadata"]["end"]
+                again = (await api.get(path, params={**CLX5, "start": ends[kind]})).json()
+                assert (again["rows"], again["metadata"]["end"]) == ([], ends[kind])
+        for kind, rows in polled.items():
+            assert rows == await pages(api, f"/v1/history/{kind}", [5_000], **CLX5)
+
+    polled: dict[str, list[dict[str, Any]]] = {"trades": [], "bbo": []}
+    ends: dict[str, str] = {}
+    asked(url, test)
+
+
 def test_a_range_that_lacks_a_segment_says_so(postgres: Server, clx5_segments: list[ClosedSegment]) -> None:
     url = postgres.fresh()
     run(compacted(url, [*clx5_segments[:2], *clx5_segments[3:5]]))

@@ -124,7 +124,8 @@ class HistoryDatabase:
             self._away_until = time.monotonic() + REST_S
         if not self._away:
             self._away = True
-            log.warning("the database is away", reason=str(error))
+            named = self._settings.database.url is not None
+            (log.warning if named else log.info)("the database is away", reason=str(error))
         return unavailable()
 
 

@@ -1,11 +1,10 @@
 """The books of any time that closed segments hold, of all journals of a folder or store."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from depthcast.book.engine import Engine
 from depthcast.dbn import forms, instrument_symbols, symbol_instruments
@@ -15,6 +14,7 @@ from depthcast.journal.frames import BOOK_RTYPES, Frames
 from depthcast.journal.names import Journal
 from depthcast.journal.objects import ObjectMissingError, open_objects
 from depthcast.journal.reader import JournalReader, journals
+from depthcast.journal.recent import Recent
 from depthcast.journal.search import is_damage
 from depthcast.journal.segments import ClosedSegment
 
@@ -26,8 +26,6 @@ _NAMES_KEPT: Final = 64
 _BOOKS_KEPT: Final = 64
 _MAX_ID: Final = 2**32 - 1
 
-K = TypeVar("K")
-V = TypeVar("V")
 T = TypeVar("T")
 
 
@@ -94,8 +92,8 @@ class Past:
         self._readers: dict[Journal, JournalReader] = {}
         self._listed_until = float("-inf")
         self._forget_after: dict[Journal, float] = {}
-        self._names: _Kept[str, _Names] = _Kept(_NAMES_KEPT)
-        self._books: _Kept[tuple[str, int, int], Engine] = _Kept(_BOOKS_KEPT, cache_bytes // 16)
+        self._names: Recent[str, _Names] = Recent(_NAMES_KEPT)
+        self._books: Recent[tuple[str, int, int], Engine] = Recent(_BOOKS_KEPT, cache_bytes // 16)
 
     def close(self) -> None:
         """Answer no more."""
@@ -311,31 +309,3 @@ class Past:
 class _Names(NamedTuple):
     ids: dict[str, set[int]]
     symbols: dict[int, str]
-
-
-class _Kept(Generic[K, V]):
-    """The most recently used of some values; of each a weight counts, and one in any case."""
-
-    def __init__(self, most: int, weight: int = 0) -> None:
-        self._most = most
-        self._weight = weight
-        self._lock = Lock()
-        self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
-        self._total = 0
-
-    def get(self, key: K) -> V | None:
-        with self._lock:
-            found = self._values.get(key)
-            if found is None:
-                return None
-            self._values.move_to_end(key)
-            return found[0]
-
-    def put(self, key: K, value: V, weight: int = 0) -> None:
-        with self._lock:
-            before = self._values.pop(key, None)
-            self._total += weight - (before[1] if before else 0)
-            self._values[key] = (value, weight)
-            while len(self._values) > self._most or (self._total > self._weight and self._values):
-                _, (_, dropped) = self._values.popitem(last=False)
-                self._total -= dropped

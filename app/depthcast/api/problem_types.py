@@ -166,13 +166,14 @@ _TYPES: Final = (
     ),
     ProblemType(
         "journal-damaged", 500, "A part of the past is damaged",
-        "The segment of the journal that holds this time is damaged or missing. `detail` names it: please "
-        "tell the operator, who may have a copy. Other times are answered.",
+        "The segment of the journal that holds this time is damaged, or its file is gone. `detail` names it: "
+        "please tell the operator, who may have a copy. Other times are answered.",
     ),
     ProblemType(
         "journal-away", 503, "The past cannot be read now",
-        "The place where the journal is kept does not answer, or refuses. Live data goes on. Retry-After "
-        "says when to ask again.",
+        "The place where the journal is kept does not answer, or refuses; or the segment with this time is "
+        "not there while later ones are: it may come yet, and `detail` says what is missing. Live data goes "
+        "on. Retry-After says when to ask again.",
     ),
     ProblemType(
         "starting", 503, "The books are not filled yet",

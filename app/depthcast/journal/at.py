@@ -6,7 +6,7 @@ from depthcast.dbn import forms
 from depthcast.errors import JournalError
 from depthcast.journal.index import Frame
 from depthcast.journal.reader import JournalReader
-from depthcast.journal.search import is_damage
+from depthcast.journal.search import RecordsMissingError, is_damage
 from depthcast.journal.segments import ClosedSegment
 
 __all__ = ["Cut", "Kept", "TimeNotKeptError", "cut_at", "cut_before", "first_time", "kept", "segment_at"]
@@ -79,7 +79,8 @@ def segment_at(reader: JournalReader, ts_recv: int, *, from_nothing: bool = Fals
 
     Raises:
         TimeNotKeptError: there is none.
-        JournalError: it is missing or damaged.
+        RecordsMissingError: segments are there that follow it, but it is not.
+        JournalError: it is damaged, or cannot be read.
     """
     segment = reader.at(ts_recv)
     if not isinstance(segment, ClosedSegment):
@@ -91,7 +92,7 @@ def segment_at(reader: JournalReader, ts_recv: int, *, from_nothing: bool = Fals
         return segment
     newest = reader.edge(newest=True)
     if newest is not None and newest.position > segment.position:
-        raise JournalError(
+        raise RecordsMissingError(
             f"the records from {segment.end:,} on, which follow this segment, are missing", path=segment.path
         )
     raise TimeNotKeptError("no closed segment has come to that time yet", kept=kept(reader))

@@ -91,7 +91,8 @@ class Past:
         self._lock = Lock()
         self._readers: dict[Journal, JournalReader] = {}
         self._listed_until = float("-inf")
-        self._forget_after: dict[Journal, float] = {}
+        self._forgotten: dict[tuple[Journal, str | None], float] = {}
+        """When a journal was last listed anew for the sake of a file."""
         self._names: Recent[str, _Names] = Recent(_NAMES_KEPT)
         self._books: Recent[tuple[str, int, int], Engine] = Recent(_BOOKS_KEPT, cache_bytes // 16)
 
@@ -152,7 +153,7 @@ class Past:
         refused: list[JournalError] = []
         for reader in chosen:
             try:
-                found += self._retrying(reader, partial(self._named, reader, name, ts_recv, from_nothing))
+                found += self.retrying(reader, partial(self._named, reader, name, ts_recv, from_nothing))
             except JournalError as error:
                 refused.append(error)
         if not found and refused:
@@ -231,7 +232,7 @@ class Past:
             cut = cut_at(segment_at(named.reader, ts_recv, from_nothing=from_nothing), ts_recv)
             return PastBook(named, self.engine(cut, named.instrument_id), cut.position)
 
-        return self._retrying(named.reader, built)
+        return self.retrying(named.reader, built)
 
     def engine(self, cut: Cut, instrument_id: int) -> Engine:
         """The books of an instrument at a place in a segment: shared, so not to be changed."""
@@ -264,7 +265,7 @@ class Past:
             TimeNotKeptError: no closed segment has it.
             JournalError: it is damaged, or cannot be read.
         """
-        return self._retrying(reader, lambda: cut_at(segment_at(reader, ts_recv, from_nothing=True), ts_recv))
+        return self.retrying(reader, lambda: cut_at(segment_at(reader, ts_recv, from_nothing=True), ts_recv))
 
     def place(self, reader: JournalReader, position: int) -> Cut:
         """The place in a journal before the record with this position.
@@ -283,26 +284,43 @@ class Past:
                 raise TimeNotKeptError("the journal has no closed segments yet", kept=Kept(None, None))
             return cut_before(segment, position)
 
-        return self._retrying(reader, found)
+        return self.retrying(reader, found)
 
-    def _retrying(self, reader: JournalReader, question: Callable[[], T]) -> T:
-        """Ask again, once, where a file was removed, or replaced by another, since it was listed."""
+    def retrying(self, reader: JournalReader, question: Callable[[], T]) -> T:
+        """Ask again, once, of a new listing, where a file is gone, or was replaced, since it was listed.
+
+        Parts of a day go when they are merged, and segments may come after later ones. What a new listing did
+        not mend is not listed anew for a while, however many ask: a listing costs requests.
+
+        Raises:
+            JournalError: that of the question, the second time.
+        """
+        began = time.monotonic()
         try:
             return question()
         except JournalError as error:
             gone = isinstance(error, ObjectMissingError) or is_damage(error)
-            if isinstance(error, TimeNotKeptError) or not gone or not self._may_forget(reader):
+            if isinstance(error, TimeNotKeptError) or not gone:
                 raise
-        reader.forget()
+            if not self._listed_anew(reader, error.path, began):
+                raise
         return question()
 
-    def _may_forget(self, reader: JournalReader) -> bool:
-        """No more often than now and then: what is damaged stays so, and a listing costs requests."""
+    def _listed_anew(self, reader: JournalReader, path: str | None, began: float) -> bool:
+        """Whether there is another listing than the one that a question had, which began at this time.
+
+        Args:
+            path: of the file that was not what the listing said.
+        """
+        key = (reader.journal, path)
         with self._lock:
             now = time.monotonic()
-            if now < self._forget_after.get(reader.journal, now):
-                return False
-            self._forget_after[reader.journal] = now + JOURNALS_S
+            forgotten = self._forgotten.get(key)
+            if forgotten is not None and now < forgotten + JOURNALS_S:
+                return forgotten >= began  # somebody else, who asked at the same time, had it listed anew
+            self._forgotten = {each: at for each, at in self._forgotten.items() if now < at + JOURNALS_S}
+            reader.forget()
+            self._forgotten[key] = time.monotonic()
             return True
 
 

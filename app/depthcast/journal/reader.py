@@ -15,7 +15,7 @@ from depthcast.journal.index import Before
 from depthcast.journal.listing import Place, Visible, closed_segments, load_segment, visible
 from depthcast.journal.names import OPEN, ROOT, Journal, SegmentName
 from depthcast.journal.objects import FolderObjects, ObjectMissingError, Objects, open_objects
-from depthcast.journal.search import is_damage, last_where
+from depthcast.journal.search import RecordsMissingError, is_damage, last_where
 from depthcast.journal.segments import ClosedSegment, DamagedSegment, OpenView, read_header
 from depthcast.journal.store_listing import StoreListing
 
@@ -96,7 +96,8 @@ class JournalReader:
         As (position of the first, whole records of at most 1 MiB); heads are left out.
 
         Raises:
-            JournalError: the journal begins after this position, misses records, or is damaged.
+            RecordsMissingError: there are later ones, but not those that come next.
+            JournalError: the journal begins after this position, or is damaged.
         """
         at = position
         misses = 0
@@ -122,7 +123,7 @@ class JournalReader:
                 misses = 1
                 self._forget()
             else:
-                raise JournalError(
+                raise RecordsMissingError(
                     f"records {at:,} to {until - 1:,} are missing after this segment", path=segment.path
                 )
 

@@ -1,4 +1,4 @@
-"""Finding a segment by the times before it, past damaged ones."""
+"""Finding a segment by the times before it, past damaged ones; what of an error is damage."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -8,7 +8,11 @@ from depthcast.journal.index import Before
 from depthcast.journal.objects import ObjectMissingError
 from depthcast.journal.segments import ClosedSegment, OpenView
 
-__all__ = ["is_damage", "last_where"]
+__all__ = ["RecordsMissingError", "is_damage", "last_where"]
+
+
+class RecordsMissingError(JournalError):
+    """Segments are there that follow records which are not: those may come yet, or are lost."""
 
 
 def last_where(

@@ -261,6 +261,32 @@ def test_a_damaged_segment_is_a_problem_of_its_own_times(
     run(main())
 
 
+def test_a_segment_that_is_not_there_yet_is_asked_for_again_later(simulated: bytes, tmp_path: Path) -> None:
+    journal = journal_of_lives(tmp_path, simulated, records=700)
+    names = sorted(path.name.partition(".")[0] for path in journal.rglob("*.index.json"))
+    index = msgspec.json.decode(next(journal.rglob(f"{names[2]}.index.json")).read_bytes())
+    at = (int(index["times"]["min_ts_recv"]) + int(index["times"]["max_ts_recv"])) // 2
+    late = {path: path.read_bytes() for path in journal.rglob(f"{names[2]}.*")}
+    for path in late:
+        path.unlink()
+
+    async def main() -> None:
+        async with travelling(journal) as api:
+            answer = await api.get(f"/v1/books/11?at={at}")
+            said = problem(answer, 503, "journal-away")
+            assert answer.headers["retry-after"] == "5"
+            assert "are missing" in said["detail"]
+            assert names[1] in said["detail"]
+            assert str(journal) not in said["detail"]
+            assert (await api.get(f"/v1/books/12?at={forms.last_ts_recv(simulated) - 1}")).status_code == 200
+        for path, data in late.items():
+            path.write_bytes(data)
+        async with travelling(journal) as api:
+            assert (await api.get(f"/v1/books/11?at={at}")).status_code == 200
+
+    run(main())
+
+
 def test_who_may_ask_and_how_much(journal: Path, simulated: bytes) -> None:
     at = SourceTimes(simulated).times(9, seed=4)[6]
 

@@ -9,7 +9,7 @@ from depthcast.book.views import iso
 from depthcast.errors import JournalError
 from depthcast.journal.at import Kept, TimeNotKeptError
 from depthcast.journal.objects import ObjectMissingError
-from depthcast.journal.search import is_damage
+from depthcast.journal.search import RecordsMissingError, is_damage
 
 __all__ = ["journal_problem", "no_journal", "too_slow"]
 
@@ -38,6 +38,8 @@ def journal_problem(error: JournalError) -> ApiProblem:
     """A journal's error as a client is told it. What is wrong with a journal also goes to the log."""
     if isinstance(error, TimeNotKeptError):
         return _not_kept(error)
+    if isinstance(error, RecordsMissingError):
+        return _missing(error)
     if isinstance(error, ObjectMissingError) or is_damage(error):
         _log.error("journal damaged", path=error.path, reason=error.reason)
         where = (error.path or "the journal").rpartition("/")[2]
@@ -48,6 +50,17 @@ def journal_problem(error: JournalError) -> ApiProblem:
     return ApiProblem(
         "journal-away",
         "the place where the past is kept does not answer",
+        headers={"Retry-After": str(AWAY_RETRY_S)},
+    )
+
+
+def _missing(error: RecordsMissingError) -> ApiProblem:
+    """Segments may come out of order: what is not there yet is not damaged."""
+    _log.error("journal incomplete", path=error.path, reason=error.reason)
+    where = (error.path or "the journal").rpartition("/")[2]
+    return ApiProblem(
+        "journal-away",
+        f"{where}: {error.reason}; they may come yet, times that other segments hold are answered",
         headers={"Retry-After": str(AWAY_RETRY_S)},
     )
 

@@ -81,10 +81,13 @@ class Opened:
             RequestError: the journal does not have it, is damaged, cannot be read, or not in time.
         """
 
+        def started_at(past: Past) -> Start:
+            cut = past.cut(self.reader, ts_recv)
+            return _start(past, self.reader, cut, self.symbols, self.order, ts_recv)
+
         def question(past: Past) -> Start:
             try:
-                cut = past.cut(self.reader, ts_recv)
-                return _start(past, self.reader, cut, self.symbols, self.order, ts_recv)
+                return past.retrying(self.reader, lambda: started_at(past))
             except JournalError as error:
                 raise journal_problem(error) from error
 
@@ -127,7 +130,9 @@ def _opened(past: Past, gate: PastGate, order: Order) -> Opened:
     start = order.start or 0
     found = [_one(past, past.find(text, start, from_nothing=True), start) for text in order.instruments]
     reader = _same(found)
-    return _made(past, gate, order, reader, found, past.cut(reader, start), start)
+    return past.retrying(
+        reader, lambda: _made(past, gate, order, reader, found, past.cut(reader, start), start)
+    )
 
 
 def _opened_at_position(past: Past, gate: PastGate, order: Order, position: int) -> Opened:
@@ -136,7 +141,9 @@ def _opened_at_position(past: Past, gate: PastGate, order: Order, position: int)
     start = newest if order.start is None else order.start
     found = [_one(past, past.find(text, start, from_nothing=True), start) for text in order.instruments]
     reader = _same(found)
-    return _made(past, gate, order, reader, found, past.place(reader, position), None)
+    return past.retrying(
+        reader, lambda: _made(past, gate, order, reader, found, past.place(reader, position), None)
+    )
 
 
 def _made(

@@ -54,7 +54,7 @@ def opened(
     complaints: list[str] = []
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.expose_function("complain", complaints.append)
+    page.expose_function("complain", lambda text: complaints.append(text))  # noqa: PLW0108 - not a builtin
     page.add_init_script(
         "addEventListener('securitypolicyviolation', "
         "(each) => complain(`${each.violatedDirective} refused ${each.blockedURI}`))"

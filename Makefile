@@ -40,7 +40,7 @@ KILLS ?= 20
 # Of `make preflight`, `deploy`, `smoke` and `drill`: which Pulumi.STACK.yaml.
 STACK ?= dev
 
-.PHONY: help setup demo test lint format bench fuzz soak kills exhaustive sanitize wheel-twice screenshots preflight deploy smoke drill clean
+.PHONY: help setup demo test test-long lint format bench fuzz soak kills exhaustive sanitize wheel-twice screenshots preflight deploy smoke drill clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -51,7 +51,10 @@ demo: setup ## simulate an exchange, serve its live books at http://localhost:80
 	$(BIN)/depthcast demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--listen 127.0.0.1:$(PORT))
 
 test: setup ## run every test that fits in a few minutes
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not long" $(ARGS)
+
+test-long: setup ## run the tests that take longer each
+	$(BIN)/python -m pytest -n $(JOBS) -m long $(ARGS)
 
 lint: setup ## style, strict types, the import rule, dependencies, security
 	$(BIN)/ruff check

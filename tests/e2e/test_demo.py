@@ -115,6 +115,7 @@ def history_of(port: int) -> Any:
     return []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_its_history_is_there_soon_and_goes_with_it(
     tmp_path: Path, place: Path, number: signal.Signals

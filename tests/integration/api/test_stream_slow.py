@@ -137,6 +137,7 @@ def test_a_slow_reader_of_websockets_keeps_its_place_until_it_is_cut_off(
     run(main())
 
 
+@pytest.mark.long
 def test_without_ready_frames_a_slow_reader_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump, "FAREWELL_S", 0.5)
     options = HubOptions(client_buffer_bytes=16_384, slow_close_s=0.3, heartbeat_s=0.2)

@@ -79,6 +79,7 @@ def test_a_newer_epoch_has_older_segments_compacted_again(
     assert run(all_rows(database)) == lives.rows
 
 
+@pytest.mark.long
 def test_older_segments_that_there_was_no_time_for_are_asked_for_by_maintenance(
     start: Start, account: Account, variables: dict[str, str], database: str, lives: Lives
 ) -> None:

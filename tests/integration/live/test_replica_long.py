@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from depthcast.book.engine import Engine
 from depthcast.book.types import BookKey
 from depthcast.dbn import read_dbn
@@ -109,6 +111,7 @@ async def followed(source: Path, journal: Path, port: int, end: dict[BookKey, in
     return sampler
 
 
+@pytest.mark.long
 def test_books_are_the_feeds_at_every_sampled_event(tmp_path: Path) -> None:
     source = tmp_path / "source.dbn"
     assert command("simulate", "-o", source, "--records", RECORDS, "--seed", SEED, "-q").code == 0

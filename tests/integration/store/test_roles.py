@@ -170,6 +170,7 @@ def test_a_command_whose_server_is_gone_without_a_word_ends_in_time(database: st
     gate.shut()
 
 
+@pytest.mark.long
 def test_a_worker_goes_on_after_a_failover_that_nobody_told_it_of(
     database: str, postgres: Server, tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.long
 def test_a_worker_follows_a_feed_and_both_it_and_its_database_are_killed(place: Path) -> None:
     """Each in the middle of a transaction. Who remains goes on; in the end all that the feed had is there."""
     journal, database = place / "journal", place / "database"

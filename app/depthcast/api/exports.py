@@ -22,7 +22,8 @@ from depthcast.api.problems import ApiProblem
 from depthcast.errors import DepthcastError, JournalError, UsageError
 from depthcast.journal.objects import Objects, open_objects
 from depthcast.settings import Settings
-from depthcast.store.export_files import key_of_result, write_file
+from depthcast.store.export_files import write_file
+from depthcast.store.export_keys import key_of
 from depthcast.store.exports import Export, Written, claim, fail, finish, give_back, renew
 from depthcast.store.maintenance.housekeeping import expire
 from depthcast.store.maintenance.report import MaintenanceReport
@@ -52,6 +53,8 @@ class Exporter:
         self._database = HistoryDatabase(settings, connections=2 * max(settings.exports.at_once, 1))
         self._news = asyncio.Event()
         self._working: set[asyncio.Task[None]] = set()
+        self._uploading: set[str] = set()
+        """Keys whose upload has not ended; a thread cannot be stopped."""
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -115,7 +118,8 @@ class Exporter:
             await self._say(fail, export, str(error))
             log.warning("export failed", reason=str(error), **named)
         except asyncio.CancelledError:
-            await self._say(give_back, export)
+            if self._key(export) not in self._uploading:  # else who has it next would write to the same key
+                await self._say(give_back, export)
             raise
         except Exception as error:
             # The database, the store or the disk: another attempt may do better.
@@ -148,14 +152,37 @@ class Exporter:
             written, sha256 = await write_file(
                 connection, export, path, max_rows=self._exports.rows, on_progress=on_progress
             )
-        key = key_of_result(export)
-        await asyncio.to_thread(self.objects.put, key, path)
+        key = self._key(export)
+        await self._upload(key, path)
         async with self._database.connection() as connection:
             ours = await finish(connection, self.runner, export, key, sha256, written)
         if not ours:
             await asyncio.to_thread(self.objects.delete, key)
             return None
         return written
+
+    @staticmethod
+    def _key(export: Export) -> str:
+        return key_of(export.export_id, export.attempts, export.order.format)
+
+    async def _upload(self, key: str, path: Path) -> None:
+        """Store a file. Cancelled, it removes what was stored; cancelled again, it leaves that to expiry."""
+
+        def ended(upload: "asyncio.Future[None]") -> None:
+            self._uploading.discard(key)
+            if not upload.cancelled():
+                upload.exception()  # is nobody's who does not wait any more
+
+        self._uploading.add(key)
+        upload = asyncio.get_running_loop().run_in_executor(None, self.objects.put, key, path)
+        upload.add_done_callback(ended)
+        try:
+            await asyncio.shield(upload)
+        except asyncio.CancelledError:
+            with contextlib.suppress(JournalError):
+                await asyncio.shield(upload)
+                await asyncio.to_thread(self.objects.delete, key)
+            raise
 
     async def _renew(self, export: Export, progress: list[Written]) -> None:
         """Returns once the export is not ours any more."""

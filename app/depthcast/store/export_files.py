@@ -13,19 +13,11 @@ from depthcast.store.history.encoders import Encoder, make_encoder
 from depthcast.store.history.fields import Kind
 from depthcast.store.history.query import key_of, stream
 
-__all__ = ["FILES", "key_of_result", "write_file"]
+__all__ = ["write_file"]
 
-FILES: Final = "exports/"
-"""The prefix of results in the object store."""
-SUFFIXES: Final = {"csv": "csv", "arrow": "arrows", "parquet": "parquet"}
 _CHUNK: Final = 2_000
 _DEPTH_CHUNK: Final = 500
 _US: Final = 1_000
-
-
-def key_of_result(export: Export) -> str:
-    """Where the file goes: nobody who made it before, and was thought dead, writes there."""
-    return f"{FILES}{export.export_id}-{export.attempts}.{SUFFIXES[export.order.format]}"
 
 
 async def write_file(

@@ -6,7 +6,9 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -15,10 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from depthcast.api.exports import Exporter, open_exporter
+from depthcast.journal.objects import FolderObjects
 from depthcast.journal.segments import ClosedSegment
 from depthcast.settings import Settings
 from depthcast.store.connect import connected
 from depthcast.store.exports import claim
+from depthcast.store.maintenance.housekeeping import expire
+from depthcast.store.maintenance.report import MaintenanceReport
 from tests.support.api_service import Api
 from tests.support.gateways import run
 from tests.support.history_api import compacted, history_api, history_settings
@@ -225,6 +230,73 @@ def test_an_export_that_is_cancelled_leaves_no_file(url: str, tmp_path: Path) ->
             assert list((tmp_path / "exports").iterdir()) == []
             for each in (waiting, done):
                 assert (await until(api, each, "cancelled"))["file"] is None
+
+    run(test())
+
+
+class _Held(FolderObjects):
+    """A folder that stores nothing until it is let."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked, self.let = Event(), Event()
+
+    def put(self, key: str, data: bytes | Path) -> None:
+        self.asked.set()
+        content = data.read_bytes() if isinstance(data, Path) else data
+        assert self.let.wait(PATIENCE_S)
+        super().put(key, content)
+
+
+def test_an_export_that_is_cancelled_while_its_file_is_stored_leaves_none(url: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with tasks(url, tmp_path, running=0, lease_s=0.5) as ([api], [exporter], _):
+            held = exporter.objects = _Held(tmp_path)
+            exporter.start()
+            export_id = (await post(api, BODY)).json()["id"]
+            assert await asyncio.to_thread(held.asked.wait, PATIENCE_S)
+            assert (await api.client.delete(f"/v1/exports/{export_id}")).status_code == 204
+            await asyncio.sleep(0.3)  # the lease is renewed four times in its length: it has seen that
+            held.let.set()
+            assert (await until(api, (await post(api, BODY, key="k-2")).json()["id"], "done"))["file"]
+            async with asyncio.timeout(PATIENCE_S):
+                while list((tmp_path / "exports").glob(f"{export_id}*")):
+                    await asyncio.sleep(0.02)
+            assert len(list((tmp_path / "exports").iterdir())) == 1
+
+    run(test())
+
+
+def test_a_file_that_was_stored_for_nobody_goes_when_its_export_does(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("depthcast.api.exports.END_S", 0.1)
+    held = _Held(tmp_path)
+
+    async def test() -> None:
+        async with tasks(url, tmp_path, running=0) as ([api], [exporter], _):
+            exporter.objects = held
+            exporter.start()
+            export_id = (await post(api, BODY)).json()["id"]
+            assert await asyncio.to_thread(held.asked.wait, PATIENCE_S)
+            await exporter.close()
+            held.let.set()  # its thread goes on, as at the end of a process
+            async with asyncio.timeout(PATIENCE_S):
+                while not list((tmp_path / "exports").glob("*.csv")):
+                    await asyncio.sleep(0.02)
+        files = [path.name for path in (tmp_path / "exports").iterdir()]
+        assert files == [f"{export_id}-1.csv"]
+        # It was not given back: who had it next would have written to this file too.
+        assert await _fetchval(url, "SELECT (state, result, attempts)::text FROM depthcast.exports") == (
+            "(running,,1)"
+        )
+        held.put(f"exports/{export_id}-2.csv", b"of an attempt that was given back, so it does not count")
+        await _execute(url, "UPDATE depthcast.exports SET expires = now() - interval '1 s'")
+        async with connected(url) as connection:
+            report = MaintenanceReport()
+            await expire(connection, datetime.now(UTC), FolderObjects(tmp_path), report)
+        assert report.exports_expired == 1
+        assert list((tmp_path / "exports").iterdir()) == []
 
     run(test())
 

@@ -27,7 +27,7 @@ from depthcast.api.runtime import runtime_of
 from depthcast.api.streamed import Streamed
 from depthcast.errors import JournalError
 from depthcast.journal.objects import ObjectMissingError, Objects
-from depthcast.store.export_files import SUFFIXES
+from depthcast.store.export_keys import SUFFIXES
 from depthcast.store.exports import Bounds, Export, Order, Refusal, cancel, find, submit
 from depthcast.store.history.encoders import MEDIA_TYPES
 from depthcast.store.history.fields import Kind

@@ -9,6 +9,7 @@ import asyncpg
 from depthcast.journal.objects import Objects
 from depthcast.settings.sections import MaintenanceSettings
 from depthcast.store.connect import Connection
+from depthcast.store.export_keys import keys_of
 from depthcast.store.maintenance.report import MaintenanceReport
 from depthcast.store.merging import MAKE_PARTITIONS
 
@@ -56,22 +57,28 @@ async def drop_old(
 async def expire(
     connection: Connection, now: dt.datetime, exports: Objects | None, report: MaintenanceReport
 ) -> None:
-    """Forget idempotency keys and exports whose time is over; an export's result goes first."""
+    """Forget idempotency keys and exports whose time is over; an export's files go first.
+
+    Those too that no row names: of attempts that were cancelled, or cut off by the end of their process.
+    """
     gone = await connection.fetch(
         "DELETE FROM depthcast.idempotency_keys WHERE expires <= $1 RETURNING 1", now
     )
     report.keys_expired = len(gone)
     while True:
         expired = await connection.fetch(
-            "SELECT export_id, result FROM depthcast.exports WHERE expires <= $1 ORDER BY export_id LIMIT $2",
+            "SELECT export_id, result, attempts, request->>'format' AS form FROM depthcast.exports "
+            "WHERE expires <= $1 ORDER BY export_id LIMIT $2",
             now,
             _EXPORTS,
         )
         if not expired:
             return
-        for row in expired:
-            if row["result"] is not None and exports is not None:
-                await asyncio.to_thread(exports.delete, row["result"])
+        for row in expired if exports is not None else ():
+            keys = keys_of(str(row["export_id"]), row["attempts"], row["form"])
+            for key in dict.fromkeys((*keys, row["result"])):
+                if key is not None:
+                    await asyncio.to_thread(exports.delete, key)
         await connection.execute(
             "DELETE FROM depthcast.exports WHERE export_id = ANY ($1)", [row["export_id"] for row in expired]
         )

@@ -15,6 +15,7 @@ from depthcast.api.database import HistoryDatabase
 from depthcast.api.exports import Exporter
 from depthcast.api.hub.hub import Hub
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
+from depthcast.api.key_store import KnownKeys
 from depthcast.api.market import Market
 from depthcast.api.past.gate import open_past
 from depthcast.api.services import Services
@@ -80,6 +81,7 @@ async def api_over(
     *feeds: RecordedFeed,
     settings: Settings | None = None,
     keys_file: Path | None = None,
+    keys: KnownKeys | None = None,
     clock: Callable[[], int] = time.time_ns,
     filled: bool = True,
     key: str = KEY,
@@ -91,6 +93,7 @@ async def api_over(
     """The API over gateways that serve these feeds.
 
     Args:
+        keys: the API's keys, if they are in no file.
         filled: wait for the books.
         key: what the replicas authenticate with.
         dataset: what they ask for, if it is not what there is.
@@ -111,7 +114,7 @@ async def api_over(
             market=market,
             hub=Hub(market, clock, asyncio.get_running_loop()) if streams is None else None,
             tape=Tape(market),
-            keys=ApiKeys(ApiKeyFile(keys_file or Path("no-such-file.json")), reload_s=0.0),
+            keys=keys or ApiKeys(ApiKeyFile(keys_file or Path("no-such-file.json")), reload_s=0.0),
             version="0.0.test",
             clock=clock,
             history=history,

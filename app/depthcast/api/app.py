@@ -134,6 +134,7 @@ def _sampled(runtime: Runtime) -> contextlib.AbstractAsyncContextManager[None]:
     @contextlib.asynccontextmanager
     async def sampled() -> AsyncIterator[None]:
         exporter = runtime.services.exporter
+        await runtime.services.keys.start()
         runtime.rates.start()
         if exporter is not None:
             exporter.start()
@@ -143,5 +144,6 @@ def _sampled(runtime: Runtime) -> contextlib.AbstractAsyncContextManager[None]:
             runtime.rates.stop()
             if exporter is not None:
                 await exporter.close()
+            await runtime.services.keys.close()
 
     return sampled()

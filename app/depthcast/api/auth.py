@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from litestar.connection import ASGIConnection
 
-from depthcast.api.key_file import ApiKeys
+from depthcast.api.key_store import KnownKeys
 from depthcast.api.problems import ApiProblem
 from depthcast.api.sessions import Sessions, cookie_value
 
@@ -71,7 +71,7 @@ class Authenticator:
 
     def __init__(
         self,
-        keys: ApiKeys,
+        keys: KnownKeys,
         *,
         anonymous_read: bool,
         clock: Callable[[], int],

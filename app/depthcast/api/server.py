@@ -29,7 +29,9 @@ from depthcast.api.headers import Addresses
 from depthcast.api.http import Bounds, bounded_http
 from depthcast.api.hub.hub import Hub
 from depthcast.api.hub.options import HubOptions
+from depthcast.api.key_database import FollowedApiKeys
 from depthcast.api.key_file import ApiKeyFile, ApiKeys
+from depthcast.api.key_store import KnownKeys
 from depthcast.api.market import Market
 from depthcast.api.past.gate import open_past
 from depthcast.api.request_log import RequestLog
@@ -103,7 +105,7 @@ class ApiServer:
             market=self.market,
             hub=self.hub,
             tape=Tape(self.market, api.retain_trades),
-            keys=ApiKeys(ApiKeyFile(api.keys_file), reload_s=api.keys_reload_s),
+            keys=_keys(settings),
             version=version("depthcast"),
             past=open_past(settings),
             history=HistoryDatabase(settings),
@@ -253,6 +255,14 @@ def _config(api: ApiSettings, app: Any) -> uvicorn.Config:
         timeout_keep_alive=api.keep_alive_s,
         timeout_graceful_shutdown=REQUESTS_S,
     )
+
+
+def _keys(settings: Settings) -> KnownKeys:
+    """From where they are kept. Raises KeyStoreError if that is a file that is not what it should be."""
+    api = settings.api
+    if api.keys_store == "database":
+        return FollowedApiKeys(settings)
+    return ApiKeys(ApiKeyFile(api.keys_file), reload_s=api.keys_reload_s)
 
 
 def _connections(api: ApiSettings) -> Connections:

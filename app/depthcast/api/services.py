@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from depthcast.api.key_file import ApiKeys
+from depthcast.api.key_store import KnownKeys
 from depthcast.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Services:
     market: "Market"
     hub: "Hub | None"
     tape: "Tape"
-    keys: ApiKeys
+    keys: KnownKeys
     version: str
     past: "PastGate | None" = None
     history: "HistoryDatabase | None" = None

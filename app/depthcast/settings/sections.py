@@ -165,6 +165,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     gather_ms: Annotated[float, Meta(ge=0, le=100)] = 2.0
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     anonymous_read: bool = False
+    keys_store: Literal["file", "database"] = "file"
     keys_file: Path = Path("out/api-keys.json")
     keys_reload_s: Annotated[float, Meta(gt=0, le=60)] = 15.0
     session_secret: Secret | None = None

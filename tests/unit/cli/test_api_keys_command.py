@@ -8,6 +8,7 @@ import pytest
 
 from depthcast.api.key_file import ApiKeyFile
 from tests.support.command import Result, command
+from tests.support.gateways import free_port
 
 
 @pytest.fixture
@@ -94,6 +95,18 @@ def test_a_key_is_revoked_by_id_or_name(file: Path) -> None:
 )
 def test_what_cannot_be_done_is_said(file: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in error_of(command("keys", *arguments))
+    assert not file.exists()
+
+
+def test_a_database_that_is_not_there_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPTHCAST_API_KEYS_STORE", "database")
+    monkeypatch.setenv("DEPTHCAST_DATABASE_URL", f"postgresql://me:s3cret@127.0.0.1:{free_port()}/history")
+    for arguments in (("create", "--name", "desk-1"), ("list",), ("revoke", "desk-1")):
+        result = command("keys", arguments[0], "--api", *arguments[1:])
+        assert result.code == 4
+        assert result.out == ""
+        assert result.err.startswith("depthcast: error: database 127.0.0.1:")
+        assert "s3cret" not in result.err
     assert not file.exists()
 
 

@@ -127,8 +127,11 @@ class _Exchange:
         scope["state"]["request_id"] = self._request_id
 
     async def run(self, receive: Receive) -> None:
-        # A HEAD is answered as a GET whose body is left out. The scope stays the server's own.
-        scope = {**self._scope, "method": "GET"} if self._head else self._scope
+        # A HEAD is answered as a GET of the whole whose body is left out. The scope stays the server's own.
+        scope = self._scope
+        if self._head:
+            headers = [each for each in scope["headers"] if each[0] != b"range"]
+            scope = {**scope, "method": "GET", "headers": headers}
         try:
             if self._is_preflight():
                 await self._answer(204, self._edge._origins.preflight_headers(self._origin or ""), b"")

@@ -23,15 +23,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Scope = Any  # an ASGI scope, whatever framework's
 
 EXPOSED: Final = (
-    "Depthcast-Book, Depthcast-History, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    "X-Request-Id"
+    "Accept-Ranges, Content-Range, Depthcast-Book, Depthcast-History, ETag, Link, Location, RateLimit, "
+    "RateLimit-Policy, Retry-After, X-Request-Id"
 )
 """Headers that a page of another origin may read."""
 
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 _MAX_HOPS: Final = 16
 _PREFLIGHT_S: Final = 600
-_ALLOWED_HEADERS: Final = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+_ALLOWED_HEADERS: Final = (
+    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range"
+)
 _API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),

@@ -15,7 +15,8 @@ from litestar.typing import FieldDefinition
 
 from depthcast.api.auth import PUBLIC
 from depthcast.api.openapi_events import EVENTS_PATH, events_operation
-from depthcast.api.operations import IDEMPOTENCY_KEY, Operation
+from depthcast.api.openapi_headers import REQUEST_HEADERS
+from depthcast.api.operations import Operation
 from depthcast.api.problem_types import PROBLEMS
 from depthcast.api.problems import MEDIA_TYPE, FieldError, Problem
 
@@ -70,6 +71,7 @@ _MEMBERS: Final[dict[str, Json]] = {
 }
 """Members of some problems' examples; ``detail`` is else the type's meaning."""
 _HEADERS: Final = {
+    "Content-Range": ("Which bytes of how many the part is.", "bytes 1048576-2097151/9437184"),
     "Depthcast-Book": (
         "Whether the data can be trusted and is of now, as a dictionary of structured fields.",
         "complete=?1, suspect=?0, stale=?0, age_ms=0",
@@ -170,6 +172,10 @@ def _operation(path: str, handler: HTTPRouteHandler, schema: Json, body: Json) -
     if declared.tagged:
         responses["304"] = {"description": "What the client has is still so.", "headers": headers}
         parameters.append({"$ref": "#/components/parameters/If-None-Match"})
+    if declared.ranges:
+        part = _header_references(*_LIMITED, "ETag", "Content-Range")
+        responses["206"] = {"description": "A part of the answer.", "headers": part, "content": content}
+        parameters += [{"$ref": f"#/components/parameters/{name}"} for name in ("Range", "If-Range")]
     responses |= _problem_responses(declared.problems)
     request: Json = {}
     if declared.body is not None:
@@ -269,25 +275,7 @@ def _components(schemas: Json) -> Json:
             name: {"description": text, "schema": {"type": "string"}, "example": example}
             for name, (text, example) in _HEADERS.items()
         },
-        "parameters": {
-            "If-None-Match": {
-                "name": "If-None-Match",
-                "in": "header",
-                "required": False,
-                "description": "An ETag that the client has: if it still stands, the answer is 304.",
-                "schema": {"type": "string"},
-                "example": _HEADERS["ETag"][1],
-            },
-            "Idempotency-Key": {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": True,
-                "description": "A text of the client's own choice: the same request with the same key gets "
-                "the same answer.",
-                "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY},
-                "example": "b1d7a2f0-nightly-2025-09-24",
-            },
-        },
+        "parameters": REQUEST_HEADERS,
         "responses": {
             "Problem": {"description": "Any other problem, such as a malformed request.", "content": problem}
         },

@@ -29,6 +29,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         scope: what a key needs for it; ``public`` for nothing.
         media_type: of the answer.
         tagged: whether answers have an ETag, and If-None-Match is heeded.
+        ranges: whether a part of the answer may be asked for (`depthcast.api.ranges`).
         data: whether answers have the header Depthcast-Book.
         past: whether ``at=`` asks for the past, which needs the scope ``replay`` instead.
         also: other media types that an answer may have, with a description each.
@@ -45,6 +46,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     scope: str = "read"
     media_type: str = "application/json"
     tagged: bool = False
+    ranges: bool = False
     data: bool = False
     past: bool = False
     also: dict[str, str] = {}

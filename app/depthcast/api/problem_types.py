@@ -138,6 +138,10 @@ _TYPES: Final = (
         "The request carries content of a type that the operation does not take.",
     ),
     ProblemType(
+        "range-not-satisfiable", 416, "The file has no such part",
+        "The header Range asks for bytes beyond the file's end. Content-Range says how many it has.",
+    ),
+    ProblemType(
         "invalid-parameter", 422, "A parameter is not valid",
         "`errors` names each parameter and says what is wrong with it. Parameters that an operation does "
         "not know are errors too.",

@@ -23,10 +23,11 @@ class Streamed(Answer):
             answer off, so that nobody takes a part for the whole.
         media_type: the content's type.
         headers: further headers.
+        status_code: of the answer.
         buckets: where its length is paid for, if the headers do not say it.
     """
 
-    __slots__ = ("_buckets", "_pieces")
+    __slots__ = ("_begins_as", "_buckets", "_pieces")
 
     def __init__(
         self,
@@ -34,9 +35,11 @@ class Streamed(Answer):
         *,
         media_type: str,
         headers: Mapping[str, str],
+        status_code: int = 200,
         buckets: Buckets | None = None,
     ) -> None:
         super().__init__(status_code=204, headers={**headers, "Content-Type": media_type})  # no length
+        self._begins_as = status_code
         self._pieces = pieces
         self._buckets = buckets
 
@@ -44,7 +47,7 @@ class Streamed(Answer):
         """The ASGI application."""
         gone = asyncio.ensure_future(_gone(receive))
         start: HTTPResponseStartEvent = {
-            "type": "http.response.start", "status": 200, "headers": self._headers,
+            "type": "http.response.start", "status": self._begins_as, "headers": self._headers,
         }  # fmt: skip
         begun = False
         size = 0

@@ -145,6 +145,10 @@ def test_a_key_makes_one_export_and_gets_the_same_answer(url: str, tmp_path: Pat
             problem(await post(api, {**BODY, "format": "arrow"}), 422, "idempotency-key-reused")
             problem(await post(api, BODY, key=None), 400, "idempotency-key-missing")
             problem(await post(api, BODY, key="two words"), 422, "invalid-parameter")
+            for kind in ("bbo", "depth", "ohlcv"):
+                finer = await post(api, {**BODY, "kind": kind, "step": "100ms"}, key=kind)
+                errors = problem(finer, 422, "invalid-parameter")["errors"]
+                assert [(each["field"], each["in"]) for each in errors] == [("step", "body")]
             other = await post(api, BODY, key="k-2")
             assert other.json()["id"] != first.json()["id"]
 
@@ -175,6 +179,37 @@ def test_many_exports_are_each_made_by_one_of_several_tasks(url: str, tmp_path: 
             assert len({file.content for file in files}) == 1
         assert len(list((tmp_path / "exports").iterdir())) == 9
         assert await _fetchval(url, "SELECT max(attempts) FROM depthcast.exports") == 1
+
+    run(test())
+
+
+def test_a_download_that_was_broken_off_goes_on(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("depthcast.api.routes.exports.PIECE", 1_000)
+
+    async def test() -> None:
+        async with tasks(url, tmp_path) as ([api], _, _):
+            file = (await until(api, (await post(api, BODY)).json()["id"], "done"))["file"]
+            whole = await api.get(file)
+            size, tag = len(whole.content), whole.headers["etag"]
+            assert size > 5_000
+            assert whole.headers["accept-ranges"] == "bytes"
+            rest = await api.get(file, headers={"Range": "bytes=2500-", "If-Range": tag})
+            assert rest.status_code == 206
+            assert rest.headers["content-range"] == f"bytes 2500-{size - 1}/{size}"
+            assert rest.headers["content-length"] == str(size - 2_500)
+            assert whole.content[:2_500] + rest.content == whole.content
+            assert (await api.get(file, headers={"Range": "bytes=-7"})).content == whole.content[-7:]
+            other = await api.get(file, headers={"Range": "bytes=2500-", "If-Range": '"other"'})
+            assert (other.status_code, other.content) == (200, whole.content)
+            beyond = await api.get(file, headers={"Range": f"bytes={size}-"})
+            problem(beyond, 416, "range-not-satisfiable")
+            assert beyond.headers["content-range"] == f"bytes */{size}"
+            known = await api.get(file, headers={"If-None-Match": tag, "Range": "bytes=5-6"})
+            assert (known.status_code, known.content) == (304, b"")
+            told = await api.client.head(file, headers={"Range": "bytes=5-6"})
+            assert (told.status_code, told.headers["content-length"]) == (200, str(size))
 
     run(test())
 

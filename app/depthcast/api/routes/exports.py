@@ -12,7 +12,7 @@ from litestar import Request, delete, get, post
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter
 
-from depthcast.api import examples_history
+from depthcast.api import etags, examples_history
 from depthcast.api.answers import Answer, encode
 from depthcast.api.auth import principal_of
 from depthcast.api.database import unavailable
@@ -22,6 +22,7 @@ from depthcast.api.history import Asked, file_name, settle
 from depthcast.api.history_payloads import ExportAnswer, ExportRequest
 from depthcast.api.operations import IDEMPOTENCY_KEY, operation
 from depthcast.api.problems import ApiProblem, FieldError, invalid, invalid_fields
+from depthcast.api.ranges import Part, asked_part
 from depthcast.api.routes.history import history_of
 from depthcast.api.runtime import runtime_of
 from depthcast.api.streamed import Streamed
@@ -129,12 +130,13 @@ async def get_export(request: _Request, export_id: ExportId) -> Answer:
     **operation(
         "The file of an export", str, "PAR1...", tag="History", waits=True,
         media_type=MEDIA_TYPES["parquet"],
-        problems=("unknown-export", "export-not-done", "history-unavailable"),
+        problems=("unknown-export", "export-not-done", "range-not-satisfiable", "history-unavailable"),
+        tagged=True, ranges=True,
         also={"text/csv": "CSV.", MEDIA_TYPES["arrow"]: "Arrow's stream format."},
     ),
 )  # fmt: skip
 async def get_export_file(request: _Request, export_id: ExportId) -> Answer:
-    """The result, once the export is done."""
+    """The result, once the export is done; or a part of it, so that a download can go on where it ended."""
     export = await _found(request, export_id)
     if export.state != "done" or export.result is None:
         raise ApiProblem("export-not-done", f"the export is {export.state}")
@@ -142,14 +144,23 @@ async def get_export_file(request: _Request, export_id: ExportId) -> Answer:
     order = export.order
     span = f"{order.start_ns}-{order.end_ns}"
     name = f"{file_name(order.named)}-{order.kind.value}-{span}.{SUFFIXES[order.format]}"
-    headers = {
-        "Cache-Control": "private, max-age=3600",
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Content-Length": str(export.bytes),
-        "ETag": f'"{export.sha256}"',
-    }
-    pieces = _pieces(exporter.objects, export.result, export.bytes)
-    return Streamed(pieces, media_type=MEDIA_TYPES[order.format], headers=headers)
+    tag = f'"{export.sha256}"'
+    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600", "ETag": tag}
+    given = header(request.scope["headers"], b"if-none-match")
+    if given is not None and etags.matches(given, tag):
+        return Answer(status_code=304, headers=headers)
+    part = asked_part(request.scope["headers"], export.bytes, tag)
+    wanted = Part(0, export.bytes, export.bytes) if part is None else part
+    headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    headers["Content-Length"] = str(wanted.end - wanted.start)
+    if part is not None:
+        headers["Content-Range"] = part.content_range
+    return Streamed(
+        _pieces(exporter.objects, export.result, wanted),
+        media_type=MEDIA_TYPES[order.format],
+        headers=headers,
+        status_code=200 if part is None else 206,
+    )
 
 
 @delete(
@@ -252,10 +263,10 @@ def _unknown(export_id: str) -> ApiProblem:
     return ApiProblem("unknown-export", f"there is no export {export_id!r} of yours")
 
 
-async def _pieces(objects: Objects, key: str, size: int) -> AsyncIterator[bytes]:
-    for start in range(0, size, PIECE):
+async def _pieces(objects: Objects, key: str, part: Part) -> AsyncIterator[bytes]:
+    for start in range(part.start, part.end, PIECE):
         try:
-            yield await asyncio.to_thread(objects.read, key, start, min(PIECE, size - start))
+            yield await asyncio.to_thread(objects.read, key, start, min(PIECE, part.end - start))
         except ObjectMissingError:
             raise ApiProblem("export-not-done", "the file is gone: ask for another export") from None
         except JournalError as error:

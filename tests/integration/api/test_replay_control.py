@@ -137,7 +137,8 @@ WRONG: Final[list[tuple[str, dict[str, Any]]]] = [
     ("bad_request", {"instruments": [str(each) for each in range(21)]}),
     ("unknown_instrument", {"instruments": ["NONE"]}),
     ("time_not_kept", {"start": "2100-01-01"}),
-    ("bad_time", {"since": {"epoch": "other", "seq": 1}}),
+    ("bad_time", {"start": None, "since": {"epoch": "other", "seq": 1}}),
+    ("bad_request", {"since": {"epoch": "replay", "seq": 1}}),
     ("bad_request", {"pace": 1}),
 ]
 

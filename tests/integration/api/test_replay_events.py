@@ -121,6 +121,7 @@ WRONG: Final = [
     ("replay=11&start=0&channels=", 422, "invalid-parameter", "replay"),
     ("replay=&start=0", 422, "invalid-parameter", "replay"),
     ("replay=11&start=0&start=1", 422, "invalid-parameter", "start"),
+    ("replay=11&start=0&since=replay:5", 422, "invalid-parameter", "since"),
     ("replay=11&start=0&book=7", 422, "invalid-parameter", "book"),
     ("replay=NONE&start=0", 404, "unknown-instrument", ""),
     ("replay=11&start=2100-01-01", 404, "time-not-kept", ""),

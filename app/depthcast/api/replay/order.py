@@ -57,11 +57,12 @@ class Order(NamedTuple):
     paused: bool
 
 
-def order_of(request: "Subscribe", epoch: str) -> Order:
+def order_of(request: "Subscribe", epoch: str, *, resumed: bool = False) -> Order:
     """A request with channel ``replay``, checked.
 
     Args:
         epoch: that of all replays: ``since`` means something in it.
+        resumed: a browser came back by itself: beside what it asked for it says ``since``.
 
     Raises:
         RequestError: what is wrong with it.
@@ -77,6 +78,8 @@ def order_of(request: "Subscribe", epoch: str) -> Order:
     if request.rate is not None and request.rate not in RATES:
         raise RequestError("bad_rate", f"rate is one of {', '.join(map(str, RATES))}")
     since = request.since
+    if since is not None and request.start is not None and not resumed:
+        raise RequestError("bad_request", "since: is instead of start, so give one of them")
     if since is not None and since.epoch != epoch:
         raise RequestError("bad_time", f"since: a replay's epoch is {epoch!r}, not {since.epoch!r}")
     if since is None and request.start is None:

@@ -62,9 +62,11 @@ def replay_order(query: str, last_event_id: str | None) -> Order:
         request = msgspec.convert(asked, Subscribe)
     except msgspec.ValidationError as error:
         raise invalid("replay", str(error)) from None
+    if "since" in one and "start" in one:
+        raise invalid("since", "is instead of start, so give one of them")
     since = _since(last_event_id or one.get("since", ""))
     try:
-        return order_of(msgspec.structs.replace(request, since=since), EPOCH)
+        return order_of(msgspec.structs.replace(request, since=since), EPOCH, resumed=bool(last_event_id))
     except RequestError as error:
         field, colon, rest = str(error).partition(": ")
         if colon and field in PARAMETERS:

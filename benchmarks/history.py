@@ -187,7 +187,7 @@ async def measure(
                 publisher_id=None,
                 start_ns=begin * 10**9,
                 end_ns=(BEGIN + seconds + 1) * 10**9,
-                step_s=1,
+                step_ms=1_000,
             )
             assert len(await fetch(connection, query, None, 900)) == 900
 

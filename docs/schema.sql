@@ -743,13 +743,13 @@ PARTITION BY RANGE (ts);
 -- Name: TABLE depth; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON TABLE depthcast.depth IS 'Ten levels of each book at every full second in which they changed: the last mbp-10 record of each.';
+COMMENT ON TABLE depthcast.depth IS 'Ten levels of each book at the end of every interval of the grid in which they changed: its last mbp-10 record.';
 
 --
 -- Name: COLUMN depth.ts; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.depth.ts IS 'The end of the second; a record at that very time belongs to it.';
+COMMENT ON COLUMN depthcast.depth.ts IS 'The end of the interval; a record at that very time belongs to it.';
 
 --
 -- Name: COLUMN depth."position"; Type: COMMENT; Schema: depthcast; Owner: -
@@ -978,6 +978,35 @@ COMMENT ON COLUMN depthcast.depth_1m.publisher_id IS 'uint16.';
 --
 
 COMMENT ON COLUMN depthcast.depth_1m.feed_id IS 'Of which feed.';
+
+--
+-- Name: depth_grid; Type: TABLE; Schema: depthcast; Owner: -
+--
+
+CREATE TABLE depthcast.depth_grid (
+    one boolean DEFAULT true NOT NULL,
+    grid_ms integer NOT NULL,
+    CONSTRAINT depth_grid_grid_ms_check CHECK ((grid_ms = ANY (ARRAY[10, 20, 50, 100, 200, 250, 500, 1000]))),
+    CONSTRAINT depth_grid_one_check CHECK (one)
+);
+
+--
+-- Name: TABLE depth_grid; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON TABLE depthcast.depth_grid IS 'The grid of depth: one row, from the first segment on; a rebuild may change it.';
+
+--
+-- Name: COLUMN depth_grid.one; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_grid.one IS 'There is but one row.';
+
+--
+-- Name: COLUMN depth_grid.grid_ms; Type: COMMENT; Schema: depthcast; Owner: -
+--
+
+COMMENT ON COLUMN depthcast.depth_grid.grid_ms IS 'How long its intervals are, ms.';
 
 --
 -- Name: exports; Type: TABLE; Schema: depthcast; Owner: -
@@ -1693,7 +1722,7 @@ COMMENT ON COLUMN depthcast.segments.bbo IS 'Rows of bbo that its records give.'
 -- Name: COLUMN segments.depth; Type: COMMENT; Schema: depthcast; Owner: -
 --
 
-COMMENT ON COLUMN depthcast.segments.depth IS 'Seconds of books in which its records give a row of depth; of a merged segment, the sum over its parts.';
+COMMENT ON COLUMN depthcast.segments.depth IS 'Intervals of books in which its records give a row of depth; of a merged segment, the sum over its parts.';
 
 --
 -- Name: COLUMN segments.version; Type: COMMENT; Schema: depthcast; Owner: -
@@ -1953,7 +1982,7 @@ CREATE VIEW history.depth AS
 -- Name: VIEW depth; Type: COMMENT; Schema: history; Owner: -
 --
 
-COMMENT ON VIEW history.depth IS 'Ten levels of each book at every full second in which they changed.';
+COMMENT ON VIEW history.depth IS 'Ten levels of each book at the end of every interval of the grid (depth_grid, a second or less) in which they changed.';
 
 --
 -- Name: depth_1m; Type: VIEW; Schema: history; Owner: -
@@ -1980,6 +2009,20 @@ CREATE VIEW history.depth_1m AS
 --
 
 COMMENT ON VIEW history.depth_1m IS 'How deep each book was in every minute.';
+
+--
+-- Name: depth_grid; Type: VIEW; Schema: history; Owner: -
+--
+
+CREATE VIEW history.depth_grid AS
+ SELECT grid_ms
+   FROM depthcast.depth_grid;
+
+--
+-- Name: VIEW depth_grid; Type: COMMENT; Schema: history; Owner: -
+--
+
+COMMENT ON VIEW history.depth_grid IS 'How long the intervals are at whose ends depth has a row, ms.';
 
 --
 -- Name: instruments; Type: VIEW; Schema: history; Owner: -
@@ -2196,6 +2239,13 @@ ALTER TABLE ONLY depthcast.bbo
 
 ALTER TABLE ONLY depthcast.depth_1m
     ADD CONSTRAINT depth_1m_pkey PRIMARY KEY (instrument_id, ts, publisher_id, feed_id);
+
+--
+-- Name: depth_grid depth_grid_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
+--
+
+ALTER TABLE ONLY depthcast.depth_grid
+    ADD CONSTRAINT depth_grid_pkey PRIMARY KEY (one);
 
 --
 -- Name: depth depth_pkey; Type: CONSTRAINT; Schema: depthcast; Owner: -
@@ -2426,6 +2476,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.depth TO depthcast_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE depthcast.depth_1m TO depthcast_writer;
 
 --
+-- Name: TABLE depth_grid; Type: ACL; Schema: depthcast; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE depthcast.depth_grid TO depthcast_writer;
+
+--
 -- Name: TABLE exports; Type: ACL; Schema: depthcast; Owner: -
 --
 
@@ -2508,6 +2564,13 @@ GRANT SELECT ON TABLE history.depth TO depthcast_writer;
 
 GRANT SELECT ON TABLE history.depth_1m TO depthcast_reader;
 GRANT SELECT ON TABLE history.depth_1m TO depthcast_writer;
+
+--
+-- Name: TABLE depth_grid; Type: ACL; Schema: history; Owner: -
+--
+
+GRANT SELECT ON TABLE history.depth_grid TO depthcast_reader;
+GRANT SELECT ON TABLE history.depth_grid TO depthcast_writer;
 
 --
 -- Name: TABLE instruments; Type: ACL; Schema: history; Owner: -

@@ -124,7 +124,8 @@ class Batch:
         try:
             async with self._runtime.pool.connection() as connection:
                 is_there = True
-                return await deliver(connection, notice, self._check_time)
+                grid_ms = self._runtime.settings.database.depth_grid_ms
+                return await deliver(connection, notice, self._check_time, grid_ms=grid_ms)
         except StoreError as error:
             if not is_there:
                 self._away = error

@@ -43,11 +43,11 @@ async def history_api(settings: Settings, **arguments: Any) -> AsyncIterator[Api
         yield api
 
 
-async def compacted(url: str, segments: Iterable[ClosedSegment]) -> None:
-    """These segments in the database."""
+async def compacted(url: str, segments: Iterable[ClosedSegment], *, grid_ms: int = 1_000) -> None:
+    """These segments in the database, depth on this grid."""
     async with connected(url) as connection:
         for segment in segments:
-            await compact(connection, segment)
+            await compact(connection, segment, grid_ms=grid_ms)
 
 
 async def pages(api: Api, path: str, limits: Iterable[int], **parameters: Any) -> list[dict[str, Any]]:

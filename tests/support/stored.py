@@ -96,8 +96,8 @@ def segments_of(folder: Path) -> list[ClosedSegment]:
     return [each for each in reader_of(folder).segments() if isinstance(each, ClosedSegment)]
 
 
-def expected_contents(data: bytes) -> Contents:
-    """The rows that these records should become, by applying them one at a time."""
+def expected_contents(data: bytes, *, grid_ms: int = 1_000) -> Contents:
+    """The rows that these records should become, by applying them one at a time; depth on this grid."""
     deriver = DeriverSet(["trades", "mbp-1", "mbp-10", "bbo-1s", *ROLLUPS.values()])
     found: dict[str, list[_Derived]] = {schema: [] for schema in deriver.wanted}
     orders = {}
@@ -113,7 +113,7 @@ def expected_contents(data: bytes) -> Contents:
     return {
         "trades": [_trade(each, orders) for each in found["trades"]],
         "bbo": [_bbo(each) for each in found["mbp-1"]],
-        "depth": _depth(found["mbp-10"]),
+        "depth": _depth(found["mbp-10"], grid_ms * 1_000_000),
         "bbo_1s": sorted(_bbo_1s(each.record) for each in found["bbo-1s"]),
         **{table: sorted(_bar(each.record) for each in found[schema]) for table, schema in ROLLUPS.items()},
     }
@@ -199,11 +199,11 @@ def _bbo(each: _Derived) -> tuple[Any, ...]:
     return (*_common(*each), r["action"].decode(), r["side"].decode(), *_top(r["levels"][0]))
 
 
-def _depth(found: list[_Derived]) -> list[tuple[Any, ...]]:
+def _depth(found: list[_Derived], grid_ns: int) -> list[tuple[Any, ...]]:
     last: dict[tuple[int, int, int], _Derived] = {}
     for each in found:
-        second = -(-int(each.record["ts_recv"]) // NS) * NS
-        last[second, int(each.record["publisher_id"]), int(each.record["instrument_id"])] = each
+        ended = -(-int(each.record["ts_recv"]) // grid_ns) * grid_ns
+        last[ended, int(each.record["publisher_id"]), int(each.record["instrument_id"])] = each
     rows = []
     for key in sorted(last):
         position, r = last[key]

@@ -15,6 +15,7 @@ from depthcast.api.problems import ApiProblem, invalid
 from depthcast.dbn.times import EXPECTED_TIME, parse_ns
 from depthcast.errors import UsageError
 from depthcast.store.connect import Connection
+from depthcast.store.grid import DEFAULT_GRID_MS, grid_of
 from depthcast.store.history.cursor import Cursor, decode_cursor, encode_cursor, question
 from depthcast.store.history.encoders import Encoder, FileFormat, make_encoder
 from depthcast.store.history.fields import Kind
@@ -33,6 +34,7 @@ DEPTH_CHUNK: Final = 500
 FEW: Final = 100
 """So few rows are encoded on the loop: a thread would take longer."""
 NS: Final = 1_000_000_000
+NS_PER_MS: Final = 1_000_000
 _US: Final = 1_000
 _FOREVER: Final = 4 * 10**18
 """ns: after all that is stored."""
@@ -64,7 +66,7 @@ class Asked:
         return cls(kind=kind, instrument=instrument, start_ns=start_ns, end_ns=end_ns, **more)
 
     @property
-    def step_s(self) -> int:
+    def step_ms(self) -> int:
         return 0 if self.step is None else STEPS[self.step]
 
 
@@ -94,7 +96,7 @@ class Page:
     def settled(self) -> bool:
         """Whether what is in the range will not change: history goes beyond it, and nothing is missing."""
         last, until = self.reached.last_ns, self.until_ns
-        rest_ns = max(self.query.step_s, 1) * NS
+        rest_ns = max(self.query.step_ms * NS_PER_MS, NS)
         if last is None or until is None:
             return False
         return self.reached.gaps == 0 and until <= last - rest_ns
@@ -125,21 +127,24 @@ class Page:
         )
 
 
-async def settle(connection: Connection, asked: Asked) -> Page:
-    """What a request means, given what history there is.
+async def settle(connection: Connection, asked: Asked, *, where: Literal["query", "body"] = "query") -> Page:
+    """What a request means, given what history there is. ``where`` its parameters are, for problems.
 
     Raises:
-        ApiProblem: the cursor is none, or one of another request.
+        ApiProblem: the cursor is none, or one of another request; or there are no such steps.
         BookError: history has no such instrument, or several.
     """
     named = await find_instrument(connection, asked.instrument)
     stands_for = question(
         asked.kind, *named[:2], asked.publisher, asked.start_ns, asked.end_ns, asked.step, asked.descending
     )
+    grid_ms = await grid_of(connection) if asked.kind is Kind.DEPTH else DEFAULT_GRID_MS
+    if asked.step_ms % grid_ms:
+        raise invalid("step", f"is no multiple of {grid_ms} ms, the grid of what is stored", where=where)
     cursor = None
     if asked.cursor is not None:
         try:
-            cursor = decode_cursor(stands_for, asked.cursor, steps=bool(asked.step_s))
+            cursor = decode_cursor(stands_for, asked.cursor, steps=bool(asked.step_ms))
         except ValueError as error:
             raise invalid("cursor", str(error)) from None
     until_ns = asked.end_ns if cursor is None else cursor.end_ns
@@ -153,10 +158,11 @@ async def settle(connection: Connection, asked: Asked) -> Page:
         publisher_id=asked.publisher,
         start_ns=_first(asked, reached) if start_ns is None else start_ns,
         end_ns=_end(asked, reached, until_ns),
-        step_s=asked.step_s,
+        step_ms=asked.step_ms,
         descending=asked.descending,
+        grid_ms=grid_ms,
     )
-    if cursor is None and not asked.step_s:
+    if cursor is None and not asked.step_ms:
         query = await _until_newest(connection, query, reached)
     after = None if cursor is None else cursor.after
     return Page(named, query, after, reached, until_ns, stands_for, asked.step)
@@ -274,7 +280,8 @@ def _first(asked: Asked, reached: Reach) -> int:
     """The beginning of history; of bars the start of the first one."""
     first = reached.first_ns or 0
     if asked.kind is Kind.OHLCV:
-        return first // (asked.step_s * NS) * asked.step_s * NS
+        step_ns = asked.step_ms * NS_PER_MS
+        return first // step_ns * step_ns
     return first
 
 
@@ -283,8 +290,8 @@ def _end(asked: Asked, reached: Reach, until_ns: int | None) -> int:
     if reached.last_ns is None:
         return until_ns or 0
     last = reached.last_ns
-    if asked.kind is not Kind.OHLCV and asked.step_s:
-        step_ns = asked.step_s * NS
+    if asked.kind is not Kind.OHLCV and asked.step_ms:
+        step_ns = asked.step_ms * NS_PER_MS
         last = -(-last // step_ns) * step_ns
     return last + _US if until_ns is None else min(until_ns, last + _US)
 

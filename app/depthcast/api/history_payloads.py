@@ -16,6 +16,7 @@ __all__ = [
     "BboRow",
     "DepthHistory",
     "DepthRow",
+    "DepthStepName",
     "ExportAnswer",
     "ExportRequest",
     "FeedHistory",
@@ -27,14 +28,19 @@ __all__ = [
     "TradesHistory",
 ]
 
+DepthStepName = Literal[
+    "10ms", "20ms", "50ms", "100ms", "200ms", "250ms", "500ms",
+    "1s", "5s", "10s", "15s", "30s", "1m", "5m", "10m", "15m", "30m", "1h", "4h", "1d",
+]  # fmt: skip
 StepName = Literal["1s", "5s", "10s", "15s", "30s", "1m", "5m", "10m", "15m", "30m", "1h", "4h", "1d"]
 
 
 class FeedHistory(Struct, frozen=True):
     """The history of one feed.
 
-    ``available_from`` and ``available_until`` are the times of its first and last rows. ``gaps`` are places
-    where segments are missing between others: rows may come there later.
+    ``available_from`` and ``available_until`` are the times of its first and last rows, the first by up to
+    2 us late, so that a book can be asked for ``at`` it. ``gaps`` are places where segments are missing
+    between others: rows may come there later.
     """
 
     dataset: str
@@ -203,7 +209,7 @@ class ExportRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     publisher: Annotated[int, Meta(ge=0, le=65_535)] | None = None
     start: _Time | None = None
     end: _Time | None = None
-    step: StepName | None = None
+    step: DepthStepName | None = None
     format: Literal["csv", "arrow", "parquet"] = "parquet"
 
 

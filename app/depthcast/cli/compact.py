@@ -84,7 +84,7 @@ def compact(
             if watch:
                 await _watch(database, objects, tally, settings, interrupts)
             else:
-                await _once(database, _workers(objects, tally))
+                await _once(database, _workers(objects, tally, settings))
 
     with Interrupts() as interrupts:  # also while the database comes up: it must not be left behind
         asyncio.run(work(interrupts))
@@ -94,7 +94,8 @@ def compact(
 def rebuild(location: Location = None, /, *, common: Common = _COMMON) -> int:
     """Empty the history in the database, and make it again from a journal's segments.
 
-    The same segments give the same rows. Keys and exports stay. Meanwhile the history is incomplete.
+    The same segments give the same rows; those of depth may be on another grid, database.depth_grid_ms.
+    Keys and exports stay. Meanwhile the history is incomplete.
 
     For example:
       depthcast rebuild out/journal
@@ -106,8 +107,9 @@ def rebuild(location: Location = None, /, *, common: Common = _COMMON) -> int:
     async def work() -> None:
         async with opened(settings.database) as database:
             async with database.connect() as connection:
-                await clear(connection, sorted(journals(objects)))
-            await _once(database, _workers(objects, tally))
+                grid_ms = settings.database.depth_grid_ms
+                await clear(connection, sorted(journals(objects)), grid_ms=grid_ms)
+            await _once(database, _workers(objects, tally, settings))
 
     asyncio.run(work())
     return tally.finish()
@@ -139,8 +141,9 @@ def migrate(
     return Exit.OK
 
 
-def _workers(objects: Objects, tally: _Tally) -> list[Worker]:
-    return [Worker(objects, journal, tally.add) for journal in sorted(journals(objects))]
+def _workers(objects: Objects, tally: _Tally, settings: Settings) -> list[Worker]:
+    grid_ms = settings.database.depth_grid_ms
+    return [Worker(objects, journal, tally.add, grid_ms=grid_ms) for journal in sorted(journals(objects))]
 
 
 async def _once(database: Database, workers: list[Worker]) -> None:
@@ -192,7 +195,7 @@ class _Watch:
         try:
             if self._failures:
                 await asyncio.to_thread(self._database.revive)
-            for worker in _workers(self._objects, self._tally):
+            for worker in _workers(self._objects, self._tally, self._settings):
                 self._workers.setdefault(worker.journal, worker)
             if not await self._is_full():
                 await _once(self._database, list(self._workers.values()))

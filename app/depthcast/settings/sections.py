@@ -108,6 +108,7 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     max_age_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
     poll_s: Annotated[float, Meta(gt=0, le=3600)] = 2.0
     max_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 0
+    depth_grid_ms: Literal[10, 20, 50, 100, 200, 250, 500, 1000] = 1000
 
 
 class MaintenanceSettings(Struct, frozen=True, kw_only=True):

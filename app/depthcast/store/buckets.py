@@ -1,7 +1,8 @@
 """What is gathered over each second of each book, while a segment is read.
 
 Rows come in the order of the feed. They are folded into one row for each book and second, which is given out
-once the feed is past that second. Memory is for the books of two seconds, however long the segment is.
+once the feed is past that second. Memory is for the books of two seconds, however long the segment is. A
+second here may be a shorter interval as well, a divisor of it, where rows are gathered on a finer grid.
 """
 
 from collections.abc import Callable
@@ -15,11 +16,10 @@ __all__ = ["BAR", "KEY", "Given", "Keys", "Seconds", "fold_bars", "fold_last", "
 Rows = NDArray[np.void]
 Fold = Callable[[Rows, NDArray[np.intp]], Rows]
 
-_SLACK: Final = 1
-"""Seconds that a time may go back before its row counts as late."""
 _GATHER: Final = 10_000
 KEY: Final = [("book", "<u8"), ("second", "<i8")]
-"""Every row's first fields: the book (publisher_id << 32 | instrument_id), and the second since 1970."""
+"""Every row's first fields: the book (publisher_id << 32 | instrument_id), and the second since 1970, or the
+interval of a finer grid."""
 BAR: Final = np.dtype(
     [
         *KEY,
@@ -50,9 +50,12 @@ class Seconds:
     Args:
         dtype: of a row; it begins with the fields of `KEY`.
         fold: makes of sorted rows, and the places where a book's second begins, one row for each.
+        slack: seconds that a time may go back before its row counts as late; as many intervals of a finer
+            grid as are in one.
     """
 
-    def __init__(self, dtype: "np.dtype[np.void]", fold: Fold) -> None:
+    def __init__(self, dtype: "np.dtype[np.void]", fold: Fold, slack: int = 1) -> None:
+        self._slack = slack
         self._fold = fold
         self._held = np.empty(0, dtype)
         self._begun: int | None = None
@@ -68,13 +71,13 @@ class Seconds:
         rows = self._folded(np.concatenate([self._held[again], rows]))
         if self._begun is None:
             self._begun = int(rows["second"].min())
-            self._frontier = self._begun - _SLACK
+            self._frontier = self._begun - self._slack
         late = rows["second"] < self._frontier
-        self._frontier = max(self._frontier, int(rows["second"].max()) - _SLACK)
+        self._frontier = max(self._frontier, int(rows["second"].max()) - self._slack)
         kept, waiting = rows["second"] >= self._frontier, others["second"] >= self._frontier
         self._held = np.concatenate([others[waiting], rows[kept]])
         over = np.concatenate([others[~waiting], rows[~late & ~kept]])
-        first = over["second"] <= self._begun + _SLACK
+        first = over["second"] <= self._begun + self._slack
         return Given(over[~first], over[first], rows[late])
 
     def rest(self) -> Given:
@@ -95,7 +98,7 @@ class Keys:
         self._more: list[Rows] = []
 
     def add(self, rows: Rows, seconds: int = 1) -> None:
-        """Those of these rows, in intervals of so many seconds."""
+        """Those of these rows, in intervals of so many seconds, or intervals of their grid."""
         if len(rows):
             new = np.empty(len(rows), KEY)
             new["book"] = rows["book"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from depthcast.dbn.layout import UNDEF_ORDER_SIZE, UNDEF_PRICE, UNDEF_TIMESTAMP
 from depthcast.store.copying import Levels
 from depthcast.store.tables import LEVELS
-from depthcast.store.times import second_after, time_of, us_down, us_of, us_up
+from depthcast.store.times import time_of, us_down, us_of, us_up
 
 __all__ = ["RECORD_COLUMNS", "Columns", "Nulls", "bar_columns", "book_columns", "quote_columns"]
 
@@ -56,7 +56,6 @@ def _bbo_columns(records: NDArray[np.void]) -> tuple[Columns, Nulls]:
 
 def _depth_columns(records: NDArray[np.void]) -> tuple[Columns, Nulls]:
     columns, nulls = _with_top(records)
-    columns["ts"] = us_of(second_after(time_of(records)))
     levels = records["levels"]
     for side in ("bid", "ask"):
         # A side's levels are there from the best on; a top-of-book quote is a level with a price.
@@ -68,7 +67,7 @@ def _depth_columns(records: NDArray[np.void]) -> tuple[Columns, Nulls]:
 
 
 RECORD_COLUMNS: Final = {"trades": _trade_columns, "bbo": _bbo_columns, "depth": _depth_columns}
-"""Those of the rows of a table, but what names them."""
+"""Those of the rows of a table, but what names them, and the time of a row of depth, which its grid gives."""
 
 
 def book_columns(rows: NDArray[np.void], ts: str) -> Columns:

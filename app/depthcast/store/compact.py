@@ -14,7 +14,7 @@ import asyncpg
 from depthcast.errors import SegmentError
 from depthcast.journal.names import SegmentName
 from depthcast.journal.segments import ClosedSegment
-from depthcast.store import merging
+from depthcast.store import grid, merging
 from depthcast.store.connect import Connection
 from depthcast.store.filling import fill
 from depthcast.store.instruments import Instrument, merged
@@ -52,20 +52,25 @@ class _LimitMoved(Exception):  # noqa: N818 - no error: the work is begun anew
     """A newer epoch came meanwhile, and has some of the segment's positions."""
 
 
-async def compact(connection: Connection, segment: ClosedSegment, *, wait: bool = True) -> Compacted:
+async def compact(
+    connection: Connection, segment: ClosedSegment, *, wait: bool = True, grid_ms: int = grid.DEFAULT_GRID_MS
+) -> Compacted:
     """Bring a segment's rows into the database, if they are not there.
 
     Args:
         connection: as the writer. Not in a transaction.
         segment: a closed one, of a folder or a store.
         wait: whether to wait for another worker that is at the same segment.
+        grid_ms: the grid of ``depth``; the first segment of a database settles it.
 
     Raises:
+        StoreError: the database has another grid.
         SegmentError: the segment's bytes are wrong: trying again does not help.
         JournalError: it cannot be read now.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError: the database fails; nothing was changed.
     """
     index = segment.index
+    await grid.settle(connection, grid_ms)
     feed_id = await feed_of(connection, index.dataset, index.shard)
     rollups = bool(await connection.fetchval(merging.KEEPS_ROLLUPS))
     await connection.execute(merging.NEW_TABLES + merging.NEW_ROLLUPS if rollups else merging.NEW_TABLES)
@@ -73,8 +78,9 @@ async def compact(connection: Connection, segment: ClosedSegment, *, wait: bool 
     while True:
         try:
             async with connection.transaction():
+                await grid.hold(connection, grid_ms)
                 how = {"wait": wait, "direct": direct, "rollups": rollups}
-                return await _compact(connection, segment, feed_id, **how)
+                return await _compact(connection, segment, feed_id, grid_ms, **how)
         except _LimitMoved:
             continue
         except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
@@ -103,7 +109,14 @@ async def feed_of(connection: Connection, dataset: str, shard: str) -> int:
 
 
 async def _compact(
-    connection: Connection, segment: ClosedSegment, feed_id: int, *, wait: bool, direct: bool, rollups: bool
+    connection: Connection,
+    segment: ClosedSegment,
+    feed_id: int,
+    grid_ms: int,
+    *,
+    wait: bool,
+    direct: bool,
+    rollups: bool,
 ) -> Compacted:
     """In a transaction.
 
@@ -118,7 +131,7 @@ async def _compact(
         return Compacted(Outcome.KNOWN, {})
     where = (feed_id, *name)
     direct = direct and not await connection.fetchval(merging.IS_COVERED, *where, until)
-    pieces = segment_rows(segment, feed_id, until, seconds=rollups)
+    pieces = segment_rows(segment, feed_id, until, seconds=rollups, grid_ms=grid_ms)
     copied = await fill(connection, pieces, segment.path, direct=direct)
     await connection.execute(merging.LOCK_FEED, feed_id)
     if await _until(connection, feed_id, segment) != until:
@@ -175,7 +188,7 @@ async def _is_known(connection: Connection, feed_id: int, segment: ClosedSegment
 async def _make_void(connection: Connection, feed_id: int, name: SegmentName) -> tuple[SegmentName, ...]:
     """Take out what older epochs wrote from this position on; the segments that have to be done again.
 
-    A row of ``depth`` has replaced those before it in its second: they come again with their segments.
+    A row of ``depth`` has replaced those before it in its interval: they come again with their segments.
     """
     overlapping = await connection.fetchrow(
         """

@@ -15,6 +15,7 @@ from depthcast.journal.names import SegmentName
 from depthcast.journal.objects import ObjectMissingError
 from depthcast.store.compact import Outcome, compact
 from depthcast.store.connect import Connection
+from depthcast.store.grid import DEFAULT_GRID_MS
 from depthcast.store.notices import SegmentNotice
 from depthcast.store.worker import load
 
@@ -40,7 +41,11 @@ class Delivered(NamedTuple):
 
 
 async def deliver(
-    connection: Connection, notice: SegmentNotice, before_more: Callable[[], None] = lambda: None
+    connection: Connection,
+    notice: SegmentNotice,
+    before_more: Callable[[], None] = lambda: None,
+    *,
+    grid_ms: int = DEFAULT_GRID_MS,
 ) -> list[Delivered]:
     """Compact a segment, and then those that it made void in part, where a newer epoch has come.
 
@@ -51,13 +56,15 @@ async def deliver(
         connection: as the writer. Not in a transaction.
         notice: which segment.
         before_more: called before each segment but the first; what it raises ends the work.
+        grid_ms: the grid of ``depth``.
 
     Raises:
         SegmentError: its bytes are wrong: trying again does not help.
+        StoreError: the database has another grid.
         JournalError: it cannot be read now, or its index is not there yet.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError: the database fails.
     """
-    done, again = await _one(connection, notice)
+    done, again = await _one(connection, notice, grid_ms)
     found = [done]
     queue = deque(again)
     places: dict[SegmentName, Place] = {}
@@ -69,13 +76,15 @@ async def deliver(
         if place is None:
             continue  # it is gone
         before_more()
-        done, again = await _one(connection, SegmentNotice(place, is_index=True))
+        done, again = await _one(connection, SegmentNotice(place, is_index=True), grid_ms)
         found.append(done)
         queue.extend(again)
     return found
 
 
-async def _one(connection: Connection, notice: SegmentNotice) -> tuple[Delivered, tuple[SegmentName, ...]]:
+async def _one(
+    connection: Connection, notice: SegmentNotice, grid_ms: int
+) -> tuple[Delivered, tuple[SegmentName, ...]]:
     key = notice.place.segment_key
     try:
         segment = await asyncio.to_thread(load, notice.place)
@@ -84,7 +93,7 @@ async def _one(connection: Connection, notice: SegmentNotice) -> tuple[Delivered
             raise JournalError("its index is not there yet", path=key) from None
         return Delivered(key, Fate.GONE), ()
     try:
-        compacted = await compact(connection, segment)
+        compacted = await compact(connection, segment, grid_ms=grid_ms)
     except ObjectMissingError:
         return Delivered(key, Fate.GONE), ()
     fate = Fate.COMPACTED if compacted.outcome is Outcome.COMPACTED else Fate.KNOWN

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from depthcast.store.connect import Connection
+from depthcast.store.grid import DEFAULT_GRID_MS
 from depthcast.store.history.fields import Kind
 from depthcast.store.history.ledger import Named
 from depthcast.store.history.query import Query
@@ -52,7 +53,8 @@ class Order(Struct, frozen=True, kw_only=True):
     publisher_id: int | None
     start_ns: int
     end_ns: int
-    step_s: int
+    step_ms: int
+    grid_ms: int = DEFAULT_GRID_MS
     format: Literal["csv", "arrow", "parquet"]
     asked: dict[str, Any]
 
@@ -65,7 +67,8 @@ class Order(Struct, frozen=True, kw_only=True):
             publisher_id=self.publisher_id,
             start_ns=self.start_ns,
             end_ns=self.end_ns,
-            step_s=self.step_s,
+            step_ms=self.step_ms,
+            grid_ms=self.grid_ms,
         )
 
     @property

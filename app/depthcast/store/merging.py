@@ -73,7 +73,7 @@ LEFT JOIN LATERAL (
     AND d.feed_id = $2 AND d.epoch = $3 AND d.position >= $4 AND d.position < $5 LIMIT 1
 ) AS there ON true
 """
-"""How many seconds of books are in ``new_depth``; if asked, without those that are in ``depth`` as well."""
+"""How many intervals of books are in ``new_depth``; if asked, without those that are in ``depth`` as well."""
 
 _INSERT: Final = {
     table: f"INSERT INTO depthcast.{table} ({columns}) SELECT {columns} FROM new_{table}"  # nosec B608
@@ -89,7 +89,7 @@ ON CONFLICT ({", ".join(_DEPTH_KEY)}) DO UPDATE
 SET {", ".join(f"{c.name} = excluded.{c.name}" for c in TABLES["depth"] if c.name not in _DEPTH_KEY)}
 WHERE excluded.position > old.position
 """  # nosec B608
-"""Of one second of a book the row of the greatest position is kept, whichever segment comes first."""
+"""Of one interval of a book the row of the greatest position is kept, whichever segment comes first."""
 IS_KNOWN: Final = """
 SELECT coalesce(bool_or(position = $3 AND records = $4 AND until = $5)
                 OR $5 > $3 AND range_agg(int8range(position, until)) @> int8range($3, $5), false)

@@ -1,5 +1,7 @@
 """What a segment's rows are gathered to: bars, the last quote and the last levels of a second, of each book.
 
+Levels may be gathered on a finer grid than the second.
+
 Most seconds begin and end in a segment: what is gathered over them is copied to its table. What neighbours
 may have a part of is merged in the database.
 """
@@ -15,7 +17,7 @@ from depthcast.dbn.layout import UNDEF_ORDER_SIZE, UNDEF_PRICE
 from depthcast.store.buckets import BAR, KEY, Given, Keys, Seconds, fold_bars, fold_last, last_of_each
 from depthcast.store.columns import RECORD_COLUMNS, Columns, Nulls, bar_columns, book_columns, quote_columns
 from depthcast.store.encoded import Rows, rows_of
-from depthcast.store.times import second_after, second_of, time_of
+from depthcast.store.times import cell_after, second_after, second_of, time_of, us_of
 
 __all__ = ["Gathered", "Rollups"]
 
@@ -29,6 +31,7 @@ _QUOTE: Final = np.dtype(
 )  # fmt: skip
 _LEVELS: Final = np.dtype([*KEY, ("position", "<i8"), ("record", SCHEMAS["mbp-10"].dtype)])
 _MINUTE_S: Final = 60
+_MS_PER_S: Final = 1_000
 _PORTION: Final = 8_192
 """Rows of ten levels that are given out at once in the end."""
 _KEYS: Final = ("shared_trades", "shared_bbo", "touched_minutes", "touched_depth")
@@ -45,19 +48,25 @@ class Rollups:
     Args:
         names: the columns that all of its rows of a table have: ``feed_id`` and ``epoch``.
         seconds: whether bars and quotes of seconds are wanted; ``depth`` always is.
+        grid_ms: on which grid rows of ``depth`` are, a divisor of a second.
     """
 
-    def __init__(self, names: dict[str, int], *, seconds: bool) -> None:
+    def __init__(self, names: dict[str, int], *, seconds: bool, grid_ms: int) -> None:
+        self._grid_ms = grid_ms
+        self._cells = _MS_PER_S // grid_ms
+        """Of a second."""
         self._names = names
         self._seconds = seconds
         self._bars = Seconds(BAR, fold_bars)
         self._quotes = Seconds(_QUOTE, fold_last)
-        self._levels = Seconds(_LEVELS, fold_last)
+        self._levels = Seconds(_LEVELS, fold_last, self._cells)
         self._keys = {table: Keys() for table in _KEYS}
 
     def add(self, records: dict[str, NDArray[np.void]], positions: dict[str, Positions]) -> Gathered:
         """The rows that are over with these records of ``trades``, ``bbo`` and ``depth``."""
-        found = self._levels_of(self._levels.add(_levels(records["depth"], positions["depth"])))
+        found = self._levels_of(
+            self._levels.add(_levels(records["depth"], positions["depth"], self._grid_ms))
+        )
         if self._seconds:
             found |= self._bars_of(self._bars.add(_bars(records["trades"])))
             found |= self._quotes_of(self._quotes.add(_quotes(records["bbo"], positions["bbo"])))
@@ -74,7 +83,10 @@ class Rollups:
             yield self._quotes_of(self._quotes.rest())
             for table, keys in self._keys.items():
                 books = keys.all()
-                yield {table: rows_of(table, book_columns(books, "bucket"), {}, times="bucket")}
+                columns = book_columns(books, "bucket")
+                if table == "touched_depth":
+                    columns["bucket"] = us_of(books["second"], self._grid_ms)
+                yield {table: rows_of(table, columns, {}, times="bucket")}
 
     def _bars_of(self, given: Given) -> Gathered:
         for rows in given:
@@ -88,8 +100,16 @@ class Rollups:
 
     def _levels_of(self, given: Given) -> Gathered:
         for rows in given:
-            self._keys["touched_depth"].add(rows, _MINUTE_S)
-        return self._rows("depth", _level_columns, given.inner, np.concatenate([given.outer, given.late]))
+            self._keys["touched_depth"].add(rows, _MINUTE_S * self._cells)
+        return self._rows(
+            "depth", self._level_columns, given.inner, np.concatenate([given.outer, given.late])
+        )
+
+    def _level_columns(self, rows: NDArray[np.void]) -> tuple[Columns, Nulls]:
+        columns, nulls = RECORD_COLUMNS["depth"](rows["record"])
+        columns["ts"] = us_of(rows["second"], self._grid_ms)
+        columns["position"] = rows["position"]
+        return columns, nulls
 
     def _rows(
         self,
@@ -140,11 +160,11 @@ def _quotes(records: NDArray[np.void], positions: Positions) -> NDArray[np.void]
     return rows
 
 
-def _levels(records: NDArray[np.void], positions: Positions) -> NDArray[np.void]:
-    """Of the last records of each book in each second: the others, which are long, are not copied."""
+def _levels(records: NDArray[np.void], positions: Positions, grid_ms: int) -> NDArray[np.void]:
+    """Of the last records of each book in each interval: the others, which are long, are not copied."""
     keys = np.empty(len(records), KEY)
     keys["book"] = _books(records)
-    keys["second"] = second_after(time_of(records))
+    keys["second"] = cell_after(time_of(records), grid_ms)
     last = last_of_each(keys)
     rows = np.empty(len(last), _LEVELS)
     for name in ("book", "second"):
@@ -152,9 +172,3 @@ def _levels(records: NDArray[np.void], positions: Positions) -> NDArray[np.void]
     rows["position"] = positions[last]
     rows["record"] = records[last]
     return rows
-
-
-def _level_columns(rows: NDArray[np.void]) -> tuple[Columns, Nulls]:
-    columns, nulls = RECORD_COLUMNS["depth"](rows["record"])
-    columns["position"] = rows["position"]
-    return columns, nulls

@@ -21,6 +21,7 @@ from depthcast.journal.search import is_damage
 from depthcast.journal.segments import ClosedSegment
 from depthcast.store.columns import RECORD_COLUMNS
 from depthcast.store.encoded import Rows, rows_of
+from depthcast.store.grid import DEFAULT_GRID_MS
 from depthcast.store.instruments import Instrument, defined, named
 from depthcast.store.rollups import Rollups
 
@@ -38,26 +39,33 @@ class Piece(NamedTuple):
 
 
 def segment_rows(
-    segment: ClosedSegment, feed_id: int, until: int | None = None, *, seconds: bool = True
+    segment: ClosedSegment,
+    feed_id: int,
+    until: int | None = None,
+    *,
+    seconds: bool = True,
+    grid_ms: int = DEFAULT_GRID_MS,
 ) -> Iterator[Piece]:
     """The rows of a segment's records, a frame (at most 1 MiB) at a time, and what is left at the end.
 
     Rows of a table are those that no other segment should have, and go there; those of ``new_...`` are to be
-    merged. A row of ``new_depth`` may be of the same second of a book as another one: the one of the greatest
-    position counts. ``shared_...`` and ``touched_...`` have the intervals that are to be made again.
+    merged. A row of ``new_depth`` may be of the same interval of a book as another one: the one of the
+    greatest position counts. ``shared_...`` and ``touched_...`` have the intervals that are to be made again.
 
     Args:
         segment: a closed one.
         feed_id: of its feed, for the rows.
         until: records from this position on do not count.
         seconds: whether bars and quotes of seconds are wanted.
+        grid_ms: the grid of ``depth``, one of `depthcast.store.grid.GRIDS_MS`.
 
     Raises:
         SegmentError: its bytes are not what they should be. The pieces before were good.
         JournalError: it cannot be read now.
     """
     end = segment.end if until is None else min(until, segment.end)
-    deriving = _Deriving(segment, {"feed_id": feed_id, "epoch": segment.name.epoch}, seconds=seconds)
+    names = {"feed_id": feed_id, "epoch": segment.name.epoch}
+    deriving = _Deriving(segment, names, Rollups(names, seconds=seconds, grid_ms=grid_ms))
     try:
         yield from deriving.head()
         for position, data in segment.records(segment.position, end):
@@ -85,12 +93,12 @@ class _Deriving:
         at: the position of the next record.
     """
 
-    def __init__(self, segment: ClosedSegment, names: dict[str, int], *, seconds: bool) -> None:
+    def __init__(self, segment: ClosedSegment, names: dict[str, int], rollups: Rollups) -> None:
         self.at = segment.position
         self._segment = segment
         self._names = names
         self._deriver = DeriverSet(_SCHEMAS.values())
-        self._rollups = Rollups(names, seconds=seconds)
+        self._rollups = rollups
 
     def head(self) -> Iterator[Piece]:
         """What it begins with: no rows, and a state to derive from. A block at a time: it may be large."""

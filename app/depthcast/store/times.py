@@ -1,4 +1,4 @@
-"""The times by which rows are found, worked out from records: seconds since 1970, µs since 2000."""
+"""The times by which rows are found, worked out from records: seconds or ms since 1970, µs since 2000."""
 
 from typing import Final
 
@@ -7,12 +7,25 @@ from numpy.typing import NDArray
 
 from depthcast.dbn.layout import UNDEF_TIMESTAMP
 
-__all__ = ["US_PER_DAY", "US_PER_S", "second_after", "second_of", "time_of", "us_down", "us_of", "us_up"]
+__all__ = [
+    "US_PER_DAY",
+    "US_PER_S",
+    "cell_after",
+    "second_after",
+    "second_of",
+    "time_of",
+    "us_down",
+    "us_of",
+    "us_up",
+]
 
 US_PER_S: Final = 1_000_000
 US_PER_DAY: Final = 86_400 * US_PER_S
 _NS_PER_S: Final = np.uint64(1_000_000_000)
 _NS_PER_US: Final = np.uint64(1_000)
+_NS_PER_MS: Final = 1_000_000
+_MS_PER_S: Final = 1_000
+_US_PER_MS: Final = 1_000
 _EPOCH_2000_US: Final = 946_684_800_000_000
 
 Times = NDArray[np.uint64]
@@ -34,13 +47,19 @@ def second_of(times: Times) -> Integers:
 
 def second_after(times: Times) -> Integers:
     """The end of the second (k, k+1] that a time (ns) is in."""
-    seconds: Integers = (times // _NS_PER_S + (times % _NS_PER_S != 0)).astype(np.int64)
-    return seconds
+    return cell_after(times, _MS_PER_S)
 
 
-def us_of(seconds: Integers) -> Integers:
-    """Seconds as a ``timestamptz``."""
-    return seconds * US_PER_S - _EPOCH_2000_US
+def cell_after(times: Times, grid_ms: int) -> Integers:
+    """The end of the interval (k, k+1] of a grid of so many ms that a time (ns) is in, in such intervals."""
+    length = np.uint64(grid_ms * _NS_PER_MS)
+    cells: Integers = (times // length + (times % length != 0)).astype(np.int64)
+    return cells
+
+
+def us_of(cells: Integers, grid_ms: int = _MS_PER_S) -> Integers:
+    """Seconds, or intervals of another grid, as a ``timestamptz``."""
+    return cells * (grid_ms * _US_PER_MS) - _EPOCH_2000_US
 
 
 def us_down(times: Times) -> Integers:

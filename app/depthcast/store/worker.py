@@ -15,6 +15,7 @@ from depthcast.journal.search import is_damage
 from depthcast.journal.segments import ClosedSegment
 from depthcast.store.compact import Compacted, Outcome, compact, feed_of
 from depthcast.store.connect import Connection
+from depthcast.store.grid import DEFAULT_GRID_MS, change, settle
 
 __all__ = ["Done", "Worker", "clear", "load"]
 
@@ -34,10 +35,19 @@ class Worker:
         objects: the folder or store that the segments are in.
         journal: which.
         on_done: told of every segment that was compacted, and of every one that cannot be.
+        grid_ms: the grid of ``depth``.
     """
 
-    def __init__(self, objects: Objects, journal: Journal, on_done: Callable[[Done], None]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        journal: Journal,
+        on_done: Callable[[Done], None],
+        *,
+        grid_ms: int = DEFAULT_GRID_MS,
+    ) -> None:
         self.journal = journal
+        self._grid_ms = grid_ms
         self.poisoned: dict[SegmentName, SegmentError] = {}
         """Those that cannot be compacted. They are not tried again."""
         self._objects = objects
@@ -50,9 +60,11 @@ class Worker:
         Returns once each is there, by whichever worker, or cannot be compacted.
 
         Raises:
+            StoreError: the database has another grid of ``depth``.
             JournalError: the folder or store does not answer.
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError: the database does not.
         """
+        await settle(connection, self._grid_ms)
         number = 0
         wait = False
         while missing := await self._missing(connection):
@@ -94,7 +106,7 @@ class Worker:
     ) -> Outcome | None:
         """Compact one; None where it cannot be, or is gone."""
         try:
-            compacted = await compact(connection, load(place), wait=wait)
+            compacted = await compact(connection, load(place), wait=wait, grid_ms=self._grid_ms)
         except ObjectMissingError:
             return None
         except SegmentError as error:
@@ -109,9 +121,15 @@ class Worker:
         return compacted.outcome
 
 
-async def clear(connection: Connection, journals: Iterable[Journal]) -> None:
-    """Take out everything that is derived from journals, of these and all others, to make it again."""
+async def clear(
+    connection: Connection, journals: Iterable[Journal], *, grid_ms: int = DEFAULT_GRID_MS
+) -> None:
+    """Take out everything that is derived from journals, of these and all others, to make it again.
+
+    Rows of ``depth`` will be on this grid. Segments that are being compacted are waited for.
+    """
     async with connection.transaction():
+        await change(connection, grid_ms)
         await connection.execute("SELECT depthcast.empty_history()")
         for journal in journals:
             await feed_of(connection, *journal)

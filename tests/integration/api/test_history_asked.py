@@ -171,7 +171,7 @@ def test_decades_without_rows_cost_nothing(clx5_history: str) -> None:
                 for descending in (False, True):
                     whole = Query(
                         kind=kind, dataset=named.dataset, instrument_id=named.instrument_id,
-                        publisher_id=None, start_ns=0, end_ns=4 * 10**18, step_s=step_s,
+                        publisher_id=None, start_ns=0, end_ns=4 * 10**18, step_ms=step_s * 1_000,
                         descending=descending,
                     )  # fmt: skip
                     of_the_day = replace(whole, start_ns=DAY, end_ns=DAY + 86_400 * NS)

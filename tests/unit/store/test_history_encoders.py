@@ -36,7 +36,7 @@ KINDS = [(Kind.TRADES, 0), (Kind.BBO, 0), (Kind.BBO, 60), (Kind.DEPTH, 1), (Kind
 def a_query(kind: Kind, step_s: int) -> Query:
     return Query(
         kind=kind, dataset="GLBX.MDP3", instrument_id=7, publisher_id=None, start_ns=0, end_ns=1,
-        step_s=step_s,
+        step_ms=step_s * 1_000,
     )  # fmt: skip
 
 

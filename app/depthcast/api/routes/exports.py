@@ -90,7 +90,7 @@ async def post_export(request: _Request) -> Answer:
     settings = runtime_of(request).services.settings.exports
     bounds = Bounds(settings.per_client, settings.waiting, settings.retain_s)
     async with history_of(request).connection() as connection:
-        page = await settle(connection, asked)
+        page = await settle(connection, asked, where="body")
         order = Order(
             kind=kind,
             dataset=page.named.dataset,
@@ -99,7 +99,8 @@ async def post_export(request: _Request) -> Answer:
             publisher_id=asked.publisher,
             start_ns=page.query.start_ns,
             end_ns=page.query.end_ns,
-            step_s=page.query.step_s,
+            step_ms=page.query.step_ms,
+            grid_ms=page.query.grid_ms,
             format=wanted.format,
             asked=msgspec.to_builtins(wanted),
         )

@@ -29,6 +29,7 @@ from depthcast.api.history import (
 from depthcast.api.history_payloads import (
     BboHistory,
     DepthHistory,
+    DepthStepName,
     FeedHistory,
     HistoryAnswer,
     OhlcvHistory,
@@ -111,6 +112,10 @@ Form = Annotated[
     QueryParameter(description="The form of the answer; without it the header Accept decides."),
 ]
 GridStep = Annotated[StepName, QueryParameter(description="The step of the grid.")]
+DepthStep = Annotated[
+    DepthStepName,
+    QueryParameter(description="The step of the grid; below a second where depth is stored so finely."),
+]
 BboStep = Annotated[
     StepName | None,
     QueryParameter(description="Rows at the ends of such steps; without it every change and trade."),
@@ -212,7 +217,7 @@ async def get_history_depth(
     publisher: Publisher = None,
     start: Start = None,
     end: End = None,
-    step: GridStep = "1s",
+    step: DepthStep = "1s",
     order: Order = "asc",
     limit: Limit = None,
     cursor: PageCursor = None,

@@ -46,7 +46,7 @@ def schema_of(query: Query, instrument: Named) -> Any:
         "dataset": instrument.dataset,
         "symbol": instrument.symbol,
         "kind": query.kind.value,
-        "step_s": str(query.step_s),
+        "step_s": f"{query.step_ms / 1_000:g}",
     }
     fields = [pa.field(field.name, _TYPES[field.form]) for field in query.fields]
     return pa.schema(fields, metadata=about)

@@ -122,10 +122,10 @@ _OHLCV: Final = (
 )
 
 
-def fields_of(kind: Kind, step_s: int) -> tuple[Field, ...]:
-    """The fields of a row; ``step_s`` is 0 for every single record."""
+def fields_of(kind: Kind, step_ms: int) -> tuple[Field, ...]:
+    """The fields of a row; ``step_ms`` is 0 for every single record."""
     if kind is Kind.TRADES:
         return _TRADES
     if kind is Kind.BBO:
-        return _BBO_STEPS if step_s else _BBO
+        return _BBO_STEPS if step_ms else _BBO
     return _DEPTH if kind is Kind.DEPTH else _OHLCV

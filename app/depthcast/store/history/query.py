@@ -12,32 +12,38 @@ from itertools import dropwhile
 from typing import Any, Final, NamedTuple
 
 from depthcast.store.connect import Connection
+from depthcast.store.grid import DEFAULT_GRID_MS
 from depthcast.store.history.fields import Field, Kind, fields_of
 
 __all__ = ["STEPS", "Key", "Query", "fetch", "key_of", "page_end", "stream"]
 
 STEPS: Final[dict[str, int]] = {
-    "1s": 1, "5s": 5, "10s": 10, "15s": 15, "30s": 30,
-    "1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1_800,
-    "1h": 3_600, "4h": 14_400, "1d": 86_400,
+    "10ms": 10, "20ms": 20, "50ms": 50, "100ms": 100, "200ms": 200, "250ms": 250, "500ms": 500,
+    "1s": 1_000, "5s": 5_000, "10s": 10_000, "15s": 15_000, "30s": 30_000,
+    "1m": 60_000, "5m": 300_000, "10m": 600_000, "15m": 900_000, "30m": 1_800_000,
+    "1h": 3_600_000, "4h": 14_400_000, "1d": 86_400_000,
 }  # fmt: skip
-"""Steps by name, in seconds. Each divides a day; they begin at midnight, UTC."""
+"""Steps by name, in ms; below a second only of depth. Each divides a day; they begin at midnight, UTC."""
 
 _US: Final = 1_000
 """ns."""
-_US_PER_S: Final = 1_000_000
-_DAY_S: Final = 86_400
+_US_PER_MS: Final = 1_000
+_SECOND: Final = 1_000
+"""ms."""
+_DAY: Final = 86_400 * _SECOND
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US: Final = timedelta(microseconds=1)
-_BARS: Final = {1: "ohlcv_1s", 60: "ohlcv_1m", 3_600: "ohlcv_1h"}
+_BARS: Final = {_SECOND: "ohlcv_1s", 60 * _SECOND: "ohlcv_1m", 3_600 * _SECOND: "ohlcv_1h"}
 _BAR: Final = """\
 SELECT date_bin({step}, ts, 'epoch'::timestamptz) AS label, instrument_id, publisher_id, shard,
   (array_agg(open_1e9 ORDER BY ts) FILTER (WHERE open_1e9 IS NOT NULL))[1] AS open_1e9,
   max(high_1e9) AS high_1e9, min(low_1e9) AS low_1e9,
   (array_agg(close_1e9 ORDER BY ts DESC) FILTER (WHERE close_1e9 IS NOT NULL))[1] AS close_1e9,
   sum(volume)::bigint AS volume, sum(trades)::bigint AS trades"""
-_WINDOW_S: Final = {1: _DAY_S, 60: 8 * _DAY_S, 3_600: 64 * _DAY_S}
-"""How much of a shorter grid is gathered by one statement; a multiple of every step."""
+_WINDOW: Final = {_SECOND: _DAY, 60 * _SECOND: 8 * _DAY, 3_600 * _SECOND: 64 * _DAY}
+"""How much of a shorter grid is gathered by one statement, ms; a multiple of every step."""
+_CELLS: Final = _DAY // _SECOND
+"""On a grid finer than a second, about so many of its intervals are."""
 
 Key = tuple[int | str, ...]
 """A row's place: its time in µs since the epoch, and what tells it from others of that time."""
@@ -53,8 +59,9 @@ class Query:
         publisher_id: whose; None for all.
         start_ns, end_ns: the range, its end excluded; ns since the epoch. Records are in it by ``ts_recv``
             (else ``ts_event``), rows of steps by the time they are named after.
-        step_s: a value of `STEPS`; 0 for every single record.
+        step_ms: a value of `STEPS`; 0 for every single record.
         descending: the newest first.
+        grid_ms: the grid that stored depth has.
     """
 
     kind: Kind
@@ -63,17 +70,18 @@ class Query:
     publisher_id: int | None
     start_ns: int
     end_ns: int
-    step_s: int
+    step_ms: int
     descending: bool = False
+    grid_ms: int = DEFAULT_GRID_MS
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return fields_of(self.kind, self.step_s)
+        return fields_of(self.kind, self.step_ms)
 
     @property
     def key_names(self) -> tuple[str, ...]:
         """The columns of a key."""
-        if self.step_s:
+        if self.step_ms:
             return ("label", "publisher_id", "shard")
         return ("label", "epoch", "position", "ordinal", "shard")
 
@@ -161,7 +169,7 @@ async def _beyond(
     """The windows after an empty one, from the next stored row on: years without rows cost nothing."""
     if not _is_gathered(query):  # there is but one
         return iter(())
-    step_us = query.step_s * _US_PER_S
+    step_us = query.step_ms * _US_PER_MS
     first_us, last_us = query.start_ns // _US - step_us, query.end_ns // _US + step_us
     rest = _Window(first_us, empty.first_us - 1) if query.descending else _Window(empty.last_us + 1, last_us)
     given = _Arguments()
@@ -180,22 +188,24 @@ async def _beyond(
 
 def _is_gathered(query: Query) -> bool:
     """Whether its steps are longer than those that are stored."""
-    return query.step_s != _stored_step(query)
+    return query.step_ms != _stored_step(query)
 
 
 def _stored_step(query: Query) -> int:
     """The longest step that is stored and of which the query's consists."""
+    if query.kind is Kind.DEPTH:
+        return min(query.step_ms, query.grid_ms)
     if query.kind is not Kind.OHLCV:
-        return min(query.step_s, 1)
-    return max(each for each in _BARS if query.step_s % each == 0)
+        return min(query.step_ms, _SECOND)
+    return max(each for each in _BARS if query.step_ms % each == 0)
 
 
 def _windows(query: Query, after: Key | None) -> Iterator[_Window]:
     """The times of the stored rows that make up the rest of the range, in the query's order."""
-    if not query.step_s:
+    if not query.step_ms:
         yield from _clipped(query, after, *_record_times(query))
         return
-    step_us = query.step_s * _US_PER_S
+    step_us = query.step_ms * _US_PER_MS
     first = -(-query.start_ns // (step_us * _US)) * step_us
     last = (query.end_ns - 1) // (step_us * _US) * step_us
     for labels in _clipped(query, after, first, last):
@@ -227,13 +237,21 @@ def _clipped(query: Query, after: Key | None, first_us: int, last_us: int) -> It
 
 def _cut(query: Query, whole: _Window) -> Iterator[_Window]:
     """A range in windows that no step lies across."""
-    length = _WINDOW_S[_stored_step(query)] * _US_PER_S
+    length = _window_ms(query) * _US_PER_MS
     shift = 1 if query.kind is not Kind.OHLCV else 0
     first, last = ((each - shift) // length for each in whole)
     numbers = range(last, first - 1, -1) if query.descending else range(first, last + 1)
     for number in numbers:
         begun = number * length + shift
         yield _Window(max(begun, whole.first_us), min(begun + length - 1, whole.last_us))
+
+
+def _window_ms(query: Query) -> int:
+    """How much is gathered by one statement, a multiple of the step."""
+    stored = _stored_step(query)
+    if stored in _WINDOW:
+        return _WINDOW[stored]
+    return max(stored * _CELLS // query.step_ms, 1) * query.step_ms
 
 
 class _Arguments(list[Any]):
@@ -250,7 +268,7 @@ def _statement(
     """The rows of a window in order: the fields, then the key. All names in it are our own."""
     given = _Arguments()
     inside = _inside(query, window, given)
-    if not query.step_s:
+    if not query.step_ms:
         # To the nanosecond; asked of the first and last microsecond only, or the planner expects few rows.
         time = "coalesce(ts_recv, ts_event, 0)"
         inside += [
@@ -270,7 +288,7 @@ def _statement(
         places = f"{view} CROSS JOIN LATERAL (SELECT ts AS label) AS named"
         rows = f"SELECT {selected} FROM {places}"  # noqa: S608 # nosec B608
         return f"{rows} WHERE {_all(inside + beyond)} ORDER BY {order}", given
-    step = f"{given.add(timedelta(seconds=query.step_s))}::interval"
+    step = f"{given.add(timedelta(milliseconds=query.step_ms))}::interval"
     if query.kind is Kind.OHLCV:
         bars = f"{_BAR.format(step=step)} FROM {view} WHERE {_all(inside)} GROUP BY 1, 2, 3, 4"
         rows = f"SELECT {selected} FROM ({bars}) AS bars"  # noqa: S608 # nosec B608
@@ -301,7 +319,7 @@ def _inside(query: Query, window: _Window, given: _Arguments) -> list[str]:
 def _view(query: Query) -> str:
     if query.kind is Kind.OHLCV:
         return _BARS[_stored_step(query)]
-    return "bbo_1s" if query.kind is Kind.BBO and query.step_s else query.kind.value
+    return "bbo_1s" if query.kind is Kind.BBO and query.step_ms else query.kind.value
 
 
 def _all(conditions: Sequence[str]) -> str:

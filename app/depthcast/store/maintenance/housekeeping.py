@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -74,12 +74,18 @@ async def expire(
         )
         if not expired:
             return
-        for row in expired if exports is not None else ():
-            keys = keys_of(str(row["export_id"]), row["attempts"], row["form"])
-            for key in dict.fromkeys((*keys, row["result"])):
-                if key is not None:
-                    await asyncio.to_thread(exports.delete, key)
+        if exports is not None:
+            for row in expired:
+                await asyncio.to_thread(_remove_files, exports, row)
         await connection.execute(
             "DELETE FROM depthcast.exports WHERE export_id = ANY ($1)", [row["export_id"] for row in expired]
         )
         report.exports_expired += len(expired)
+
+
+def _remove_files(exports: Objects, row: Any) -> None:
+    """Remove what any attempt of an export may have stored."""
+    keys = keys_of(str(row["export_id"]), row["attempts"], row["form"])
+    for key in dict.fromkeys((*keys, row["result"])):
+        if key is not None:
+            exports.delete(key)

@@ -34,6 +34,7 @@ class Named(NamedTuple):
 class FeedReach(NamedTuple):
     """One feed: from when to when its rows are (ns), and what they were made of.
 
+    The first time is that of the first row or up to 2 µs later: a time whose books the journal has.
     ``gaps`` are the places where segments are missing between others.
     """
 
@@ -110,7 +111,7 @@ async def feeds(connection: Connection, *, timeout_s: float | None = None) -> li
     """All feeds that history has segments of."""
     rows = await connection.fetch(_FEEDS, timeout=timeout_s)
     return [
-        FeedReach(dataset, shard, _before(first), _ns(last), *rest)
+        FeedReach(dataset, shard, _after(first), _ns(last), *rest)
         for dataset, shard, first, last, *rest in rows
     ]
 
@@ -175,6 +176,12 @@ def _before(moment: Any) -> int | None:
     """A time at or before the first row: of quotes the ledger has it rounded up to the microsecond."""
     ns = _ns(moment)
     return None if ns is None else ns - _US
+
+
+def _after(moment: Any) -> int | None:
+    """A time at or after the first row: of trades the ledger has it rounded down to the microsecond."""
+    ns = _ns(moment)
+    return None if ns is None else ns + _US
 
 
 def _ns(moment: Any) -> int | None:

@@ -15,15 +15,25 @@ export class QueueView {
     this.level = "";
     this.since = 0;
     this.timer = 0;
+    this.order = "";
     this.hint = root.innerHTML;
+    // What is under way was asked for before the choice: it must not come after what the choice asks for.
+    const choose = ({ target }) => {
+      const chosen = target.closest("[hx-get]");
+      if (!chosen) return;
+      this.order = new URLSearchParams(chosen.getAttribute("hx-get").split("?")[1]).get("order") ?? "";
+      htmx.trigger(root, "htmx:abort");
+    };
+    root.addEventListener("click", choose, { capture: true });
   }
 
   show(side, at) {
     this.shown = { side, at };
     this.level = "";
+    this.order = "";
     this.close.hidden = false;
     this.root.closest("section").scrollIntoView({ block: "nearest" });
-    this.#ask("");
+    this.#ask();
   }
 
   hide() {
@@ -46,15 +56,15 @@ export class QueueView {
     const wait = Math.max(0, this.since + WAIT_MS - performance.now());
     this.timer = setTimeout(() => {
       this.timer = 0;
-      this.#ask(this.root.firstElementChild?.dataset.order ?? "");
+      this.#ask();
     }, wait);
   }
 
-  #ask(order) {
+  #ask() {
     if (!this.shown || document.hidden) return;
     this.since = performance.now();
     const { side, at } = this.shown;
-    const query = Object.entries({ order, ...this.asked() }).filter(([, value]) => value);
+    const query = Object.entries({ order: this.order, ...this.asked() }).filter(([, value]) => value);
     const url = `${this.path}/queue/${side}/${price(at, 0)}?${new URLSearchParams(query)}`;
     const focused = document.activeElement?.closest("#queue") ? document.activeElement.id : "";
     const scrolled = this.root.querySelector(".scroll")?.scrollTop ?? 0;

@@ -7,10 +7,12 @@ as they come; those of others wait until there are enough of them.
 import asyncio
 import datetime as dt
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+import asyncpg
 
 from depthcast.errors import SegmentError
 from depthcast.store.connect import Connection
@@ -20,7 +22,7 @@ from depthcast.store.merging import MAKE_PARTITIONS
 from depthcast.store.rows import Piece
 from depthcast.store.tables import COPIED, ROLLUPS, TABLES
 
-__all__ = ["Filled", "fill"]
+__all__ = ["Filled", "fill", "while_connected"]
 
 _2000: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _STREAMED: Final = "bbo"
@@ -166,13 +168,14 @@ class _Filling:
     async def _copy(self, table: str, source: AsyncIterator[bytes]) -> None:
         temporary = table not in TABLES and table not in ROLLUPS
         name = table if temporary or self._direct else f"new_{table}"
-        await self._connection.copy_to_table(
+        copying = self._connection.copy_to_table(
             name,
             schema_name="depthcast" if name in TABLES or name in ROLLUPS else None,
             source=source,
             columns=[column.name for column in COPIED[table]],
             format="binary",
         )
+        await while_connected(self._connection, copying)
 
     def _missing(self) -> set[int]:
         return self._filled.days - self._partitioned
@@ -188,6 +191,32 @@ class _Filling:
             dates = [_2000.date() + dt.timedelta(days=day) for day in missing]
             await self._connection.execute(MAKE_PARTITIONS, dates)
             self._partitioned.update(missing)
+
+
+async def while_connected(connection: Connection, work: Coroutine[Any, Any, object]) -> None:
+    """Do something on a connection; end with it.
+
+    A COPY whose data was held back when the server died would wait for it forever: asyncpg waits to be let
+    write, and nobody lets it.
+
+    Raises:
+        asyncpg.ConnectionDoesNotExistError: the connection was lost meanwhile.
+    """
+    working = asyncio.ensure_future(work)
+
+    def lost(_: object) -> None:
+        working.get_loop().call_soon(working.cancel)
+
+    connection.add_termination_listener(lost)
+    try:
+        await working
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not connection.is_closed() or (task is not None and task.cancelling()):
+            raise
+        raise asyncpg.ConnectionDoesNotExistError("the connection was lost while rows were copied") from None
+    finally:
+        connection.remove_termination_listener(lost)
 
 
 async def _stream(data: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -1,32 +1,27 @@
 """Exports: one for a key, made once by whichever task, taken over where a task dies, ended and forgotten."""
 
 import asyncio
-import contextlib
 import hashlib
 import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from depthcast.api.exports import Exporter, open_exporter
 from depthcast.journal.objects import FolderObjects
 from depthcast.journal.segments import ClosedSegment
-from depthcast.settings import Settings
 from depthcast.store.connect import connected
 from depthcast.store.exports import claim
 from depthcast.store.maintenance.housekeeping import expire
 from depthcast.store.maintenance.report import MaintenanceReport
-from tests.support.api_service import Api
+from tests.support.exports_api import PATIENCE_S, execute, fetchval, post, tasks, until
 from tests.support.gateways import run
-from tests.support.history_api import compacted, history_api, history_settings
+from tests.support.history_api import compacted
 from tests.support.journals import simulated_feed
 from tests.support.postgres import Server
 from tests.support.rest import problem
@@ -34,7 +29,6 @@ from tests.support.stored import recorded
 
 RECORDS = 6_000
 BODY = {"kind": "trades", "instrument": "GLBX.MDP3:11", "format": "csv"}
-PATIENCE_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -52,52 +46,8 @@ def filled(postgres: Server, segments: list[ClosedSegment]) -> str:
 @pytest.fixture
 def url(filled: str) -> str:
     """The database, without exports of another test."""
-    run(_execute(filled, "TRUNCATE depthcast.exports, depthcast.idempotency_keys"))
+    run(execute(filled, "TRUNCATE depthcast.exports, depthcast.idempotency_keys"))
     return filled
-
-
-async def _execute(url: str, statement: str, *arguments: Any) -> None:
-    async with connected(url) as connection:
-        await connection.execute(statement, *arguments)
-
-
-@asynccontextmanager
-async def tasks(
-    url: str, folder: Path, *, running: int = 1, number: int = 1, **more: Any
-) -> AsyncIterator[tuple[list[Api], list[Exporter], Settings]]:
-    """So many tasks of the API that share database and files; in ``running`` of them exports are made."""
-    given = {"poll_s": 0.05, **more}
-    settings = history_settings(url, exports=folder, **given)
-    exporters = [exporter for _ in range(number) if (exporter := open_exporter(settings))]
-    async with contextlib.AsyncExitStack() as stack:
-        entered = [stack.enter_async_context(history_api(settings, exporter=each)) for each in exporters]
-        apis = [await each for each in entered]
-        try:
-            for exporter in exporters[:running]:
-                exporter.start()
-            yield apis, exporters, settings
-        finally:
-            for exporter in exporters:
-                await exporter.close()
-
-
-async def post(
-    api: Api, body: dict[str, Any], key: str | None = "k-1", client: httpx.AsyncClient | None = None
-) -> httpx.Response:
-    headers = {} if key is None else {"idempotency-key": key}
-    return await (client or api.client).post("/v1/exports", json=body, headers=headers)
-
-
-async def until(api: Api, export_id: str, *states: str) -> dict[str, Any]:
-    """The export, once it is in one of these states."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            answer = await api.get(f"/v1/exports/{export_id}")
-            assert answer.status_code == 200, answer.text
-            found: dict[str, Any] = answer.json()
-            if found["state"] in states:
-                return found
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("form", ["csv", "arrow", "parquet"])
@@ -178,7 +128,7 @@ def test_many_exports_are_each_made_by_one_of_several_tasks(url: str, tmp_path: 
             files = [await apis[(n + 1) % 3].get(each["file"]) for n, each in enumerate(made)]
             assert len({file.content for file in files}) == 1
         assert len(list((tmp_path / "exports").iterdir())) == 9
-        assert await _fetchval(url, "SELECT max(attempts) FROM depthcast.exports") == 1
+        assert await fetchval(url, "SELECT max(attempts) FROM depthcast.exports") == 1
 
     run(test())
 
@@ -245,7 +195,7 @@ def test_the_export_of_a_task_that_died_is_made_by_another(url: str, tmp_path: P
             exporters[1].start()
             made = await until(apis[0], export_id, "done", "failed")
             assert made["state"] == "done"
-        assert await _fetchval(url, "SELECT attempts FROM depthcast.exports") == 2
+        assert await fetchval(url, "SELECT attempts FROM depthcast.exports") == 2
 
     run(test())
 
@@ -322,11 +272,11 @@ def test_a_file_that_was_stored_for_nobody_goes_when_its_export_does(
         files = [path.name for path in (tmp_path / "exports").iterdir()]
         assert files == [f"{export_id}-1.csv"]
         # It was not given back: who had it next would have written to this file too.
-        assert await _fetchval(url, "SELECT (state, result, attempts)::text FROM depthcast.exports") == (
+        assert await fetchval(url, "SELECT (state, result, attempts)::text FROM depthcast.exports") == (
             "(running,,1)"
         )
         held.put(f"exports/{export_id}-2.csv", b"of an attempt that was given back, so it does not count")
-        await _execute(url, "UPDATE depthcast.exports SET expires = now() - interval '1 s'")
+        await execute(url, "UPDATE depthcast.exports SET expires = now() - interval '1 s'")
         async with connected(url) as connection:
             report = MaintenanceReport()
             await expire(connection, datetime.now(UTC), FolderObjects(tmp_path), report)
@@ -367,7 +317,7 @@ def test_an_export_goes_when_its_time_is_over(
         async with tasks(url, tmp_path) as ([api], _, _):
             export_id = (await post(api, BODY)).json()["id"]
             await until(api, export_id, "done")
-            await _execute(url, "UPDATE depthcast.exports SET expires = now() - interval '1 s'")
+            await execute(url, "UPDATE depthcast.exports SET expires = now() - interval '1 s'")
             problem(await api.get(f"/v1/exports/{export_id}"), 404, "unknown-export")
             async with asyncio.timeout(PATIENCE_S):
                 while list((tmp_path / "exports").iterdir()):
@@ -417,8 +367,3 @@ def test_content_of_another_kind_or_size_is_refused(url: str, tmp_path: Path) ->
             problem(long, 413, "content-too-large")
 
     run(test())
-
-
-async def _fetchval(url: str, question: str) -> Any:
-    async with connected(url) as connection:
-        return await connection.fetchval(question)

@@ -41,9 +41,9 @@ SELECT date_bin({step}, ts, 'epoch'::timestamptz) AS label, instrument_id, publi
   (array_agg(close_1e9 ORDER BY ts DESC) FILTER (WHERE close_1e9 IS NOT NULL))[1] AS close_1e9,
   sum(volume)::bigint AS volume, sum(trades)::bigint AS trades"""
 _WINDOW: Final = {_SECOND: _DAY, 60 * _SECOND: 8 * _DAY, 3_600 * _SECOND: 64 * _DAY}
-"""How much of a shorter grid is gathered by one statement, ms; a multiple of every step."""
-_CELLS: Final = _DAY // _SECOND
-"""On a grid finer than a second, about so many of its intervals are."""
+"""How much of shorter bars is gathered by one statement, ms; a multiple of every step."""
+_CELLS: Final = 7_200
+"""Of quotes and levels, which are wider, about so many rows are."""
 
 Key = tuple[int | str, ...]
 """A row's place: its time in µs since the epoch, and what tells it from others of that time."""
@@ -249,7 +249,7 @@ def _cut(query: Query, whole: _Window) -> Iterator[_Window]:
 def _window_ms(query: Query) -> int:
     """How much is gathered by one statement, a multiple of the step."""
     stored = _stored_step(query)
-    if stored in _WINDOW:
+    if query.kind is Kind.OHLCV:
         return _WINDOW[stored]
     return max(stored * _CELLS // query.step_ms, 1) * query.step_ms
 

@@ -17,6 +17,8 @@ from tests.support.feed_process import FeedProcess
 from tests.support.journals import DATASET
 from tests.support.past import clx5_records, journal_of_lives
 
+pytestmark = pytest.mark.long
+
 BOOK = f"/books/{DATASET}:CLX5"
 WHEN = "2025-09-24T20:30:00Z"
 PAST = "#badge[data-state=past]"

@@ -19,6 +19,8 @@ import pytest
 
 from tests.support.command import finish, spawn
 
+pytestmark = pytest.mark.long
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as place:
@@ -115,7 +117,6 @@ def history_of(port: int) -> Any:
     return []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_its_history_is_there_soon_and_goes_with_it(
     tmp_path: Path, place: Path, number: signal.Signals

@@ -8,6 +8,7 @@ import statistics
 import time
 from typing import Final
 
+import pytest
 from playwright.sync_api import Browser, CDPSession, Page
 
 from tests.support.browser import opened
@@ -37,6 +38,7 @@ def sampled(page: Page, seconds: float) -> list[float]:
     return found
 
 
+@pytest.mark.long
 def test_pages_that_are_left_open_do_not_grow(shared_browser: Browser, shared_page: PageService) -> None:
     base = shared_page.base
     with (

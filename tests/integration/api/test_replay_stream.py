@@ -29,6 +29,7 @@ def journal(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return journal_of_lives(tmp_path_factory.mktemp("replayed"), source.data, records=700)
 
 
+@pytest.mark.long
 def test_every_event_of_a_real_day(data_dir: Path, tmp_path: Path) -> None:
     source = Source(clx5_records(data_dir))
     journal = journal_of_lives(tmp_path, source.data, records=5_000)

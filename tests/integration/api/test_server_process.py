@@ -204,6 +204,7 @@ def test_a_feed_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_is_replaced_while_the_others_serve(
     feed: FeedProcess, tmp_path: Path
 ) -> None:

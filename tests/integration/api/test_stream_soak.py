@@ -55,6 +55,7 @@ def has_everything(reader: Reader, classes: int) -> bool:
     )
 
 
+@pytest.mark.long
 def test_every_message_of_a_busy_exchange_verifies(tmp_path: Path) -> None:
     source = f"sim://cme?instruments=2&orders=300&rate={RATE}"
     with (

@@ -13,12 +13,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
+
 from depthcast.book.engine import Engine
 from depthcast.dbn import read_dbn
 from depthcast.live.lifecycle import Policy
 from depthcast.live.subscriber import Subscriber
 from tests.support.command import command
 from tests.support.feed_process import KEY, FeedProcess
+
+pytestmark = pytest.mark.long
 
 KILLS = int(os.environ.get("DEPTHCAST_KILLS", "3"))
 SEED = int(os.environ.get("DEPTHCAST_SEED", "1"))

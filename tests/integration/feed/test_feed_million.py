@@ -13,6 +13,7 @@ from tests.support.feed_process import FeedProcess, official
 RECORDS = 1_000_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("start", [None, 0])
 def test_a_million_records_reach_official_clients(start: int | None, tmp_path: Path) -> None:
     path = tmp_path / "sim.dbn"

@@ -114,6 +114,7 @@ def test_a_snapshot_in_mid_stream_and_what_follows_make_the_book(simulated: Path
         assert read_dbn(tmp_path / "joined.dbn").counts[0xA0] > 0
 
 
+@pytest.mark.long
 def test_killed_again_and_again_the_journal_is_the_source(simulated: Path, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     for _ in range(3):

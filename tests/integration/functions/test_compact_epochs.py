@@ -18,6 +18,8 @@ from tests.support.lambda_runtime import LambdaFunction
 from tests.support.postgres import Server, run
 from tests.support.stored import event_pieces, recorded, segments_of
 
+pytestmark = pytest.mark.long
+
 Start = Callable[[str, Mapping[str, str]], LambdaFunction]
 
 
@@ -79,7 +81,6 @@ def test_a_newer_epoch_has_older_segments_compacted_again(
     assert run(all_rows(database)) == lives.rows
 
 
-@pytest.mark.long
 def test_older_segments_that_there_was_no_time_for_are_asked_for_by_maintenance(
     start: Start, account: Account, variables: dict[str, str], database: str, lives: Lives
 ) -> None:

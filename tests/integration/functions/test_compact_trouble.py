@@ -21,6 +21,8 @@ from tests.support.postgres import run
 from tests.support.stored import segments_of
 from tests.support.tcp_gate import TcpGate
 
+pytestmark = pytest.mark.long
+
 Start = Callable[[str, Mapping[str, str]], LambdaFunction]
 
 

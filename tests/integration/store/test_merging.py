@@ -230,6 +230,7 @@ def test_a_merged_segment_is_known_before_the_ledger_has_it(
     assert run(outcome_of(closed(store)[0])) is Outcome.KNOWN
 
 
+@pytest.mark.long
 def test_killed_at_any_change_the_next_round_finishes_it(
     compacted: History, history: str, small: FolderObjects, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def start(*arguments: str, url: str | None = None) -> "subprocess.Popen[str]":
     return subprocess.Popen([*PROGRAM, *arguments], env=variables, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_workers_killed_in_mid_transaction_and_a_rebuild(day: Day, database: str) -> None:
     arguments = ("compact", str(day.folder), "--quiet")
     workers = [start(*arguments, url=database) for _ in range(2)]

@@ -243,6 +243,7 @@ def test_the_embedded_server_keeps_its_data_and_asks_for_its_password(tmp_path: 
         shutil.rmtree(place, ignore_errors=True)
 
 
+@pytest.mark.long
 def test_a_database_killed_in_mid_transaction_comes_back_and_the_work_is_finished(
     folder: Path, in_order: AllRows
 ) -> None:

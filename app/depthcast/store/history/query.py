@@ -41,9 +41,9 @@ SELECT date_bin({step}, ts, 'epoch'::timestamptz) AS label, instrument_id, publi
   (array_agg(close_1e9 ORDER BY ts DESC) FILTER (WHERE close_1e9 IS NOT NULL))[1] AS close_1e9,
   sum(volume)::bigint AS volume, sum(trades)::bigint AS trades"""
 _WINDOW: Final = {_SECOND: _DAY, 60 * _SECOND: 8 * _DAY, 3_600 * _SECOND: 64 * _DAY}
-"""How much of shorter bars is gathered by one statement, ms; a multiple of every step."""
+"""How much of stored bars is looked through by one statement, ms; a multiple of every step."""
 _CELLS: Final = 7_200
-"""Of quotes and levels, which are wider, about so many rows are."""
+"""Of quotes and levels, which are wider, about so many rows are: no index has them in the order of a page."""
 
 Key = tuple[int | str, ...]
 """A row's place: its time in µs since the epoch, and what tells it from others of that time."""
@@ -129,7 +129,7 @@ async def page_end(
     windows = _windows(query, after)
     while (window := next(windows, None)) is not None:
         sql, arguments = _statement(query, window, after, ())
-        if not _is_gathered(query):  # one window, in which the server does the counting
+        if not query.step_ms:  # one window, in which the server does the counting
             rows = await connection.fetch(
                 f"{sql} OFFSET {limit - 1:d} LIMIT 2", *arguments, timeout=timeout_s
             )
@@ -167,7 +167,7 @@ async def _beyond(
     connection: Connection, query: Query, empty: _Window, windows: Iterator[_Window], timeout_s: float | None
 ) -> Iterator[_Window]:
     """The windows after an empty one, from the next stored row on: years without rows cost nothing."""
-    if not _is_gathered(query):  # there is but one
+    if not query.step_ms:  # there is but one
         return iter(())
     step_us = query.step_ms * _US_PER_MS
     first_us, last_us = query.start_ns // _US - step_us, query.end_ns // _US + step_us
@@ -210,7 +210,7 @@ def _windows(query: Query, after: Key | None) -> Iterator[_Window]:
     last = (query.end_ns - 1) // (step_us * _US) * step_us
     for labels in _clipped(query, after, first, last):
         if not _is_gathered(query):
-            yield labels
+            yield from _cut(query, labels)
             continue
         # Quotes of a step lie before the time it is named after, (a, b]; trades after it, [a, b).
         before, behind = (step_us - 1, 0) if query.kind is not Kind.OHLCV else (0, step_us - 1)
@@ -247,7 +247,7 @@ def _cut(query: Query, whole: _Window) -> Iterator[_Window]:
 
 
 def _window_ms(query: Query) -> int:
-    """How much is gathered by one statement, a multiple of the step."""
+    """How much is looked through by one statement, a multiple of the step."""
     stored = _stored_step(query)
     if query.kind is Kind.OHLCV:
         return _WINDOW[stored]
